@@ -1,1 +1,18 @@
-//! .
+//! What the gateway decides: is this head sound, which route does it take, what goes upstream
+//! in its name, and which answer does a refusal get?
+//!
+//! No I/O, no clock, no randomness, no runtime: bytes, times and random numbers come in as
+//! arguments, decisions go out as values. The server beside this crate moves the bytes.
+
+pub mod chunked;
+pub mod fields;
+pub mod forward;
+pub mod head;
+pub mod host;
+pub mod ids;
+pub mod limits;
+pub mod path;
+pub mod peer;
+pub mod rejection;
+pub mod route;
+pub mod routes;

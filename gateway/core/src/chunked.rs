@@ -1,0 +1,231 @@
+//! Where does a chunked body end?
+//!
+//! RFC 9112 §7.1, read strictly: sizes are hex digits alone, lines end in CRLF, extensions are short
+//! and visible, trailers are bounded. The bytes are only looked at; whoever carries the exchange
+//! decodes them. Looking twice keeps a lenient reader from seeing an end where none is.
+
+/// A chunk line, its extensions included, is at most this long.
+const LINE_BYTES_MAX: u16 = 256;
+/// All trailer fields together are at most this long.
+const TRAILER_BYTES_MAX: u16 = 4096;
+
+/// How far a chunked body has come.
+#[derive(Debug, Clone, Default)]
+pub struct Chunked {
+    state: State,
+    /// Data bytes that the current chunk still owes.
+    owed: u64,
+    /// Bytes of the current line, or of the trailer section.
+    line_bytes: u16,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    SizeStart,
+    Size,
+    Extension,
+    SizeEnd,
+    Data,
+    DataCr,
+    DataLf,
+    TrailerStart,
+    Trailer,
+    TrailerLf,
+    EndLf,
+    Done,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChunkError {
+    #[error("a chunk size is not a hex number that fits 64 bits")]
+    Size,
+    #[error("a chunk line or the trailers are longer than allowed")]
+    TooLong,
+    #[error("a line in the chunked body does not end in CRLF")]
+    LineEnd,
+    #[error("a chunk extension or trailer has a control byte")]
+    Control,
+}
+
+impl Chunked {
+    /// Looks at the next bytes and tells how many of them belong to this body.
+    pub fn advance(&mut self, bytes: &[u8]) -> Result<usize, ChunkError> {
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            if self.state == State::Done {
+                break;
+            }
+            if self.state == State::Data {
+                at += self.skip_data(bytes.len() - at);
+                continue;
+            }
+            self.step(byte)?;
+            at += 1;
+        }
+        Ok(at)
+    }
+
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    fn skip_data(&mut self, available: usize) -> usize {
+        let here = usize::try_from(self.owed)
+            .unwrap_or(usize::MAX)
+            .min(available);
+        self.owed -= here as u64;
+        if self.owed == 0 {
+            self.state = State::DataCr;
+        }
+        here
+    }
+
+    fn step(&mut self, byte: u8) -> Result<(), ChunkError> {
+        self.state = match (self.state, byte) {
+            (State::SizeStart | State::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                self.add_digit(byte)?;
+                State::Size
+            }
+            (State::Size, b';') => State::Extension,
+            (State::Size | State::Extension, b'\r') => State::SizeEnd,
+            (State::SizeStart | State::Size, _) => return Err(ChunkError::Size),
+            (State::Extension, _) => self.text(byte, LINE_BYTES_MAX)?,
+            (State::SizeEnd, b'\n') => self.after_size(),
+            (State::DataCr, b'\r') => State::DataLf,
+            (State::DataLf, b'\n') => State::SizeStart,
+            (State::TrailerStart, b'\r') => State::EndLf,
+            (State::Trailer, b'\r') => State::TrailerLf,
+            (State::TrailerStart | State::Trailer, _) => self.text(byte, TRAILER_BYTES_MAX)?,
+            (State::TrailerLf, b'\n') => State::TrailerStart,
+            (State::EndLf, b'\n') => State::Done,
+            (
+                State::SizeEnd
+                | State::DataCr
+                | State::DataLf
+                | State::TrailerLf
+                | State::EndLf
+                | State::Data
+                | State::Done,
+                _,
+            ) => return Err(ChunkError::LineEnd),
+        };
+        Ok(())
+    }
+
+    fn add_digit(&mut self, byte: u8) -> Result<(), ChunkError> {
+        let digit = char::from(byte).to_digit(16).ok_or(ChunkError::Size)?;
+        let is_full = self.owed.leading_zeros() < 4;
+        if is_full {
+            return Err(ChunkError::Size);
+        }
+        self.owed = (self.owed << 4) | u64::from(digit);
+        self.count(LINE_BYTES_MAX)
+    }
+
+    /// A byte of an extension or a trailer: the state stays what kind of text it is.
+    fn text(&mut self, byte: u8, bytes_max: u16) -> Result<State, ChunkError> {
+        let is_visible = byte == b'\t' || (byte >= b' ' && byte != 0x7f);
+        if byte == b'\n' {
+            return Err(ChunkError::LineEnd);
+        }
+        if !is_visible {
+            return Err(ChunkError::Control);
+        }
+        self.count(bytes_max)?;
+        Ok(if self.state == State::Extension {
+            State::Extension
+        } else {
+            State::Trailer
+        })
+    }
+
+    fn count(&mut self, bytes_max: u16) -> Result<(), ChunkError> {
+        self.line_bytes += 1;
+        if self.line_bytes > bytes_max {
+            Err(ChunkError::TooLong)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn after_size(&mut self) -> State {
+        self.line_bytes = 0;
+        if self.owed == 0 {
+            State::TrailerStart
+        } else {
+            State::Data
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// How many bytes belong to the body, and whether it is complete.
+    type Scan = Result<(usize, bool), ChunkError>;
+
+    fn scan(bytes: &[u8]) -> Scan {
+        let mut body = Chunked::default();
+        let used = body.advance(bytes)?;
+        Ok((used, body.is_done()))
+    }
+
+    #[test]
+    fn a_chunked_body_ends_where_it_says_and_nowhere_else() {
+        #[rustfmt::skip]
+        let cases: [(&str, Scan); 17] = [
+            ("0\r\n\r\n",                              Ok((5, true))),
+            ("5\r\nhello\r\n0\r\n\r\nGET /",           Ok((15, true))),
+            ("5\r\nhel",                               Ok((6, false))),
+            ("a;x=y\r\n0123456789\r\n0\r\n\r\n",       Ok((24, true))),
+            ("0\r\nDigest: abc\r\n\r\n",               Ok((18, true))),
+            ("00000\r\n\r\n",                          Ok((9, true))),
+            ("",                                       Ok((0, false))),
+            ("\r\n",                                   Err(ChunkError::Size)),
+            ("+5\r\nhello\r\n",                        Err(ChunkError::Size)),
+            ("0x5\r\nhello\r\n",                       Err(ChunkError::Size)),
+            ("5 \r\nhello\r\n",                        Err(ChunkError::Size)),
+            ("10000000000000000\r\n",                  Err(ChunkError::Size)),
+            ("5\nhello\r\n",                           Err(ChunkError::Size)),
+            ("5\r\nhelloo\r\n",                        Err(ChunkError::LineEnd)),
+            ("5;a\nb\r\nhello",                        Err(ChunkError::LineEnd)),
+            ("5;\u{1}\r\nhello",                       Err(ChunkError::Control)),
+            ("0\r\nX: y\n\r\n",                        Err(ChunkError::LineEnd)),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(scan(bytes.as_bytes()), expected, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn chunk_lines_and_trailers_have_a_longest_length() {
+        let line = |extension: usize| format!("1;{}\r\nx\r\n0\r\n\r\n", "e".repeat(extension));
+        assert!(scan(line(255).as_bytes()).is_ok());
+        assert_eq!(scan(line(256).as_bytes()), Err(ChunkError::TooLong));
+
+        let trailer = |text: usize| format!("0\r\n{}\r\n\r\n", "t".repeat(text));
+        assert!(scan(trailer(4096).as_bytes()).is_ok());
+        assert_eq!(scan(trailer(4097).as_bytes()), Err(ChunkError::TooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn slicing_never_changes_where_a_body_ends(
+            bytes in "([0-3]\r\n[ab]{0,3}(\r\n)?){0,4}0\r\n(\r\n)?x{0,3}",
+            cut in 0_usize..40,
+        ) {
+            let bytes = bytes.as_bytes();
+            let (left, right) = bytes.split_at(cut.min(bytes.len()));
+            let mut sliced = Chunked::default();
+            let used = sliced
+                .advance(left)
+                .and_then(|a| sliced.advance(right).map(|b| a + b));
+            prop_assert_eq!(scan(bytes), used.map(|used| (used, sliced.is_done())));
+        }
+    }
+}

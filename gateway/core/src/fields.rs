@@ -1,0 +1,114 @@
+//! Which header fields may a route add, set or take away?
+
+use http::{HeaderName, HeaderValue};
+
+/// What one direction of a route does to header fields, in this order: remove, set, add.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FieldRules {
+    pub remove: Vec<HeaderName>,
+    pub set: Vec<(HeaderName, HeaderValue)>,
+    pub add: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl FieldRules {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
+    }
+
+    /// Whether a field that came in must not go on because a rule removes or replaces it.
+    #[must_use]
+    pub fn is_dropped(&self, name: &str) -> bool {
+        let is_named = |rule: &HeaderName| rule.as_str().eq_ignore_ascii_case(name);
+        self.remove.iter().any(is_named) || self.set.iter().any(|(rule, _)| is_named(rule))
+    }
+}
+
+/// Fields that say how a message is framed or who speaks on this one hop. They are read here and
+/// written anew for the next hop, never passed on.
+const HOP_BY_HOP: [&str; 12] = [
+    "connection",
+    "content-length",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Fields by which the gateway itself speaks to a service.
+const OURS: [&str; 9] = [
+    "forwarded",
+    "traceparent",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "x-request-id",
+];
+
+/// Whether a field belongs to this hop alone.
+#[must_use]
+pub fn is_hop_by_hop(name: &str) -> bool {
+    HOP_BY_HOP
+        .iter()
+        .any(|field| field.eq_ignore_ascii_case(name))
+}
+
+/// Whether a field is written by the gateway and dropped when a client sends it.
+#[must_use]
+pub fn is_ours(name: &str) -> bool {
+    OURS.iter().any(|field| field.eq_ignore_ascii_case(name))
+}
+
+/// Whether a rule in the configuration may name this field.
+#[must_use]
+pub fn may_be_ruled(name: &HeaderName) -> bool {
+    !is_hop_by_hop(name.as_str()) && !is_ours(name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_the_gateway_cannot_be_ruled_in_any_spelling() {
+        for name in [
+            "Host",
+            "CONTENT-LENGTH",
+            "x-request-id",
+            "X-Forwarded-For",
+            "TraceParent",
+        ] {
+            assert!(!may_be_ruled(&name.parse().unwrap()), "{name}");
+        }
+        assert!(may_be_ruled(&HeaderName::from_static("x-canary")));
+    }
+
+    #[test]
+    fn a_field_that_is_set_or_removed_does_not_pass() {
+        let rules = FieldRules {
+            remove: vec![HeaderName::from_static("x-debug")],
+            set: vec![(
+                HeaderName::from_static("x-env"),
+                HeaderValue::from_static("prod"),
+            )],
+            add: vec![(
+                HeaderName::from_static("x-tag"),
+                HeaderValue::from_static("a"),
+            )],
+        };
+        #[rustfmt::skip]
+        let cases = [("X-Debug", true), ("x-ENV", true), ("X-Tag", false), ("Accept", false)];
+        for (name, expected) in cases {
+            assert_eq!(rules.is_dropped(name), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The field lines: RFC 9112 §5, and the few fields that decide about framing and the connection.
+
+use crate::host::Host;
+
+use super::line::split;
+use super::{Field, HeadError};
+
+/// `Connection` may name this many fields.
+const NOMINATED_MAX: usize = 9;
+
+/// What the fields that concern the gateway itself say.
+#[derive(Debug, Default)]
+pub(super) struct Known<'a> {
+    pub(super) host: Option<Host>,
+    pub(super) length: Option<u64>,
+    pub(super) is_chunked: bool,
+    pub(super) closes: bool,
+    pub(super) keeps_alive: bool,
+    pub(super) expects_continue: bool,
+    pub(super) nominated: Vec<&'a str>,
+}
+
+/// Parses field lines up to and including the empty line.
+pub(super) fn parse(
+    mut rest: &[u8],
+    fields_max: usize,
+) -> Result<(Vec<Field<'_>>, Known<'_>), HeadError> {
+    let mut fields = Vec::with_capacity(16);
+    let mut known = Known::default();
+    loop {
+        let (line, below) = split(rest)?;
+        rest = below;
+        if line.is_empty() {
+            break;
+        }
+        let field = parse_line(line)?;
+        if fields.len() == fields_max {
+            return Err(HeadError::TooManyFields);
+        }
+        known.note(field)?;
+        fields.push(field);
+    }
+    Ok((fields, known))
+}
+
+fn parse_line(line: &[u8]) -> Result<Field<'_>, HeadError> {
+    if matches!(line.first(), Some(b' ' | b'\t')) {
+        return Err(HeadError::Folded);
+    }
+    let colon = memchr::memchr(b':', line).ok_or(HeadError::FieldName)?;
+    let (name, value) = line.split_at(colon);
+    if name.is_empty() || !name.iter().all(|byte| is_token_byte(*byte)) {
+        return Err(HeadError::FieldName);
+    }
+    let name = std::str::from_utf8(name).map_err(|_| HeadError::FieldName)?;
+    let value = trim(value.get(1..).unwrap_or_default());
+    if !value.iter().all(|byte| is_value_byte(*byte)) {
+        return Err(HeadError::FieldValue);
+    }
+    Ok(Field { name, value })
+}
+
+impl<'a> Known<'a> {
+    fn note(&mut self, field: Field<'a>) -> Result<(), HeadError> {
+        let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+        // The length of the name rules out all but a few comparisons.
+        match field.name.len() {
+            4 if is("host") => self.note_host(field.value),
+            6 if is("expect") => self.note_expectation(field.value),
+            10 if is("connection") => self.note_connection(field.value),
+            14 if is("content-length") => self.note_length(field.value),
+            17 if is("transfer-encoding") => self.note_encoding(field.value),
+            _ => Ok(()),
+        }
+    }
+
+    fn note_host(&mut self, value: &[u8]) -> Result<(), HeadError> {
+        if self.host.is_some() {
+            return Err(HeadError::HostTwice);
+        }
+        let text = std::str::from_utf8(value).map_err(|_| crate::host::HostError::Character)?;
+        self.host = Some(Host::parse(text)?);
+        Ok(())
+    }
+
+    fn note_length(&mut self, value: &[u8]) -> Result<(), HeadError> {
+        if self.length.is_some() {
+            return Err(HeadError::LengthTwice);
+        }
+        if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+            return Err(HeadError::Length);
+        }
+        let digits = std::str::from_utf8(value).map_err(|_| HeadError::Length)?;
+        self.length = Some(digits.parse().map_err(|_| HeadError::Length)?);
+        Ok(())
+    }
+
+    fn note_encoding(&mut self, value: &[u8]) -> Result<(), HeadError> {
+        if self.is_chunked || !value.eq_ignore_ascii_case(b"chunked") {
+            return Err(HeadError::Encoding);
+        }
+        self.is_chunked = true;
+        Ok(())
+    }
+
+    fn note_expectation(&mut self, value: &[u8]) -> Result<(), HeadError> {
+        if !value.eq_ignore_ascii_case(b"100-continue") {
+            return Err(HeadError::Expectation);
+        }
+        self.expects_continue = true;
+        Ok(())
+    }
+
+    fn note_connection(&mut self, value: &'a [u8]) -> Result<(), HeadError> {
+        let text = std::str::from_utf8(value).map_err(|_| HeadError::Connection)?;
+        for option in text
+            .split(',')
+            .map(|option| option.trim_matches([' ', '\t']))
+        {
+            if option.eq_ignore_ascii_case("close") {
+                self.closes = true;
+            } else if option.eq_ignore_ascii_case("keep-alive") {
+                self.keeps_alive = true;
+            } else if !option.is_empty() {
+                self.nominate(option)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn nominate(&mut self, name: &'a str) -> Result<(), HeadError> {
+        let is_token = name.bytes().all(is_token_byte);
+        if !is_token || self.nominated.len() == NOMINATED_MAX {
+            return Err(HeadError::Connection);
+        }
+        self.nominated.push(name);
+        Ok(())
+    }
+}
+
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let Some((b' ' | b'\t', rest)) = value.split_first() {
+        value = rest;
+    }
+    while let Some((b' ' | b'\t', rest)) = value.split_last() {
+        value = rest;
+    }
+    value
+}
+
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Visible characters, blanks, tabs and bytes past ASCII: RFC 9110 §5.5.
+fn is_value_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}

@@ -1,0 +1,170 @@
+//! One route: what it matches, where it leads and what it changes on the way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method};
+
+use crate::fields::FieldRules;
+use crate::host::HostPattern;
+use crate::path::PathPattern;
+
+/// A compiled route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Unique; the label in logs and metrics.
+    pub name: Arc<str>,
+    pub matches: Matches,
+    /// The name of the service that answers.
+    pub service: Arc<str>,
+    pub rewrite: Rewrite,
+    pub request_fields: FieldRules,
+    pub response_fields: FieldRules,
+    /// Bytes of a request body; past it 413.
+    pub body_bytes_max: u64,
+    /// Overrides the service's own timeout.
+    pub timeout: Option<Duration>,
+}
+
+/// Everything that must hold for a route to take a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matches {
+    pub host: HostPattern,
+    pub methods: Methods,
+    pub path: PathPattern,
+    pub conditions: Vec<FieldCondition>,
+}
+
+/// The methods of a route. `GET` answers for `HEAD` too where no route names `HEAD` itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Methods {
+    Any,
+    Only(Vec<Method>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MethodsError {
+    #[error("`{0}` is not a method")]
+    NotAMethod(String),
+    #[error("{0} is never routed")]
+    NeverRouted(Method),
+    #[error("{0} is there twice")]
+    Twice(Method),
+}
+
+impl Methods {
+    /// Parses `GET` or `PUT,PATCH`.
+    pub fn parse(text: &str) -> Result<Self, MethodsError> {
+        let mut methods = Vec::new();
+        for word in text.split(',') {
+            let is_upper = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase());
+            let method = Method::from_bytes(word.as_bytes())
+                .ok()
+                .filter(|_| is_upper);
+            let method = method.ok_or_else(|| MethodsError::NotAMethod(word.to_owned()))?;
+            if !may_be_routed(&method) {
+                return Err(MethodsError::NeverRouted(method));
+            }
+            if methods.contains(&method) {
+                return Err(MethodsError::Twice(method));
+            }
+            methods.push(method);
+        }
+        Ok(Self::Only(methods))
+    }
+
+    #[must_use]
+    pub fn contain(&self, method: &Method) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(methods) => {
+                methods.contains(method)
+                    || (*method == Method::HEAD && methods.contains(&Method::GET))
+            }
+        }
+    }
+}
+
+/// `CONNECT` would turn the gateway into a tunnel and `TRACE` would show it to scripts.
+#[must_use]
+pub fn may_be_routed(method: &Method) -> bool {
+    *method != Method::CONNECT && *method != Method::TRACE
+}
+
+/// A request field that must have exactly this value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldCondition {
+    pub name: HeaderName,
+    pub value: HeaderValue,
+}
+
+/// How the path a client asked for becomes the path a service sees.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rewrite {
+    /// A prefix of whole segments to take away: `/money`, or empty.
+    pub strip: String,
+    /// A prefix to put in front: `/v1`, or empty.
+    pub add: String,
+}
+
+impl Rewrite {
+    /// Appends the rewritten path to `out`.
+    pub fn apply(&self, path: &str, out: &mut Vec<u8>) {
+        let kept = path.strip_prefix(self.strip.as_str()).unwrap_or(path);
+        out.extend_from_slice(self.add.as_bytes());
+        if !kept.starts_with('/') && (self.add.is_empty() || !kept.is_empty()) {
+            out.push(b'/');
+        }
+        out.extend_from_slice(kept.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_are_upper_case_words() {
+        #[rustfmt::skip]
+        let cases = [
+            ("GET",         Ok(Methods::Only(vec![Method::GET]))),
+            ("PUT,PATCH",   Ok(Methods::Only(vec![Method::PUT, Method::PATCH]))),
+            ("get",         Err(MethodsError::NotAMethod("get".into()))),
+            ("",            Err(MethodsError::NotAMethod(String::new()))),
+            ("GET,",        Err(MethodsError::NotAMethod(String::new()))),
+            ("GET,GET",     Err(MethodsError::Twice(Method::GET))),
+            ("CONNECT",     Err(MethodsError::NeverRouted(Method::CONNECT))),
+            ("TRACE",       Err(MethodsError::NeverRouted(Method::TRACE))),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Methods::parse(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_stripped_and_another_put_in_front() {
+        #[rustfmt::skip]
+        let cases = [
+            ("",       "",     "/money/x",   "/money/x"),
+            ("/money", "",     "/money/x",   "/x"),
+            ("/money", "",     "/money",     "/"),
+            ("/money", "",     "/money/",    "/"),
+            ("/money", "/v1",  "/money/x",   "/v1/x"),
+            ("/money", "/v1",  "/money",     "/v1"),
+            ("",       "/v1",  "/",          "/v1/"),
+        ];
+        for (strip, add, path, expected) in cases {
+            let mut out = Vec::new();
+            Rewrite {
+                strip: strip.into(),
+                add: add.into(),
+            }
+            .apply(path, &mut out);
+            assert_eq!(
+                String::from_utf8(out).unwrap(),
+                expected,
+                "{strip} {add} {path}"
+            );
+        }
+    }
+}

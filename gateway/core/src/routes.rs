@@ -1,0 +1,143 @@
+//! Which route takes a request? The most specific one that matches.
+//!
+//! Specificity is compared in this order: host (exact, then the longest `*.` suffix, then any), path
+//! (segment by segment from the left: literal, parameter, rest), method (named, then any), and the
+//! number of field conditions. Two routes that could tie are a conflict and the table is refused.
+
+use std::collections::HashMap;
+
+use http::Method;
+
+use crate::head::Head;
+use crate::host::HostPattern;
+use crate::route::Route;
+
+use trie::Trie;
+
+mod conflict;
+mod trie;
+
+pub use conflict::Conflict;
+
+/// All routes, ready to be searched.
+#[derive(Debug, Clone, Default)]
+pub struct RouteTable {
+    routes: Vec<Route>,
+    exact: HashMap<String, Trie>,
+    /// Longest suffix first.
+    under: Vec<(String, Trie)>,
+    any: Trie,
+}
+
+/// Why no route takes a request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Miss {
+    #[error("no route matches the host and path")]
+    NoRoute,
+    #[error("no route at this path takes the method")]
+    Method { allowed: Vec<Method> },
+}
+
+impl RouteTable {
+    /// Builds the table, or names every pair of routes that no request could tell apart.
+    pub fn compile(routes: Vec<Route>) -> Result<Self, Vec<Conflict>> {
+        let mut table = Self::default();
+        for (index, route) in routes.iter().enumerate() {
+            table
+                .trie_mut(&route.matches.host)
+                .insert(&route.matches.path, index);
+        }
+        table
+            .under
+            .sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+
+        let mut conflicts = Vec::new();
+        for trie in table.tries_mut() {
+            trie.for_each_place(&mut |place| conflict::order(place, &routes, &mut conflicts));
+        }
+        table.routes = routes;
+        if conflicts.is_empty() {
+            return Ok(table);
+        }
+        conflicts.sort_by_key(|conflict| (conflict.second, conflict.first));
+        Err(conflicts)
+    }
+
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// Finds the most specific route for a request; the index is its place in [`Self::routes`].
+    pub fn find(&self, head: &Head<'_>) -> Result<(usize, &Route), Miss> {
+        let mut allowed = Vec::new();
+        let path = head.path.strip_prefix('/').unwrap_or(&head.path);
+        let found = self
+            .tries(head.host.name())
+            .find_map(|trie| trie.find(path, &mut |index| self.takes(index, head, &mut allowed)));
+        match found.and_then(|index| Some((index, self.routes.get(index)?))) {
+            Some(found) => Ok(found),
+            None if allowed.is_empty() => Err(Miss::NoRoute),
+            None => Err(Miss::Method { allowed }),
+        }
+    }
+
+    /// Whether a route whose host and path match takes the request; a route that fails on the
+    /// method alone tells what it would have allowed.
+    fn takes(&self, index: usize, head: &Head<'_>, allowed: &mut Vec<Method>) -> bool {
+        let Some(route) = self.routes.get(index) else {
+            return false;
+        };
+        let holds = route
+            .matches
+            .conditions
+            .iter()
+            .all(|condition| head.has(condition));
+        if holds && route.matches.methods.contain(&head.method) {
+            return true;
+        }
+        if holds {
+            conflict::collect_methods(&route.matches.methods, allowed);
+        }
+        false
+    }
+
+    fn tries(&self, host: &str) -> impl Iterator<Item = &Trie> {
+        let exact = if self.exact.is_empty() {
+            None
+        } else {
+            self.exact.get(host)
+        };
+        let under = self
+            .under
+            .iter()
+            .filter(move |(suffix, _)| host.ends_with(suffix.as_str()));
+        exact
+            .into_iter()
+            .chain(under.map(|(_, trie)| trie))
+            .chain([&self.any])
+    }
+
+    fn trie_mut(&mut self, host: &HostPattern) -> &mut Trie {
+        match host {
+            HostPattern::Any => &mut self.any,
+            HostPattern::Exact(name) => self.exact.entry(name.clone()).or_default(),
+            HostPattern::Under(suffix) => {
+                let place = self.under.iter().position(|(known, _)| known == suffix);
+                let place = place.unwrap_or_else(|| {
+                    self.under.push((suffix.clone(), Trie::default()));
+                    self.under.len() - 1
+                });
+                &mut self.under[place].1
+            }
+        }
+    }
+
+    fn tries_mut(&mut self) -> impl Iterator<Item = &mut Trie> {
+        let under = self.under.iter_mut().map(|(_, trie)| trie);
+        self.exact.values_mut().chain(under).chain([&mut self.any])
+    }
+}
+
+#[cfg(test)]
+mod tests;

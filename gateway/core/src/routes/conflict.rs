@@ -1,0 +1,70 @@
+//! Routes that share host and path: which comes first, and which two could tie?
+
+use std::cmp::Reverse;
+
+use http::Method;
+
+use crate::route::{FieldCondition, Methods, Route};
+
+/// Two routes, by their place in the list, that some request would match equally well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conflict {
+    pub first: usize,
+    pub second: usize,
+}
+
+/// Brings the routes of one place into the order in which they are tried.
+pub(super) fn order(place: &mut [usize], routes: &[Route], conflicts: &mut Vec<Conflict>) {
+    for (position, &second) in place.iter().enumerate() {
+        for &first in place.iter().take(position) {
+            if may_tie(&routes[first], &routes[second]) {
+                conflicts.push(Conflict { first, second });
+            }
+        }
+    }
+    place.sort_by_key(|&index| {
+        let matches = &routes[index].matches;
+        (rank(&matches.methods), Reverse(matches.conditions.len()))
+    });
+}
+
+/// `HEAD` is tried on the routes that name it before those that answer it for `GET`.
+fn rank(methods: &Methods) -> u8 {
+    match methods {
+        Methods::Only(methods) if methods.contains(&Method::HEAD) => 0,
+        Methods::Only(_) => 1,
+        Methods::Any => 2,
+    }
+}
+
+fn may_tie(a: &Route, b: &Route) -> bool {
+    let (a, b) = (&a.matches, &b.matches);
+    a.conditions.len() == b.conditions.len()
+        && methods_overlap(&a.methods, &b.methods)
+        && !contradict(&a.conditions, &b.conditions)
+}
+
+fn methods_overlap(a: &Methods, b: &Methods) -> bool {
+    match (a, b) {
+        (Methods::Any, Methods::Any) => true,
+        (Methods::Only(a), Methods::Only(b)) => a.iter().any(|method| b.contains(method)),
+        (Methods::Any, Methods::Only(_)) | (Methods::Only(_), Methods::Any) => false,
+    }
+}
+
+/// Whether no request can meet both lists, since they ask one field for two values.
+fn contradict(a: &[FieldCondition], b: &[FieldCondition]) -> bool {
+    a.iter()
+        .any(|a| b.iter().any(|b| a.name == b.name && a.value != b.value))
+}
+
+pub(super) fn collect_methods(methods: &Methods, into: &mut Vec<Method>) {
+    let Methods::Only(methods) = methods else {
+        return;
+    };
+    for method in methods {
+        if !into.contains(method) {
+            into.push(method.clone());
+        }
+    }
+}

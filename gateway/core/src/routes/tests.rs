@@ -1,0 +1,256 @@
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+use proptest::prelude::*;
+
+use crate::fields::FieldRules;
+use crate::limits::Limits;
+use crate::path::PathPattern;
+use crate::route::{FieldCondition, Matches, Methods, Rewrite};
+
+use super::*;
+
+/// `METHOD host/path [field=value]…`, each of method and host `*` for any.
+fn route(text: &str) -> Route {
+    let mut words = text.split(' ');
+    let methods = match words.next().unwrap() {
+        "*" => Methods::Any,
+        methods => Methods::parse(methods).unwrap(),
+    };
+    let target = words.next().unwrap();
+    let (host, path) = target.split_at(target.find('/').unwrap());
+    let host = if host == "*" {
+        HostPattern::Any
+    } else {
+        HostPattern::parse(host).unwrap()
+    };
+    let condition = |word: &str| {
+        let (name, value) = word.split_once('=').unwrap();
+        FieldCondition {
+            name: HeaderName::from_bytes(name.as_bytes()).unwrap(),
+            value: HeaderValue::from_str(value).unwrap(),
+        }
+    };
+    Route {
+        name: Arc::from(text),
+        matches: Matches {
+            host,
+            methods,
+            path: PathPattern::parse(path).unwrap(),
+            conditions: words.map(condition).collect(),
+        },
+        service: Arc::from("service"),
+        rewrite: Rewrite::default(),
+        request_fields: FieldRules::default(),
+        response_fields: FieldRules::default(),
+        body_bytes_max: 0,
+        timeout: None,
+    }
+}
+
+fn table(routes: &[&str]) -> RouteTable {
+    RouteTable::compile(routes.iter().map(|text| route(text)).collect()).unwrap()
+}
+
+fn find<'t>(
+    table: &'t RouteTable,
+    method: &str,
+    host: &str,
+    path: &str,
+    fields: &str,
+) -> Result<&'t str, Miss> {
+    let text = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
+    let head = Head::parse(text.as_bytes(), &Limits::default()).unwrap();
+    table.find(&head).map(|(_, route)| &*route.name)
+}
+
+#[test]
+fn the_most_specific_path_wins() {
+    let table = table(&[
+        "* */{rest*}",
+        "* */members/{id}",
+        "* */members/me",
+        "* */members/{id}/accounts",
+        "* */members/{id}/{what}",
+        "* */members",
+        "* */money/{rest*}",
+        "* */money/{a}/audit",
+    ]);
+    #[rustfmt::skip]
+    let cases = [
+        ("/",                      "* */{rest*}"),
+        ("/nothing/here",          "* */{rest*}"),
+        ("/members",               "* */members"),
+        ("/members/",              "* */{rest*}"),
+        ("/members/me",            "* */members/me"),
+        ("/members/7",             "* */members/{id}"),
+        ("/members/7/accounts",    "* */members/{id}/accounts"),
+        ("/members/me/accounts",   "* */members/{id}/accounts"),
+        ("/members/7/cards",       "* */members/{id}/{what}"),
+        ("/members/7/cards/1",     "* */{rest*}"),
+        ("/money",                 "* */money/{rest*}"),
+        ("/money/",                "* */money/{rest*}"),
+        ("/money/x/y/z",           "* */money/{rest*}"),
+        ("/money/x/audit",         "* */money/{a}/audit"),
+        ("/moneybags",             "* */{rest*}"),
+    ];
+    for (path, expected) in cases {
+        assert_eq!(find(&table, "GET", "h", path, ""), Ok(expected), "{path}");
+    }
+}
+
+#[test]
+fn a_host_is_more_specific_than_any_path() {
+    let table = table(&[
+        "* */a/b",
+        "* pay.example.com/{rest*}",
+        "* *.example.com/a/{x}",
+        "* *.eu.example.com/{rest*}",
+    ]);
+    #[rustfmt::skip]
+    let cases = [
+        ("pay.example.com",      "/a/b",  "* pay.example.com/{rest*}"),
+        ("PAY.example.com:8080", "/a/b",  "* pay.example.com/{rest*}"),
+        ("x.example.com",        "/a/b",  "* *.example.com/a/{x}"),
+        ("x.eu.example.com",     "/a/b",  "* *.eu.example.com/{rest*}"),
+        ("example.com",          "/a/b",  "* */a/b"),
+        ("evilexample.com",      "/a/b",  "* */a/b"),
+    ];
+    for (host, path, expected) in cases {
+        assert_eq!(
+            find(&table, "GET", host, path, ""),
+            Ok(expected),
+            "{host}{path}"
+        );
+    }
+    // A host that has no route for the path falls back to the routes of all hosts.
+    assert_eq!(
+        find(&table, "GET", "x.example.com", "/b", ""),
+        Err(Miss::NoRoute)
+    );
+}
+
+#[test]
+fn methods_and_conditions_narrow_what_a_route_takes() {
+    let table = table(&[
+        "GET */x",
+        "PUT,PATCH */x",
+        "GET */x x-canary=1",
+        "GET */x x-canary=1 x-region=eu",
+        "HEAD */y",
+        "GET */y",
+        "* */z",
+        "POST */z",
+    ]);
+    #[rustfmt::skip]
+    let cases = [
+        ("GET",     "/x", "",                                     "GET */x"),
+        ("HEAD",    "/x", "",                                     "GET */x"),
+        ("PATCH",   "/x", "X-Canary: 1\r\n",                      "PUT,PATCH */x"),
+        ("GET",     "/x", "X-Canary: 1\r\n",                      "GET */x x-canary=1"),
+        ("GET",     "/x", "X-Canary: 2\r\n",                      "GET */x"),
+        ("GET",     "/x", "X-Canary: 1\r\nX-Canary: 1\r\n",       "GET */x"),
+        ("GET",     "/x", "X-Region: eu\r\nX-Canary: 1\r\n",      "GET */x x-canary=1 x-region=eu"),
+        ("HEAD",    "/y", "",                                     "HEAD */y"),
+        ("GET",     "/y", "",                                     "GET */y"),
+        ("POST",    "/z", "",                                     "POST */z"),
+        ("DELETE",  "/z", "",                                     "* */z"),
+    ];
+    for (method, path, fields, expected) in cases {
+        assert_eq!(
+            find(&table, method, "h", path, fields),
+            Ok(expected),
+            "{method} {path} {fields:?}"
+        );
+    }
+}
+
+#[test]
+fn a_method_that_no_route_takes_is_told_apart_from_a_path_that_none_has() {
+    let table = table(&["GET */x", "PUT,PATCH */x", "POST */{id}"]);
+    let allowed = vec![Method::GET, Method::PUT, Method::PATCH, Method::POST];
+    assert_eq!(
+        find(&table, "DELETE", "h", "/x", ""),
+        Err(Miss::Method { allowed })
+    );
+    assert_eq!(find(&table, "POST", "h", "/x", ""), Ok("POST */{id}"));
+    assert_eq!(find(&table, "GET", "h", "/x/y", ""), Err(Miss::NoRoute));
+}
+
+/// The places of the routes that conflict.
+type Pairs = &'static [(usize, usize)];
+
+#[test]
+fn routes_that_no_request_could_tell_apart_are_a_conflict() {
+    #[rustfmt::skip]
+    let cases: [(&[&str], Pairs); 12] = [
+        (&["GET */x", "GET */x"],                            &[(0, 1)]),
+        (&["GET */x/{a}", "GET */x/{b}"],                    &[(0, 1)]),
+        (&["GET */x/{a*}", "GET */x/{b*}"],                  &[(0, 1)]),
+        (&["GET,PUT */x", "PUT */x"],                        &[(0, 1)]),
+        (&["* */x", "* */x"],                                &[(0, 1)]),
+        (&["GET */x", "GET */x", "GET */x"],                 &[(0, 1), (0, 2), (1, 2)]),
+        (&["GET */x a=1", "GET */x b=1"],                    &[(0, 1)]),
+        (&["GET */x a=1", "GET */x a=2"],                    &[]),
+        (&["GET */x", "PUT */x", "* */x"],                   &[]),
+        (&["GET */x", "GET */x a=1"],                        &[]),
+        (&["GET a.b/x", "GET *.b/x", "GET */x"],             &[]),
+        (&["GET */x", "GET */x/{rest*}"],                    &[]),
+    ];
+    for (routes, expected) in cases {
+        let compiled = RouteTable::compile(routes.iter().map(|text| route(text)).collect());
+        let found = compiled.err().unwrap_or_default();
+        let found: Vec<_> = found.iter().map(|c| (c.first, c.second)).collect();
+        assert_eq!(found, expected, "{routes:?}");
+    }
+}
+
+/// What the trie must agree with: try every route, take the one whose path is most specific.
+fn find_slowly<'t>(patterns: &'t [String], path: &str) -> Option<&'t String> {
+    let asked: Vec<_> = path[1..].split('/').collect();
+    let mut matching: Vec<_> = patterns
+        .iter()
+        .filter_map(|pattern| Some((specificity(pattern, &asked)?, pattern)))
+        .collect();
+    matching.sort();
+    matching.first().map(|(_, pattern)| *pattern)
+}
+
+fn specificity(pattern: &str, asked: &[&str]) -> Option<Vec<u8>> {
+    let mut ranks = Vec::new();
+    let mut asked = asked.iter();
+    for wanted in pattern[1..].split('/') {
+        if wanted == "{r*}" {
+            ranks.push(2);
+            return Some(ranks);
+        }
+        let segment = asked.next()?;
+        match wanted {
+            "{p}" if !segment.is_empty() => ranks.push(1),
+            _ if wanted == *segment => ranks.push(0),
+            _ => return None,
+        }
+    }
+    asked.next().is_none().then_some(ranks)
+}
+
+proptest! {
+    #[test]
+    fn the_trie_agrees_with_trying_every_route(
+        patterns in proptest::collection::btree_set("(/([ab]|\\{p\\})){1,3}", 1..12),
+        rests in proptest::collection::btree_set("(/[ab]){0,2}/\\{r\\*\\}", 0..4),
+        path in "(/[abc]){1,4}",
+    ) {
+        let all: Vec<String> = patterns
+            .into_iter()
+            .filter(|pattern| pattern.matches("{p}").count() <= 1)
+            .chain(rests)
+            .collect();
+        let texts: Vec<_> = all.iter().map(|pattern| format!("* *{pattern}")).collect();
+        let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+        let table = table(&texts);
+        let found = find(&table, "GET", "h", &path, "").ok();
+        let expected = find_slowly(&all, &path).map(|pattern| format!("* *{pattern}"));
+        prop_assert_eq!(found, expected.as_deref());
+    }
+}

@@ -1,0 +1,33 @@
+//! What the configuration says about one service.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A compiled service: at least one endpoint, and no wait without an end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    pub name: Arc<str>,
+    pub endpoints: Vec<SocketAddr>,
+    pub timeouts: Timeouts,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until an endpoint accepts the connection.
+    pub connect: Duration,
+    /// Until the exchange is over; no single read or write may take longer either.
+    pub exchange: Duration,
+    /// How long an unused connection is kept for the next exchange.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(1),
+            exchange: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+        }
+    }
+}
