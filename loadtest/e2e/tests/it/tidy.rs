@@ -1,0 +1,159 @@
+//! Does the repository keep its own rules?
+//!
+//! Formatting, lints and dependencies have tools of their own. What is left is checked here: pure
+//! functions over file texts, each with cases that show it red, then run over every file that git
+//! knows or would add. Nothing here reads the clock, the network or the history.
+
+mod architecture;
+mod comments;
+mod figures;
+mod links;
+mod manifests;
+mod markdown;
+mod naming;
+mod repository;
+mod shape;
+mod source;
+mod suites;
+mod verbs;
+mod words;
+
+use std::fmt;
+
+use repository::Repository;
+use source::Source;
+
+/// One place where a rule is broken.
+#[derive(Debug, PartialEq, Eq)]
+struct Finding {
+    path: String,
+    line: usize,
+    message: String,
+}
+
+impl Finding {
+    fn new(path: &str, line: usize, message: impl Into<String>) -> Self {
+        Self {
+            path: path.to_owned(),
+            line,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.path, self.line, self.message)
+    }
+}
+
+fn assert_none(findings: impl IntoIterator<Item = Finding>) {
+    let lines: Vec<String> = findings
+        .into_iter()
+        .map(|found| found.to_string())
+        .collect();
+    assert!(lines.is_empty(), "\n{}\n", lines.join("\n"));
+}
+
+fn check_sources(rule: fn(&Source) -> Vec<Finding>) {
+    let repository = Repository::open();
+    assert_none(repository.sources().iter().flat_map(rule));
+}
+
+fn check_document(path: &str, rule: impl Fn(&Repository, &str) -> Vec<Finding>) {
+    let repository = Repository::open();
+    let findings = repository.text(path).map_or_else(
+        || vec![Finding::new(path, 1, "this document is missing")],
+        |text| rule(&repository, &text),
+    );
+    assert_none(findings);
+}
+
+#[test]
+fn no_file_function_or_parameter_list_outgrows_its_cap() {
+    check_sources(shape::check);
+}
+
+#[test]
+fn every_type_and_module_is_named_for_what_it_is() {
+    check_sources(naming::check);
+}
+
+#[test]
+fn every_crate_root_and_owner_of_a_folder_says_what_it_answers() {
+    let repository = Repository::open();
+    let findings = repository
+        .sources()
+        .into_iter()
+        .flat_map(|source| comments::check_module_docs(&source, |path| repository.has(path)));
+    assert_none(findings);
+}
+
+#[test]
+fn every_open_task_in_the_code_says_why_it_is_open() {
+    let repository = Repository::open();
+    let in_rust = repository
+        .sources()
+        .into_iter()
+        .flat_map(|source| comments::check_open_tasks(&source.path, &source.comments));
+    let elsewhere = repository
+        .texts(|path| !path.ends_with(".rs"))
+        .flat_map(|(path, text)| comments::check_open_tasks(&path, &text));
+    assert_none(in_rust.chain(elsewhere));
+}
+
+#[test]
+fn every_test_is_a_sentence_that_runs_and_does_not_sleep() {
+    check_sources(suites::check);
+}
+
+#[test]
+fn every_crate_inherits_the_lints_and_leans_only_on_what_it_may() {
+    let repository = Repository::open();
+    let findings = repository
+        .texts(|path| path == "Cargo.toml" || path.ends_with("/Cargo.toml"))
+        .flat_map(|(path, text)| manifests::check(&path, &text));
+    assert_none(findings);
+}
+
+#[test]
+fn no_file_names_a_machine_or_a_mirror() {
+    let repository = Repository::open();
+    let findings = repository
+        .texts(|_| true)
+        .flat_map(|(path, text)| words::check(&path, &text));
+    assert_none(findings);
+}
+
+#[test]
+fn every_relative_link_in_a_document_leads_somewhere() {
+    let repository = Repository::open();
+    let findings = repository
+        .texts(|path| path.ends_with(".md"))
+        .flat_map(|(path, text)| links::check(&path, &text, |target| repository.has(target)));
+    assert_none(findings);
+}
+
+#[test]
+fn every_path_in_the_architecture_exists() {
+    check_document("ARCHITECTURE.md", |repository, text| {
+        architecture::check(text, |path| repository.has(path))
+    });
+}
+
+#[test]
+fn every_figure_in_the_readme_names_its_report() {
+    check_document("README.md", |repository, text| {
+        figures::check(text, |path| repository.has(path))
+    });
+}
+
+#[test]
+fn every_verb_in_a_document_is_one_that_dev_knows() {
+    let repository = Repository::open();
+    let script = repository.text("dev").expect("the script ./dev is there");
+    let findings = repository
+        .texts(|path| path.ends_with(".md") || path == ".ci/run")
+        .flat_map(|(path, text)| verbs::check(&path, &text, &script));
+    assert_none(findings);
+}

@@ -1,0 +1,61 @@
+//! Is every file, function and parameter list short enough to be read at once? Tests may be longer.
+
+use super::Finding;
+use super::source::{Function, Source};
+
+const FILE_LINES_MAX: usize = 500;
+const FUNCTION_LINES_MAX: usize = 70;
+const PARAMETERS_MAX: usize = 5;
+
+pub(super) fn check(source: &Source) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let lines = source.lines();
+    if lines > FILE_LINES_MAX {
+        let message = format!("{lines} lines without tests, at most {FILE_LINES_MAX}");
+        findings.push(Finding::new(&source.path, 1, message));
+    }
+    for function in source
+        .functions
+        .iter()
+        .filter(|function| !function.is_in_tests)
+    {
+        findings.extend(check_function(&source.path, function));
+    }
+    findings
+}
+
+fn check_function(path: &str, function: &Function) -> impl Iterator<Item = Finding> {
+    [
+        ("lines", function.lines, FUNCTION_LINES_MAX),
+        ("parameters", function.parameters, PARAMETERS_MAX),
+    ]
+    .into_iter()
+    .filter(|(_, count, max)| count > max)
+    .map(move |(what, count, max)| {
+        let message = format!("`{}` has {count} {what}, at most {max}", function.name);
+        Finding::new(path, function.line, message)
+    })
+}
+
+#[test]
+fn each_cap_holds_at_its_limit_and_not_one_past_it() {
+    let function = |lines: usize| format!("fn f() {{\n{}}}\n", "    g();\n".repeat(lines - 2));
+    let parameters = |count: usize| format!("fn f({}) {{}}\n", "a: u8, ".repeat(count));
+    let file = |lines: usize| "const A: u8 = 1;\n".repeat(lines);
+    let tests = |code: String| format!("#[cfg(test)]\nmod tests {{\n{code}}}\n");
+    let cases = [
+        (function(FUNCTION_LINES_MAX), 0),
+        (function(FUNCTION_LINES_MAX + 1), 1),
+        (tests(function(FUNCTION_LINES_MAX + 1)), 0),
+        (parameters(PARAMETERS_MAX), 0),
+        (parameters(PARAMETERS_MAX + 1), 1),
+        (tests(parameters(PARAMETERS_MAX + 1)), 0),
+        (file(FILE_LINES_MAX), 0),
+        (file(FILE_LINES_MAX + 1), 1),
+        (file(FILE_LINES_MAX) + &tests(file(1)), 0),
+    ];
+    for (text, count) in cases {
+        let source = Source::parse("src/lib.rs", &text, false);
+        assert_eq!(check(&source).len(), count, "{text}");
+    }
+}

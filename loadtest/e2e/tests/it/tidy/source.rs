@@ -1,0 +1,366 @@
+//! What is code in a Rust file, what is comment, and where its functions and tests are.
+//!
+//! A scanner rather than a parser: it knows literals, comments, brackets and a few keywords, which
+//! is enough for code that rustfmt has formatted.
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+pub(super) struct Source {
+    pub(super) path: String,
+    /// The file with comments and literals blanked out; lines and columns stay.
+    pub(super) code: String,
+    /// The comments alone; lines and columns stay.
+    pub(super) comments: String,
+    pub(super) functions: Vec<Function>,
+    tests: Vec<Range<usize>>,
+}
+
+pub(super) struct Function {
+    pub(super) name: String,
+    pub(super) line: usize,
+    pub(super) lines: usize,
+    /// Without `self`.
+    pub(super) parameters: usize,
+    pub(super) is_test: bool,
+    /// Whether it is compiled for tests only, as a test or as one of their helpers.
+    pub(super) is_in_tests: bool,
+}
+
+impl Source {
+    pub(super) fn parse(path: &str, text: &str, is_test: bool) -> Self {
+        let (code, comments) = split(text);
+        let tests = if is_test {
+            std::iter::once(0..code.len()).collect()
+        } else {
+            test_items(&code)
+        };
+        let functions = words(&code)
+            .filter(|(_, word)| *word == "fn")
+            .filter_map(|(at, _)| function(&code, at, &tests))
+            .collect();
+        Self {
+            path: path.to_owned(),
+            code,
+            comments,
+            functions,
+            tests,
+        }
+    }
+
+    pub(super) fn is_in_tests(&self, at: usize) -> bool {
+        self.tests.iter().any(|test| test.contains(&at))
+    }
+
+    pub(super) fn line(&self, at: usize) -> usize {
+        line(&self.code, at)
+    }
+
+    /// How long the file is without its tests.
+    pub(super) fn lines(&self) -> usize {
+        let all = self.code.lines().count();
+        let tests = self
+            .tests
+            .iter()
+            .map(|test| self.code[test.clone()].lines().count());
+        all.saturating_sub(tests.sum())
+    }
+}
+
+fn line(text: &str, at: usize) -> usize {
+    text[..at].matches('\n').count() + 1
+}
+
+/// Every identifier and keyword, with where it starts.
+pub(super) fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        at += code[at..].find(is_word)?;
+        let start = at;
+        at += code[at..].find(|c| !is_word(c)).unwrap_or(code.len() - at);
+        Some((start, &code[start..at]))
+    })
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// The name that follows the keyword at `at`, with where it starts.
+pub(super) fn name_after(code: &str, at: usize) -> Option<(usize, &str)> {
+    let mut words = words(&code[at..]);
+    let (_, keyword) = words.next()?;
+    let (after, name) = words.next()?;
+    let gap = &code[at + keyword.len()..at + after];
+    gap.chars()
+        .all(char::is_whitespace)
+        .then_some((at + after, name))
+}
+
+// --- comments and literals
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Code,
+    Comment,
+    Literal,
+}
+
+fn split(text: &str) -> (String, String) {
+    let (mut code, mut comments) = (String::new(), String::new());
+    let mut at = 0;
+    while at < text.len() {
+        let (kind, length) = lexeme(&text[at..]);
+        let piece = &text[at..at + length];
+        push(&mut code, piece, kind == Kind::Code);
+        push(&mut comments, piece, kind == Kind::Comment);
+        at += length;
+    }
+    (code, comments)
+}
+
+/// Adds the piece, or blanks of its length in bytes.
+fn push(to: &mut String, piece: &str, is_kept: bool) {
+    if is_kept {
+        to.push_str(piece);
+    } else {
+        to.extend(
+            piece
+                .bytes()
+                .map(|byte| if byte == b'\n' { '\n' } else { ' ' }),
+        );
+    }
+}
+
+fn lexeme(rest: &str) -> (Kind, usize) {
+    if rest.starts_with("//") {
+        return (Kind::Comment, rest.find('\n').unwrap_or(rest.len()));
+    }
+    if rest.starts_with("/*") {
+        return (Kind::Comment, block_comment(rest));
+    }
+    if let Some(length) = raw_string(rest)
+        .or_else(|| string(rest))
+        .or_else(|| character(rest))
+    {
+        return (Kind::Literal, length);
+    }
+    let word = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+    let one = rest.chars().next().map_or(1, char::len_utf8);
+    (Kind::Code, word.max(one))
+}
+
+fn block_comment(rest: &str) -> usize {
+    let mut depth = 0_usize;
+    let mut at = 0;
+    while at < rest.len() {
+        let here = &rest.as_bytes()[at..];
+        if here.starts_with(b"/*") {
+            depth += 1;
+            at += 2;
+        } else if here.starts_with(b"*/") {
+            depth -= 1;
+            at += 2;
+            if depth == 0 {
+                return at;
+            }
+        } else {
+            at += 1;
+        }
+    }
+    rest.len()
+}
+
+fn raw_string(rest: &str) -> Option<usize> {
+    let prefix = ["r", "br", "cr"]
+        .into_iter()
+        .find(|prefix| rest.starts_with(prefix) && rest[prefix.len()..].starts_with(['"', '#']))?;
+    let body = &rest[prefix.len()..];
+    let hashes = body.find(|c| c != '#')?;
+    body[hashes..].strip_prefix('"')?;
+    let opened = prefix.len() + hashes + 1;
+    let close = format!("\"{}", "#".repeat(hashes));
+    let length = rest[opened..].find(&close);
+    Some(length.map_or(rest.len(), |length| opened + length + close.len()))
+}
+
+fn string(rest: &str) -> Option<usize> {
+    rest.strip_prefix('"')?;
+    let mut is_escaped = false;
+    for (at, c) in rest.char_indices().skip(1) {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => return Some(at + 1),
+            _ => {}
+        }
+    }
+    Some(rest.len())
+}
+
+/// A character literal; a lifetime is none.
+fn character(rest: &str) -> Option<usize> {
+    let inner = rest.strip_prefix('\'')?;
+    let first = inner.chars().next()?;
+    let shortest = if first == '\\' { 2 } else { first.len_utf8() };
+    let close = inner.get(shortest..)?.find('\'')?;
+    (first == '\\' || close == 0).then_some(1 + shortest + close + 1)
+}
+
+// --- tests
+
+/// The items that are compiled for tests only.
+fn test_items(code: &str) -> Vec<Range<usize>> {
+    code.match_indices("#[cfg(")
+        .filter_map(|(at, _)| {
+            let attribute = bracketed(code, at + 1)?;
+            let condition = &code[attribute.clone()];
+            let is_test = words(condition).any(|(_, word)| word == "test");
+            (is_test && !condition.contains("not(")).then(|| at..item_end(code, attribute.end))
+        })
+        .collect()
+}
+
+/// Where an item ends that starts here: at its `;`, or with its braces.
+fn item_end(code: &str, from: usize) -> usize {
+    let mut at = from;
+    while let Some(found) = code[at..].find(['(', '[', '{', ';']) {
+        at += found;
+        if code[at..].starts_with(';') {
+            return at + 1;
+        }
+        let Some(group) = bracketed(code, at) else {
+            break;
+        };
+        if code[at..].starts_with('{') {
+            return group.end;
+        }
+        at = group.end;
+    }
+    code.len()
+}
+
+/// The group whose opening bracket is at `open`.
+fn bracketed(code: &str, open: usize) -> Option<Range<usize>> {
+    let mut depth = 0_usize;
+    for (at, c) in code[open..].char_indices() {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(open..open + at + 1);
+        }
+    }
+    None
+}
+
+/// The modules in files of their own that a file declares for tests only, as path prefixes.
+pub(super) fn test_modules(path: &str, text: &str) -> Vec<String> {
+    let (code, _) = split(text);
+    let folder = folder_of(path);
+    test_items(&code)
+        .into_iter()
+        .filter_map(|item| {
+            let declared = code[item].strip_suffix(';')?;
+            let (at, _) = words(declared).find(|(_, word)| *word == "mod")?;
+            let (_, name) = name_after(declared, at)?;
+            Some(format!("{folder}{name}"))
+        })
+        .collect()
+}
+
+/// Where the submodules of a file live.
+pub(super) fn folder_of(path: &str) -> String {
+    let stem = path.strip_suffix(".rs").unwrap_or(path);
+    let (folder, name) = stem.rsplit_once('/').unwrap_or(("", stem));
+    match name {
+        "lib" | "main" => format!("{folder}/"),
+        _ => format!("{stem}/"),
+    }
+}
+
+pub(super) fn is_test_path(path: &str, suites: &[String]) -> bool {
+    path.split('/').any(|folder| folder == "tests")
+        || suites.iter().any(|suite| {
+            path.strip_prefix(suite.as_str())
+                .is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+        })
+}
+
+// --- functions
+
+fn function(code: &str, at: usize, tests: &[Range<usize>]) -> Option<Function> {
+    let (named, name) = name_after(code, at)?;
+    let named = named + name.len();
+    let open = named + generics(&code[named..]);
+    code[open..].strip_prefix('(')?;
+    let parameters = bracketed(code, open)?;
+    let end = item_end(code, parameters.end);
+    Some(Function {
+        name: name.to_owned(),
+        line: line(code, at),
+        lines: code[at..end].lines().count(),
+        parameters: count_parameters(&code[parameters.start + 1..parameters.end - 1]),
+        is_test: is_marked_as_test(attributes(code, at)),
+        is_in_tests: tests.iter().any(|test| test.contains(&at)),
+    })
+}
+
+/// The length of `<…>` at the start; 0 where there is none.
+fn generics(rest: &str) -> usize {
+    let mut depth = 0_usize;
+    let mut before = ' ';
+    for (at, c) in rest.char_indices() {
+        match c {
+            '<' => depth += 1,
+            '>' if before != '-' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            return if c == '>' { at + 1 } else { 0 };
+        }
+        before = c;
+    }
+    0
+}
+
+fn count_parameters(list: &str) -> usize {
+    let mut depth = 0_i32;
+    let mut before = ' ';
+    let mut parameters = vec![String::new()];
+    for c in list.chars() {
+        match c {
+            '(' | '[' | '{' | '<' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            '>' if before != '-' => depth -= 1,
+            _ => {}
+        }
+        before = c;
+        match parameters.last_mut() {
+            Some(last) if c != ',' || depth > 0 => last.push(c),
+            _ => parameters.push(String::new()),
+        }
+    }
+    parameters.iter().filter(|text| is_parameter(text)).count()
+}
+
+fn is_parameter(text: &str) -> bool {
+    let name = text.split(':').next().unwrap_or(text);
+    !text.trim().is_empty() && words(name).last().is_none_or(|(_, word)| word != "self")
+}
+
+/// What stands between the item before a function and its `fn`.
+fn attributes(code: &str, at: usize) -> &str {
+    let start = code[..at].rfind(['{', '}', ';']).map_or(0, |end| end + 1);
+    &code[start..at]
+}
+
+fn is_marked_as_test(attributes: &str) -> bool {
+    ["#[test]", "::test]", "::test("]
+        .into_iter()
+        .any(|mark| attributes.contains(mark))
+}
