@@ -70,7 +70,7 @@ fn check_document(path: &str, rule: impl Fn(&Repository, &str) -> Vec<Finding>) 
 }
 
 #[test]
-fn no_file_function_or_parameter_list_outgrows_its_cap() {
+fn no_file_or_function_outgrows_its_caps() {
     check_sources(shape::check);
 }
 

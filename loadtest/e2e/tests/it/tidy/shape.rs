@@ -1,4 +1,4 @@
-//! Is every file, function and parameter list short enough to be read at once? Tests may be longer.
+//! Is every file and function short and flat enough to be read at once? Tests may be longer.
 
 use super::Finding;
 use super::source::{Function, Source};
@@ -6,6 +6,7 @@ use super::source::{Function, Source};
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 const PARAMETERS_MAX: usize = 5;
+const NESTING_MAX: usize = 3;
 
 pub(super) fn check(source: &Source) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -28,6 +29,7 @@ fn check_function(path: &str, function: &Function) -> impl Iterator<Item = Findi
     [
         ("lines", function.lines, FUNCTION_LINES_MAX),
         ("parameters", function.parameters, PARAMETERS_MAX),
+        ("nested blocks", function.nesting, NESTING_MAX),
     ]
     .into_iter()
     .filter(|(_, count, max)| count > max)
@@ -41,6 +43,8 @@ fn check_function(path: &str, function: &Function) -> impl Iterator<Item = Findi
 fn each_cap_holds_at_its_limit_and_not_one_past_it() {
     let function = |lines: usize| format!("fn f() {{\n{}}}\n", "    g();\n".repeat(lines - 2));
     let parameters = |count: usize| format!("fn f({}) {{}}\n", "a: u8, ".repeat(count));
+    let nested =
+        |depth: usize| format!("fn f() {{{}{}}}", "if a {".repeat(depth), "}".repeat(depth));
     let file = |lines: usize| "const A: u8 = 1;\n".repeat(lines);
     let tests = |code: String| format!("#[cfg(test)]\nmod tests {{\n{code}}}\n");
     let cases = [
@@ -50,6 +54,9 @@ fn each_cap_holds_at_its_limit_and_not_one_past_it() {
         (parameters(PARAMETERS_MAX), 0),
         (parameters(PARAMETERS_MAX + 1), 1),
         (tests(parameters(PARAMETERS_MAX + 1)), 0),
+        (nested(NESTING_MAX), 0),
+        (nested(NESTING_MAX + 1), 1),
+        (tests(nested(NESTING_MAX + 1)), 0),
         (file(FILE_LINES_MAX), 0),
         (file(FILE_LINES_MAX + 1), 1),
         (file(FILE_LINES_MAX) + &tests(file(1)), 0),

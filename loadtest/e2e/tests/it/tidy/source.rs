@@ -3,6 +3,7 @@
 //! A scanner rather than a parser: it knows literals, comments, brackets and a few keywords, which
 //! is enough for code that rustfmt has formatted.
 
+mod nesting;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ pub(super) struct Function {
     pub(super) lines: usize,
     /// Without `self`.
     pub(super) parameters: usize,
+    pub(super) nesting: usize,
     pub(super) is_test: bool,
     /// Whether it is compiled for tests only, as a test or as one of their helpers.
     pub(super) is_in_tests: bool,
@@ -305,6 +307,7 @@ fn function(code: &str, at: usize, tests: &[Range<usize>]) -> Option<Function> {
         line: line(code, at),
         lines: code[at..end].lines().count(),
         parameters: count_parameters(&code[parameters.start + 1..parameters.end - 1]),
+        nesting: nesting::depth(&code[parameters.end..end]),
         is_test: is_marked_as_test(attributes(code, at)),
         is_in_tests: tests.iter().any(|test| test.contains(&at)),
     })
