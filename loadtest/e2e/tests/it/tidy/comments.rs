@@ -72,7 +72,7 @@ fn crate_roots_and_owners_of_folders_need_their_docs() {
         ("gateway/core/src/path.rs", "fn canonical() {}", 0),
     ];
     for (path, text, count) in cases {
-        let source = Source::parse(path, text, false);
+        let source = Source::parse(path, text);
         let findings = check_module_docs(&source, has_folder);
         assert_eq!(findings.len(), count, "{path}: {text}");
     }

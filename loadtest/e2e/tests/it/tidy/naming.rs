@@ -86,7 +86,7 @@ fn names_that_say_nothing_are_found() {
         ("pay/src/commons.rs", "", 0),
     ];
     for (path, text, count) in cases {
-        let source = Source::parse(path, text, false);
+        let source = Source::parse(path, text);
         assert_eq!(check(&source).len(), count, "{path}: {text}");
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::source::{self, Source};
+use super::source::{Source, is_of_module};
 
 pub(super) struct Repository {
     root: PathBuf,
@@ -56,18 +56,23 @@ impl Repository {
     }
 
     pub(super) fn sources(&self) -> Vec<Source> {
-        let texts: Vec<_> = self.texts(|path| path.ends_with(".rs")).collect();
-        let suites: Vec<String> = texts
-            .iter()
-            .flat_map(|(path, text)| source::test_modules(path, text))
+        let mut sources: Vec<Source> = self
+            .texts(|path| path.ends_with(".rs"))
+            .map(|(path, text)| Source::parse(&path, &text))
             .collect();
-        texts
-            .into_iter()
-            .map(|(path, text)| {
-                let is_test = source::is_test_path(&path, &suites);
-                Source::parse(&path, &text, is_test)
-            })
-            .collect()
+        let modules: Vec<String> = sources
+            .iter()
+            .flat_map(|source| source.test_modules.clone())
+            .collect();
+        for source in &mut sources {
+            if modules
+                .iter()
+                .any(|module| is_of_module(&source.path, module))
+            {
+                source.mark_as_tests();
+            }
+        }
+        sources
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn check(source: &Source) -> Vec<Finding> {
     for function in source
         .functions
         .iter()
-        .filter(|function| !function.is_in_tests)
+        .filter(|function| !source.is_in_tests(function.at))
     {
         findings.extend(check_function(&source.path, function));
     }
@@ -62,7 +62,7 @@ fn each_cap_holds_at_its_limit_and_not_one_past_it() {
         (file(FILE_LINES_MAX) + &tests(file(1)), 0),
     ];
     for (text, count) in cases {
-        let source = Source::parse("src/lib.rs", &text, false);
+        let source = Source::parse("src/lib.rs", &text);
         assert_eq!(check(&source).len(), count, "{text}");
     }
 }

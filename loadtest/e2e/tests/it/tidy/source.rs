@@ -16,42 +16,50 @@ pub(super) struct Source {
     /// The comments alone; lines and columns stay.
     pub(super) comments: String,
     pub(super) functions: Vec<Function>,
+    /// Path prefixes of the modules in files of their own that it declares for tests only.
+    pub(super) test_modules: Vec<String>,
     tests: Vec<Range<usize>>,
 }
 
 pub(super) struct Function {
     pub(super) name: String,
+    pub(super) at: usize,
     pub(super) line: usize,
     pub(super) lines: usize,
     /// Without `self`.
     pub(super) parameters: usize,
     pub(super) nesting: usize,
     pub(super) is_test: bool,
-    /// Whether it is compiled for tests only, as a test or as one of their helpers.
-    pub(super) is_in_tests: bool,
 }
 
 impl Source {
-    pub(super) fn parse(path: &str, text: &str, is_test: bool) -> Self {
+    pub(super) fn parse(path: &str, text: &str) -> Self {
         let (code, comments) = split(text);
-        let tests = if is_test {
-            std::iter::once(0..code.len()).collect()
-        } else {
-            test_items(&code)
-        };
+        let tests = test_items(&code);
         let functions = words(&code)
             .filter(|(_, word)| *word == "fn")
-            .filter_map(|(at, _)| function(&code, at, &tests))
+            .filter_map(|(at, _)| function(&code, at))
             .collect();
-        Self {
+        let mut source = Self {
             path: path.to_owned(),
+            test_modules: test_modules(path, &code, &tests),
             code,
             comments,
             functions,
             tests,
+        };
+        if path.split('/').any(|folder| folder == "tests") {
+            source.mark_as_tests();
         }
+        source
     }
 
+    /// Says that all of it is compiled for tests only, as another file may have declared.
+    pub(super) fn mark_as_tests(&mut self) {
+        self.tests = std::iter::once(0..self.code.len()).collect();
+    }
+
+    /// Whether what is there is compiled for tests only, as a test or as one of their helpers.
     pub(super) fn is_in_tests(&self, at: usize) -> bool {
         self.tests.iter().any(|test| test.contains(&at))
     }
@@ -87,7 +95,7 @@ pub(super) fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
+    c.is_ascii_alphanumeric() || c == '_' || (!c.is_ascii() && c.is_alphanumeric())
 }
 
 /// The name that follows the keyword at `at`, with where it starts.
@@ -103,7 +111,6 @@ pub(super) fn name_after(code: &str, at: usize) -> Option<(usize, &str)> {
 
 // --- comments and literals
 
-#[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Code,
     Comment,
@@ -111,47 +118,57 @@ enum Kind {
 }
 
 fn split(text: &str) -> (String, String) {
-    let (mut code, mut comments) = (String::new(), String::new());
+    let blank: Vec<u8> = text.bytes().map(blank).collect();
+    let (mut code, mut comments) = (blank.clone(), blank);
     let mut at = 0;
     while at < text.len() {
         let (kind, length) = lexeme(&text[at..]);
-        let piece = &text[at..at + length];
-        push(&mut code, piece, kind == Kind::Code);
-        push(&mut comments, piece, kind == Kind::Comment);
+        let place = at..at + length;
+        match kind {
+            Kind::Code => code[place.clone()].copy_from_slice(&text.as_bytes()[place]),
+            Kind::Comment => comments[place.clone()].copy_from_slice(&text.as_bytes()[place]),
+            Kind::Literal => {}
+        }
         at += length;
     }
-    (code, comments)
+    (whole(code), whole(comments))
 }
 
-/// Adds the piece, or blanks of its length in bytes.
-fn push(to: &mut String, piece: &str, is_kept: bool) {
-    if is_kept {
-        to.push_str(piece);
-    } else {
-        to.extend(
-            piece
-                .bytes()
-                .map(|byte| if byte == b'\n' { '\n' } else { ' ' }),
-        );
-    }
+fn blank(byte: u8) -> u8 {
+    if byte == b'\n' { b'\n' } else { b' ' }
 }
 
+fn whole(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("invariant: a character is kept or blanked as a whole")
+}
+
+/// What stands at the start, and how far it reaches.
 fn lexeme(rest: &str) -> (Kind, usize) {
-    if rest.starts_with("//") {
-        return (Kind::Comment, rest.find('\n').unwrap_or(rest.len()));
-    }
-    if rest.starts_with("/*") {
-        return (Kind::Comment, block_comment(rest));
-    }
-    if let Some(length) = raw_string(rest)
-        .or_else(|| string(rest))
-        .or_else(|| character(rest))
-    {
-        return (Kind::Literal, length);
-    }
+    let literal = match rest.as_bytes()[0] {
+        b'/' if rest.starts_with("//") => {
+            return (Kind::Comment, rest.find('\n').unwrap_or(rest.len()));
+        }
+        b'/' if rest.starts_with("/*") => return (Kind::Comment, block_comment(rest)),
+        b'"' => string(rest),
+        b'\'' => character(rest),
+        b'b' | b'c' | b'r' => raw_string(rest),
+        _ => None,
+    };
+    literal.map_or_else(
+        || (Kind::Code, plain(rest)),
+        |length| (Kind::Literal, length),
+    )
+}
+
+/// The length of one word, or of the first character and the blanks after it.
+fn plain(rest: &str) -> usize {
     let word = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-    let one = rest.chars().next().map_or(1, char::len_utf8);
-    (Kind::Code, word.max(one))
+    if word > 0 {
+        return word;
+    }
+    let mut characters = rest.chars();
+    characters.next();
+    rest.len() - characters.as_str().trim_start().len()
 }
 
 fn block_comment(rest: &str) -> usize {
@@ -260,14 +277,12 @@ fn bracketed(code: &str, open: usize) -> Option<Range<usize>> {
     None
 }
 
-/// The modules in files of their own that a file declares for tests only, as path prefixes.
-pub(super) fn test_modules(path: &str, text: &str) -> Vec<String> {
-    let (code, _) = split(text);
+fn test_modules(path: &str, code: &str, tests: &[Range<usize>]) -> Vec<String> {
     let folder = folder_of(path);
-    test_items(&code)
-        .into_iter()
+    tests
+        .iter()
         .filter_map(|item| {
-            let declared = code[item].strip_suffix(';')?;
+            let declared = code[item.clone()].strip_suffix(';')?;
             let (at, _) = words(declared).find(|(_, word)| *word == "mod")?;
             let (_, name) = name_after(declared, at)?;
             Some(format!("{folder}{name}"))
@@ -285,17 +300,15 @@ pub(super) fn folder_of(path: &str) -> String {
     }
 }
 
-pub(super) fn is_test_path(path: &str, suites: &[String]) -> bool {
-    path.split('/').any(|folder| folder == "tests")
-        || suites.iter().any(|suite| {
-            path.strip_prefix(suite.as_str())
-                .is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
-        })
+/// Whether a file is that module or lies below it.
+pub(super) fn is_of_module(path: &str, module: &str) -> bool {
+    path.strip_prefix(module)
+        .is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
 }
 
 // --- functions
 
-fn function(code: &str, at: usize, tests: &[Range<usize>]) -> Option<Function> {
+fn function(code: &str, at: usize) -> Option<Function> {
     let (named, name) = name_after(code, at)?;
     let named = named + name.len();
     let open = named + generics(&code[named..]);
@@ -304,12 +317,12 @@ fn function(code: &str, at: usize, tests: &[Range<usize>]) -> Option<Function> {
     let end = item_end(code, parameters.end);
     Some(Function {
         name: name.to_owned(),
+        at,
         line: line(code, at),
         lines: code[at..end].lines().count(),
         parameters: count_parameters(&code[parameters.start + 1..parameters.end - 1]),
         nesting: nesting::depth(&code[parameters.end..end]),
         is_test: is_marked_as_test(attributes(code, at)),
-        is_in_tests: tests.iter().any(|test| test.contains(&at)),
     })
 }
 

@@ -83,7 +83,7 @@ fn a_test_that_is_no_sentence_or_never_runs_is_found() {
         ("// #[ignore]", 0),
     ];
     for (text, count) in cases {
-        let source = Source::parse("pay/tests/it/main.rs", text, true);
+        let source = Source::parse("pay/tests/it/main.rs", text);
         assert_eq!(check(&source).len(), count, "{text}");
     }
 }
@@ -103,9 +103,9 @@ fn a_sleep_needs_its_reason_in_tests_only() {
         ("asleep(a); let sleep = 1; // sleep(a)", 0),
     ];
     for (text, count) in cases {
-        let suite = Source::parse("pay/tests/it/main.rs", text, true);
+        let suite = Source::parse("pay/tests/it/main.rs", text);
         assert_eq!(check(&suite).len(), count, "{text}");
-        let server = Source::parse("pay/src/lib.rs", text, false);
+        let server = Source::parse("pay/src/lib.rs", text);
         assert_eq!(check(&server).len(), 0, "{text}");
     }
 }

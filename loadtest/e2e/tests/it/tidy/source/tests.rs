@@ -1,7 +1,7 @@
 use super::*;
 
 fn parse(text: &str) -> Source {
-    Source::parse("gateway/core/src/route.rs", text, false)
+    Source::parse("gateway/core/src/route.rs", text)
 }
 
 #[test]
@@ -88,13 +88,7 @@ fn tests_are_known_by_their_mark_and_by_their_module() {
     let found: Vec<_> = source
         .functions
         .iter()
-        .map(|function| {
-            (
-                function.name.as_str(),
-                function.is_test,
-                function.is_in_tests,
-            )
-        })
+        .map(|f| (f.name.as_str(), f.is_test, source.is_in_tests(f.at)))
         .collect();
     let expected = [
         ("a", false, false),
@@ -113,11 +107,12 @@ fn a_test_module_in_a_file_of_its_own_is_found() {
         ("gateway/core/src/route.rs", "gateway/core/src/route/suite"),
     ];
     for (path, module) in cases {
-        let suites = test_modules(path, "mod a;\n#[cfg(test)]\nmod suite;\n");
-        assert_eq!(suites, [module]);
-        assert!(is_test_path(&format!("{module}.rs"), &suites));
-        assert!(is_test_path(&format!("{module}/cases.rs"), &suites));
-        assert!(!is_test_path(&format!("{module}s.rs"), &suites));
+        let source = Source::parse(path, "mod a;\n#[cfg(test)]\nmod suite;\n");
+        assert_eq!(source.test_modules, [module]);
+        assert!(is_of_module(&format!("{module}.rs"), module));
+        assert!(is_of_module(&format!("{module}/cases.rs"), module));
+        assert!(!is_of_module(&format!("{module}s.rs"), module));
     }
-    assert!(is_test_path("loadtest/e2e/tests/it/main.rs", &[]));
+    let suite = Source::parse("loadtest/e2e/tests/it/main.rs", "fn f() {}");
+    assert!(suite.is_in_tests(0));
 }
