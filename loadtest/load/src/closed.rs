@@ -36,7 +36,8 @@ pub use histogram::Histogram;
 pub use request::{Request, Sent};
 pub use tally::{Errors, Tally};
 
-use worker::{Budget, Worker};
+use connection::{Connection, Failure};
+use worker::{Budget, Worker, request_id};
 
 /// What is sent, to whom, over how many connections.
 #[derive(Clone, Debug)]
@@ -73,6 +74,24 @@ impl Load {
     /// Sends until [`Running::stop`].
     pub fn start(self) -> Running {
         self.spawn(&Budget::Endless)
+    }
+
+    /// Sends one request over a new connection and keeps that open and idle.
+    pub async fn hold(&self) -> Result<Held, NotHeld> {
+        let sent = Sent {
+            id: &request_id(0, 1),
+            path: self.request.path(0),
+        };
+        let wire = self.request.wire(self.target, &sent);
+        let mut connection = Connection::open(self.target, &self.limits).await?;
+        let answer = connection
+            .exchange(&wire, self.request.is_head(), &self.limits)
+            .await?;
+        if answer.keeps_alive {
+            Ok(Held(connection))
+        } else {
+            Err(NotHeld::Closed(answer.status))
+        }
     }
 
     fn spawn(self, budget: &Budget) -> Running {
@@ -182,6 +201,31 @@ impl Running {
             }
         }
         sum
+    }
+}
+
+/// A connection that has carried one request and is idle.
+#[derive(Debug)]
+pub struct Held(Connection);
+
+impl Held {
+    /// Whether the server has left it open.
+    pub fn is_open(&self) -> bool {
+        matches!(self.0.is_open(), Ok(true))
+    }
+}
+
+#[derive(Debug, Error)]
+pub enum NotHeld {
+    #[error("the request on the connection failed: {0}")]
+    Failed(String),
+    #[error("the server closes the connection after its answer ({0})")]
+    Closed(u16),
+}
+
+impl From<Failure> for NotHeld {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure.to_string())
     }
 }
 

@@ -36,6 +36,11 @@ impl Budget {
     }
 }
 
+/// Unique among the requests of one load.
+pub(super) fn request_id(worker: usize, turn: usize) -> String {
+    format!("{worker:016x}{turn:016x}")
+}
+
 #[derive(Debug)]
 pub(super) struct Worker {
     load: Arc<Load>,
@@ -68,7 +73,7 @@ impl Worker {
         let mut turn = 0;
         while !*self.stopped.borrow() && self.budget.take() {
             turn += 1;
-            let id = format!("{:016x}{turn:016x}", self.number);
+            let id = request_id(self.number, turn);
             let sent = Sent {
                 id: &id,
                 path: load.request.path(self.number + turn),

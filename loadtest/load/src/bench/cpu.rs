@@ -1,0 +1,126 @@
+//! CPU time of processes, to the nanosecond: `/proc/PID/task/*/schedstat`.
+//!
+//! `/proc/PID/stat` counts in ticks of 10 ms and charges a whole tick to whoever runs when it
+//! strikes; the scheduler's own account does neither.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+
+use super::BenchError;
+
+/// Time on a CPU of every thread, at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct CpuTimes {
+    /// By process and thread id, in nanoseconds.
+    threads: BTreeMap<(u32, u32), u64>,
+}
+
+/// What was spent between two moments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spent {
+    pub(super) ns: u64,
+    /// Threads whose time since the first moment is lost, because they ended in between.
+    pub(super) threads_ended: usize,
+}
+
+impl CpuTimes {
+    pub(super) fn read(processes: &[u32]) -> Result<Self, BenchError> {
+        let mut threads = BTreeMap::new();
+        for process in processes {
+            let tasks = fs::read_dir(format!("/proc/{process}/task"))
+                .map_err(BenchError::io("cannot list the threads of a peer"))?;
+            for task in tasks.filter_map(Result::ok) {
+                let Some(thread) = task.file_name().to_str().and_then(|name| name.parse().ok())
+                else {
+                    continue;
+                };
+                match fs::read_to_string(task.path().join("schedstat")) {
+                    Ok(text) => threads.insert((*process, thread), parse_schedstat(&text)?),
+                    // It ended between the listing and the reading.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(source) => {
+                        let what = "cannot read the CPU time of a thread".to_owned();
+                        return Err(BenchError::Io { what, source });
+                    }
+                };
+            }
+        }
+        Ok(Self { threads })
+    }
+
+    pub(super) fn since(&self, before: &Self) -> Spent {
+        let spent = self.threads.iter().map(|(thread, now)| {
+            let then = before.threads.get(thread).copied().unwrap_or(0);
+            now.saturating_sub(then)
+        });
+        let ended = before
+            .threads
+            .keys()
+            .filter(|thread| !self.threads.contains_key(thread));
+        Spent {
+            ns: spent.sum(),
+            threads_ended: ended.count(),
+        }
+    }
+}
+
+/// The first of three numbers is the time on a CPU in nanoseconds.
+fn parse_schedstat(text: &str) -> Result<u64, BenchError> {
+    let mut numbers = text.split_ascii_whitespace().map(str::parse::<u64>);
+    match (
+        numbers.next(),
+        numbers.next(),
+        numbers.next(),
+        numbers.next(),
+    ) {
+        (Some(Ok(on_cpu)), Some(Ok(_)), Some(Ok(_)), None) => Ok(on_cpu),
+        _ => Err(BenchError::Unreadable {
+            what: "schedstat",
+            text: text.to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedstat_is_three_numbers() {
+        let cases = [
+            ("0 0 1\n", Some(0)),
+            ("123456789012 34 56\n", Some(123_456_789_012)),
+            ("", None),
+            ("1 2\n", None),
+            ("1 2 3 4\n", None),
+            ("-1 2 3\n", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_schedstat(text).ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn spent_is_summed_over_threads_that_come_and_go() {
+        let before = CpuTimes {
+            threads: [((1, 1), 100), ((1, 2), 50)].into(),
+        };
+        let after = CpuTimes {
+            threads: [((1, 1), 180), ((1, 3), 7)].into(),
+        };
+        assert_eq!(
+            after.since(&before),
+            Spent {
+                ns: 87,
+                threads_ended: 1
+            }
+        );
+    }
+
+    #[test]
+    fn this_process_has_spent_some() {
+        let times = CpuTimes::read(&[std::process::id()]).unwrap();
+        assert!(times.since(&CpuTimes::default()).ns > 0);
+    }
+}

@@ -1,0 +1,50 @@
+//! Memory of processes: the proportional set size, which counts a shared page once.
+
+use super::{BenchError, read};
+
+/// Sum over the processes, in KiB.
+pub(super) fn pss_kib(processes: &[u32]) -> Result<u64, BenchError> {
+    let sizes = processes.iter().map(|process| {
+        parse_pss(&read(
+            format!("/proc/{process}/smaps_rollup"),
+            "the memory of a peer",
+        )?)
+    });
+    sizes.sum()
+}
+
+fn parse_pss(text: &str) -> Result<u64, BenchError> {
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let number = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
+    number
+        .and_then(|number| number.trim().parse().ok())
+        .ok_or_else(|| BenchError::Unreadable {
+            what: "smaps_rollup",
+            text: text.to_owned(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pss_is_found_among_the_other_sizes() {
+        let rollup = "5600-7ffd [rollup]\nRss:   9384 kB\nPss:                2021 kB\n\
+                      Pss_Anon:            1128 kB\nPss_File:             893 kB\n";
+        let cases = [
+            (rollup, Some(2021)),
+            ("Rss: 1 kB\n", None),
+            ("Pss: many kB\n", None),
+            ("Pss: 12\n", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_pss(text).ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn this_process_has_memory() {
+        assert!(pss_kib(&[std::process::id()]).unwrap() > 0);
+    }
+}

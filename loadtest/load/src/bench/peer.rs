@@ -1,0 +1,204 @@
+//! What is measured: the gateway, its peers and how each of them is set up.
+//!
+//! All of them get one worker, keep-alive on both sides without a limit that matters, one route
+//! and the same upstream. What differs beyond that is said in [`Row::setup`] and printed in the
+//! report.
+
+mod haproxy;
+mod nginx;
+mod tollgate;
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::BenchError;
+use super::process::{Launch, Process};
+use super::upstream;
+use crate::closed::{Expect, Load, Request};
+
+pub(super) use nginx::{nginx, paths as nginx_paths};
+
+const READY_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// One row of a table: a peer in one set-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Row {
+    Tollgate,
+    Nginx,
+    Haproxy,
+    NginxUnbuffered,
+    NginxNoLog,
+    HaproxyNoLog,
+}
+
+impl Row {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Tollgate => "tollgate",
+            Self::Nginx => "nginx",
+            Self::Haproxy => "haproxy",
+            Self::NginxUnbuffered => "nginx-unbuffered",
+            Self::NginxNoLog => "nginx-no-log",
+            Self::HaproxyNoLog => "haproxy-no-log",
+        }
+    }
+
+    pub(super) fn setup(self) -> &'static str {
+        match self {
+            Self::Tollgate => "JSON access log to a file, metrics, request ids, all checks on",
+            Self::Nginx => "JSON access log to a file, buffer=64k flush=1s; no metrics",
+            Self::Haproxy => "httplog by UDP to a syslog sink on the load's CPU; own statistics",
+            Self::NginxUnbuffered => "JSON access log to a file, one write per request (default)",
+            Self::NginxNoLog => "no access log",
+            Self::HaproxyNoLog => "no log; own statistics",
+        }
+    }
+}
+
+/// What every peer is told about its surroundings.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    pub(super) dir: PathBuf,
+    pub(super) upstream: SocketAddr,
+    pub(super) log_sink: SocketAddr,
+    pub(super) connections_max: usize,
+    /// The limit on open files, of every process.
+    pub(super) files_max: usize,
+    pub(super) proxy_cpu: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) row: Row,
+    pub(super) address: SocketAddr,
+    pub(super) process: Process,
+    pub(super) log: Log,
+}
+
+/// Where a peer's access log goes, so that it can be seen that there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Log {
+    Off,
+    File(PathBuf),
+    Datagrams,
+}
+
+impl Log {
+    /// Bytes in the file since it was emptied last; it is emptied, for a long bench writes a lot.
+    pub(super) fn take_file_bytes(&self) -> Result<u64, BenchError> {
+        let Self::File(path) = self else { return Ok(0) };
+        let taken = fs::OpenOptions::new()
+            .write(true)
+            .open(path)
+            .and_then(|file| {
+                let bytes = file.metadata()?.len();
+                file.set_len(0)?;
+                Ok(bytes)
+            });
+        taken.map_err(BenchError::io("cannot look at a peer's access log"))
+    }
+}
+
+/// A peer as it is about to be started.
+#[derive(Debug)]
+struct Plan {
+    launch: Launch,
+    log: Log,
+    /// Where it says that it is ready, if it has such a place.
+    ready: Option<SocketAddr>,
+}
+
+impl Peer {
+    /// Starts it, waits until it is ready and sees that it answers correctly.
+    pub(super) async fn start(
+        row: Row,
+        site: &Site,
+        gateway: Option<&PathBuf>,
+    ) -> Result<Self, BenchError> {
+        let [address, admin] = free_addresses()?;
+        let plan = match row {
+            Row::Tollgate => tollgate::plan(site, gateway, address, admin)?,
+            Row::Nginx | Row::NginxUnbuffered | Row::NginxNoLog => nginx::plan(row, site, address)?,
+            Row::Haproxy | Row::HaproxyNoLog => haproxy::plan(row, site, address)?,
+        };
+        let process = Process::start(plan.launch)?;
+        let mut peer = Self {
+            row,
+            address,
+            process,
+            log: plan.log,
+        };
+        match plan.ready {
+            Some(admin) => wait_until_ready(&mut peer.process, admin, "/readyz").await?,
+            None => wait_until_ready(&mut peer.process, address, "/").await?,
+        }
+        peer.check().await?;
+        Ok(peer)
+    }
+
+    /// One request must bring back exactly the body of the upstream.
+    async fn check(&self) -> Result<(), BenchError> {
+        let expect = Expect::new(|_, answer| answer.body == upstream::BODY.as_bytes());
+        let load = Load::new(self.address, Request::get("/v1/accounts/1"));
+        let tally = Load {
+            expect: Some(expect),
+            ..load
+        }
+        .run(1)
+        .await;
+        if tally.is_clean() {
+            return Ok(());
+        }
+        let said = self.process.said();
+        Err(BenchError::WrongAnswer {
+            name: self.row.name(),
+            tally: format!("{tally}\n{said}"),
+        })
+    }
+}
+
+/// Asks until it answers 2xx.
+pub(super) async fn wait_until_ready(
+    process: &mut Process,
+    address: SocketAddr,
+    path: &str,
+) -> Result<(), BenchError> {
+    let deadline = Instant::now() + READY_WITHIN;
+    while !Load::new(address, Request::get(path))
+        .run(1)
+        .await
+        .is_clean()
+    {
+        let name = process.name();
+        if process.has_ended() {
+            return Err(BenchError::Ended {
+                name,
+                said: process.said(),
+            });
+        }
+        if Instant::now() > deadline {
+            return Err(BenchError::NotReady {
+                name,
+                said: process.said(),
+            });
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
+/// Two loopback addresses nobody listens on: the second for an admin listener.
+pub(super) fn free_addresses() -> Result<[SocketAddr; 2], BenchError> {
+    let bind = || TcpListener::bind("127.0.0.1:0");
+    // Both are held until both are known, or they might be the same.
+    let found = bind().and_then(|first| {
+        let second = bind()?;
+        Ok([first.local_addr()?, second.local_addr()?])
+    });
+    found.map_err(BenchError::io("cannot find a free port"))
+}

@@ -1,0 +1,128 @@
+//! nginx, as a careful operator sets it up.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::{Log, Plan, Row, Site};
+use crate::bench::process::{Launch, program};
+use crate::bench::{BenchError, write};
+
+/// The fields of the gateway's own access line, as far as nginx has them.
+const LOG_FORMAT: &str = r#"log_format line escape=json '{"time":"$time_iso8601","id":"$request_id",'
+    '"peer":"$remote_addr","method":"$request_method","path":"$uri","route":"upstream",'
+    '"status":$status,"upstream":"$upstream_addr","upstream_status":"$upstream_status",'
+    '"connect":"$upstream_connect_time","first_byte":"$upstream_header_time",'
+    '"total":$request_time,"received":$request_length,"sent":$bytes_sent}';"#;
+
+pub(super) fn plan(row: Row, site: &Site, address: SocketAddr) -> Result<Plan, BenchError> {
+    let dir = site.dir.join(row.name());
+    std::fs::create_dir_all(&dir).map_err(BenchError::io("cannot make a peer's folder"))?;
+    let log = match row {
+        Row::Nginx | Row::NginxUnbuffered => Log::File(dir.join("access.log")),
+        Row::Tollgate | Row::Haproxy | Row::NginxNoLog | Row::HaproxyNoLog => Log::Off,
+    };
+    let access = match (&log, row) {
+        (Log::File(path), Row::Nginx) => {
+            format!(
+                "{LOG_FORMAT} access_log {} line buffer=64k flush=1s;",
+                path.display()
+            )
+        }
+        (Log::File(path), _) => format!("{LOG_FORMAT} access_log {} line;", path.display()),
+        (Log::Off | Log::Datagrams, _) => "access_log off;".to_owned(),
+    };
+    let launch = nginx(
+        row.name(),
+        &dir,
+        site.proxy_cpu,
+        &config(site, address, &access, &dir),
+    )?;
+    Ok(Plan {
+        launch,
+        log,
+        ready: None,
+    })
+}
+
+/// A launch of nginx with this configuration.
+pub(in crate::bench) fn nginx(
+    name: &'static str,
+    dir: &Path,
+    cpu: usize,
+    config: &str,
+) -> Result<Launch, BenchError> {
+    let file = dir.join("nginx.conf");
+    write(&file, config)?;
+    let arguments = vec![
+        "-p".into(),
+        dir.into(),
+        "-e".into(),
+        "stderr".into(),
+        "-c".into(),
+        file.into(),
+    ];
+    Ok(Launch {
+        name,
+        program: program("nginx"),
+        arguments,
+        dir: dir.into(),
+        cpu,
+    })
+}
+
+fn config(site: &Site, address: SocketAddr, access: &str, dir: &Path) -> String {
+    let Site {
+        upstream,
+        connections_max,
+        ..
+    } = site;
+    let paths = paths(dir);
+    // Its connections to clients and to the upstream share one limit.
+    let connections = connections_max * 2;
+    format!(
+        r#"daemon off;
+worker_processes 1;
+error_log stderr warn;
+{main}
+events {{ worker_connections {connections}; }}
+http {{
+    {http}
+    {access}
+    keepalive_requests 1000000000;
+    keepalive_timeout 600s;
+    upstream up {{
+        server {upstream};
+        keepalive 128;
+        keepalive_requests 1000000000;
+        keepalive_timeout 600s;
+    }}
+    server {{
+        listen {address};
+        location / {{
+            proxy_pass http://up;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+        }}
+    }}
+}}
+"#,
+        main = paths.main,
+        http = paths.http,
+    )
+}
+
+/// Everything nginx would otherwise write to folders of the system.
+pub(in crate::bench) struct Paths {
+    pub(in crate::bench) main: String,
+    pub(in crate::bench) http: String,
+}
+
+pub(in crate::bench) fn paths(dir: &Path) -> Paths {
+    let main = format!("pid {};", dir.join("nginx.pid").display());
+    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let http = kinds.map(|kind| format!("{kind}_temp_path {};", dir.join(kind).display()));
+    Paths {
+        main,
+        http: http.join("\n    "),
+    }
+}

@@ -1,0 +1,48 @@
+//! The gateway, as it comes: nothing is switched off for the bench.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::{Log, Plan, Row, Site};
+use crate::bench::process::Launch;
+use crate::bench::{BenchError, write};
+
+pub(super) fn plan(
+    site: &Site,
+    gateway: Option<&PathBuf>,
+    address: SocketAddr,
+    admin: SocketAddr,
+) -> Result<Plan, BenchError> {
+    let name = Row::Tollgate.name();
+    let said = || "no binary was given".to_owned();
+    let program = gateway.ok_or_else(|| BenchError::Failed {
+        program: name,
+        said: said(),
+    })?;
+    let log = site.dir.join("tollgate-access.log");
+    let file = site.dir.join("tollgate.yaml");
+    let upstream = site.upstream;
+    let config = format!(
+        r#"listen: [{{ address: "{address}" }}]
+admin: {{ address: "{admin}" }}
+log: {{ access: {log} }}
+threads: 1
+services: {{ upstream: {{ endpoints: ["{upstream}"] }} }}
+routes: [{{ match: "GET /{{rest*}}", to: upstream }}]
+"#,
+        log = log.display(),
+    );
+    write(&file, &config)?;
+    let launch = Launch {
+        name,
+        program: program.clone(),
+        arguments: vec!["gateway".into(), "--config".into(), file.into()],
+        dir: site.dir.clone(),
+        cpu: site.proxy_cpu,
+    };
+    Ok(Plan {
+        launch,
+        log: Log::File(log),
+        ready: Some(admin),
+    })
+}

@@ -1,0 +1,285 @@
+//! Processes the bench starts, and ends whatever happens.
+//!
+//! Only what was started here is ever signalled, by its id and start time, so that an id the
+//! system has given to somebody else in the meantime is left alone.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use super::{BenchError, read};
+
+const POLL: Duration = Duration::from_millis(10);
+/// A gateway may announce its leaving for two seconds before it goes.
+const POLLS_BEFORE_KILL: u32 = 400;
+const SAID_BYTES_MAX: usize = 2000;
+
+/// How a process is started.
+#[derive(Debug)]
+pub(super) struct Launch {
+    pub(super) name: &'static str,
+    pub(super) program: PathBuf,
+    pub(super) arguments: Vec<OsString>,
+    /// What it prints goes to a file in here.
+    pub(super) dir: PathBuf,
+    pub(super) cpu: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Process {
+    name: &'static str,
+    child: Child,
+    output: PathBuf,
+}
+
+impl Process {
+    /// Starts it on its CPU. Should the bench itself be killed, the kernel ends it too.
+    pub(super) fn start(launch: Launch) -> Result<Self, BenchError> {
+        let Launch {
+            name,
+            program,
+            arguments,
+            dir,
+            cpu,
+        } = launch;
+        let output = dir.join(format!("{name}.out"));
+        let opened = File::create(&output).and_then(|file| Ok((file.try_clone()?, file)));
+        let (stdout, stderr) = opened.map_err(BenchError::io("cannot write a peer's output"))?;
+        let child = Command::new("setpriv")
+            .args([
+                "--pdeathsig",
+                "TERM",
+                "taskset",
+                "--cpu-list",
+                &cpu.to_string(),
+            ])
+            .arg(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(stdout)
+            .stderr(stderr)
+            .spawn()
+            .map_err(BenchError::io("cannot start setpriv"))?;
+        Ok(Self {
+            name,
+            child,
+            output,
+        })
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The process and all that descend from it.
+    pub(super) fn family(&self) -> Result<Vec<u32>, BenchError> {
+        Ok(family(self.child.id(), &all_processes()?))
+    }
+
+    pub(super) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// The end of what it printed.
+    pub(super) fn said(&self) -> String {
+        let said = fs::read(&self.output).unwrap_or_default();
+        let start = said.len().saturating_sub(SAID_BYTES_MAX);
+        String::from_utf8_lossy(said.get(start..).unwrap_or_default())
+            .trim()
+            .to_owned()
+    }
+
+    fn ends_within(&mut self, polls: u32) -> bool {
+        (0..polls).any(|_| {
+            let ended = self.has_ended();
+            if !ended {
+                thread::sleep(POLL);
+            }
+            ended
+        })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let family: Vec<_> = self.family().unwrap_or_default();
+        let born: Vec<_> = family.iter().map(|id| (*id, Stat::read(*id))).collect();
+        if !self.has_ended() {
+            signal("TERM", self.child.id());
+        }
+        if !self.ends_within(POLLS_BEFORE_KILL) {
+            // Fails only when it has ended just now.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        // Its parent has changed if that is gone, its start has not.
+        let is_left = |(id, then): &(u32, Option<Stat>)| {
+            let started = |stat: Option<Stat>| stat.map(|it| it.started_ticks);
+            then.is_some() && started(Stat::read(*id)) == started(*then)
+        };
+        for (id, _) in born.iter().filter(|member| is_left(member)) {
+            signal("KILL", *id);
+        }
+    }
+}
+
+/// The shell's own `kill`: the standard library has none, and not every system has the program.
+fn signal(signal: &str, process: u32) {
+    let process = process.to_string();
+    let _ = Command::new("sh")
+        .args(["-c", "kill -s \"$1\" \"$2\"", "sh", signal, &process])
+        .stderr(Stdio::null())
+        .status();
+}
+
+/// Programs of an administrator are often not on a user's search path.
+pub(super) fn program(name: &str) -> PathBuf {
+    let installed = Path::new("/usr/sbin").join(name);
+    if installed.exists() {
+        installed
+    } else {
+        PathBuf::from(name)
+    }
+}
+
+/// What of `/proc/PID/stat` tells one process from the next with the same id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stat {
+    parent: u32,
+    started_ticks: u64,
+}
+
+impl Stat {
+    fn read(process: u32) -> Option<Self> {
+        let text = read(format!("/proc/{process}/stat"), "a process").ok()?;
+        Self::parse(&text).filter(|_| !is_zombie(&text))
+    }
+
+    /// The name, in parentheses, may itself hold blanks and parentheses.
+    fn parse(text: &str) -> Option<Self> {
+        let (_, rest) = text.rsplit_once(')')?;
+        let mut fields = rest.split_ascii_whitespace();
+        let parent = fields.nth(1)?.parse().ok()?;
+        let started_ticks = fields.nth(17)?.parse().ok()?;
+        Some(Self {
+            parent,
+            started_ticks,
+        })
+    }
+}
+
+fn is_zombie(stat: &str) -> bool {
+    stat.rsplit_once(')')
+        .is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
+}
+
+/// Every process and its parent.
+fn all_processes() -> Result<Vec<(u32, u32)>, BenchError> {
+    let entries = fs::read_dir("/proc").map_err(BenchError::io("cannot list processes"))?;
+    let ids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    Ok(ids
+        .filter_map(|id| Some((id, Stat::read(id)?.parent)))
+        .collect())
+}
+
+fn family(root: u32, processes: &[(u32, u32)]) -> Vec<u32> {
+    let mut family = vec![root];
+    let mut next = 0;
+    while let Some(parent) = family.get(next).copied() {
+        family.extend(
+            processes
+                .iter()
+                .filter(|(_, of)| *of == parent)
+                .map(|(id, _)| *id),
+        );
+        next += 1;
+    }
+    family
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(dir: &Path, script: &str) -> Process {
+        let cpu = super::super::layout::Layout::find().unwrap().load_cpu;
+        let arguments = vec!["-c".into(), script.into()];
+        let program = PathBuf::from("sh");
+        Process::start(Launch {
+            name: "test",
+            program,
+            arguments,
+            dir: dir.into(),
+            cpu,
+        })
+        .unwrap()
+    }
+
+    fn wait_until(mut is_so: impl FnMut() -> bool) {
+        for _ in 0..1000 {
+            if is_so() {
+                return;
+            }
+            thread::sleep(POLL);
+        }
+        panic!("it did not become so");
+    }
+
+    #[test]
+    fn a_dropped_process_takes_its_children_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        // The parent leaves at once when told to; the child has to be ended by its id.
+        let process = start(
+            dir.path(),
+            "sh -c 'trap \"\" TERM; echo up; while :; do sleep 1; done' & wait",
+        );
+        wait_until(|| process.said() == "up");
+        let family = process.family().unwrap();
+        assert!(family.len() >= 2, "{family:?}");
+        let alive = || {
+            family
+                .iter()
+                .take(2)
+                .filter(|id| Stat::read(**id).is_some())
+                .count()
+        };
+        assert_eq!(alive(), 2);
+        drop(process);
+        wait_until(|| alive() == 0);
+    }
+
+    #[test]
+    fn what_a_process_said_can_be_asked_after_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut process = start(dir.path(), "echo out; echo err >&2; exit 3");
+        wait_until(|| process.has_ended());
+        assert_eq!(process.said(), "out\nerr");
+    }
+
+    #[test]
+    fn stat_is_read_behind_the_last_parenthesis() {
+        let tail = "S 42 1 1 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 987654 1000 200";
+        let cases = [
+            (format!("7 (nginx) {tail}"), Some((42, 987_654))),
+            (format!("7 (a ) (b) {tail}"), Some((42, 987_654))),
+            ("7 (nginx) S 42".to_owned(), None),
+            (String::new(), None),
+        ];
+        for (text, expected) in cases {
+            let stat = Stat::parse(&text).map(|it| (it.parent, it.started_ticks));
+            assert_eq!(stat, expected, "{text:?}");
+        }
+        assert!(is_zombie("7 (sh) Z 42 1"));
+        assert!(!is_zombie("7 (Z) S 42 1"));
+    }
+
+    #[test]
+    fn a_family_is_root_children_and_grandchildren() {
+        let processes = [(1, 0), (10, 1), (11, 10), (12, 10), (13, 12), (20, 1)];
+        assert_eq!(family(10, &processes), [10, 11, 12, 13]);
+        assert_eq!(family(20, &processes), [20]);
+    }
+}

@@ -1,0 +1,74 @@
+//! One measurement of one peer.
+
+use serde::Serialize;
+
+use super::BenchError;
+use super::cpu::CpuTimes;
+use super::peer::{Log, Peer};
+use super::sink::Sink;
+use super::wrk::{LoadErrors, Wrk};
+
+/// What one peer did in one round.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Sample {
+    pub(super) round: u32,
+    pub(super) peer: &'static str,
+    pub(super) requests: u64,
+    pub(super) requests_per_second: f64,
+    pub(super) cpu_ns: u64,
+    pub(super) cpu_us_per_request: f64,
+    /// CPU time over wall time: near 1 the proxy was the limit, as it should be.
+    pub(super) core_share: f64,
+    pub(super) p50_us: f64,
+    pub(super) p99_us: f64,
+    pub(super) log_bytes: u64,
+    pub(super) errors: LoadErrors,
+    /// Not 0 means that CPU time was lost to the account.
+    pub(super) threads_ended: usize,
+}
+
+/// Who measures: the load and the place where datagrams of logs arrive.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gauge<'a> {
+    pub(super) wrk: &'a Wrk,
+    pub(super) sink: &'a Sink,
+    pub(super) seconds: u64,
+}
+
+impl Gauge<'_> {
+    pub(super) async fn measure(&self, peer: &Peer, round: u32) -> Result<Sample, BenchError> {
+        let family = peer.process.family()?;
+        peer.log.take_file_bytes()?;
+        let sunk = self.sink.bytes();
+        let before = CpuTimes::read(&family)?;
+        let report = self.wrk.run(peer.address, self.seconds).await?;
+        let spent = CpuTimes::read(&family)?.since(&before);
+        let log_bytes = match peer.log {
+            Log::Datagrams => self.sink.bytes() - sunk,
+            Log::File(_) | Log::Off => peer.log.take_file_bytes()?,
+        };
+        if report.requests == 0 {
+            let tally = "not one request was answered".to_owned();
+            return Err(BenchError::WrongAnswer {
+                name: peer.row.name(),
+                tally,
+            });
+        }
+        let requests = report.requests as f64;
+        let wall_s = requests / report.requests_per_second;
+        Ok(Sample {
+            round,
+            peer: peer.row.name(),
+            requests: report.requests,
+            requests_per_second: report.requests_per_second,
+            cpu_ns: spent.ns,
+            cpu_us_per_request: spent.ns as f64 / 1e3 / requests,
+            core_share: spent.ns as f64 / 1e9 / wall_s,
+            p50_us: report.p50_us,
+            p99_us: report.p99_us,
+            log_bytes,
+            errors: report.errors,
+            threads_ended: spent.threads_ended,
+        })
+    }
+}

@@ -1,0 +1,81 @@
+//! What every peer forwards to: nginx with one fixed answer, the cheapest upstream there is, so
+//! that the proxy is what limits the run.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::BenchError;
+use super::peer::{free_addresses, nginx, nginx_paths, wait_until_ready};
+use super::process::Process;
+
+/// 336 bytes, about what a small read of an account has.
+pub(super) const BODY: &str = concat!(
+    r#"{"account":"acc_01HZX8Q4R6T","owner":"mem_01HZX8Q4R6T7","currency":"EUR","#,
+    r#""balance":"1250.75","available":"1180.00","status":"active","opened":"2024-03-18","#,
+    r#""limits":{"day":"5000.00","month":"20000.00"},"last":[{"id":"trf_01J0A","amount":"#,
+    r#""-70.75","at":"2025-01-07T09:12:44Z"},{"id":"trf_01J09","amount":"200.00","at":"#,
+    r#""2025-01-06T18:00"}]}"#,
+);
+
+#[derive(Debug)]
+pub(super) struct Upstream {
+    pub(super) address: SocketAddr,
+    _process: Process,
+}
+
+impl Upstream {
+    pub(super) async fn start(
+        dir: &Path,
+        cpu: usize,
+        connections_max: usize,
+    ) -> Result<Self, BenchError> {
+        let dir = dir.join("upstream");
+        fs::create_dir_all(&dir).map_err(BenchError::io("cannot make the upstream's folder"))?;
+        let [address, _] = free_addresses()?;
+        let config = config(&dir, address, connections_max);
+        let mut process = Process::start(nginx("upstream", &dir, cpu, &config)?)?;
+        wait_until_ready(&mut process, address, "/").await?;
+        Ok(Self {
+            address,
+            _process: process,
+        })
+    }
+}
+
+fn config(dir: &Path, address: SocketAddr, connections_max: usize) -> String {
+    let paths = nginx_paths(dir);
+    format!(
+        "daemon off;
+worker_processes 1;
+error_log stderr warn;
+{main}
+events {{ worker_connections {connections_max}; }}
+http {{
+    {http}
+    access_log off;
+    keepalive_requests 1000000000;
+    keepalive_timeout 600s;
+    server {{
+        listen {address};
+        location / {{ default_type application/json; return 200 '{BODY}'; }}
+    }}
+}}
+",
+        main = paths.main,
+        http = paths.http,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_is_json_of_336_bytes() {
+        assert_eq!(BODY.len(), 336);
+        serde_json::from_str::<serde_json::Value>(BODY).unwrap();
+        // Either would mean something to nginx.
+        assert!(!BODY.contains(['\'', '$']));
+    }
+}
