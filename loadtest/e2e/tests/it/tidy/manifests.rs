@@ -122,7 +122,6 @@ fn dependency_table(table: &str) -> Option<&str> {
     is_dependencies(parent).then_some(name)
 }
 
-#[cfg(test)]
 fn manifest(name: &str, rest: &str) -> String {
     format!("[package]\nname = \"{name}\"\n\n[lints]\nworkspace = true\n\n{rest}")
 }

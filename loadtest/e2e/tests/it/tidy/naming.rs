@@ -1,7 +1,7 @@
 //! Is every module and type named for what it is, rather than for where things were put?
 
 use super::Finding;
-use super::source::{Source, name_after, words};
+use super::source::{Source, is_first_on_its_line, name_after, words};
 
 const MODULES: &[&str] = &[
     "common", "helper", "helpers", "misc", "models", "types", "util", "utils",
@@ -51,10 +51,9 @@ fn is_banned_type(name: &str) -> bool {
     TYPES.contains(&name) || TYPE_ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
-/// A type inside an `impl` bears the name that its trait gave it.
+/// An indented `type` without `pub` is in an `impl`, and bears the name that its trait gave it.
 fn is_associated(code: &str, at: usize) -> bool {
-    let line = code[..at].rsplit('\n').next().unwrap_or_default();
-    !line.is_empty() && line.trim().is_empty()
+    is_first_on_its_line(code, at) && !code[..at].is_empty() && !code[..at].ends_with('\n')
 }
 
 #[test]

@@ -4,7 +4,6 @@
 //! is enough for code that rustfmt has formatted.
 
 mod nesting;
-#[cfg(test)]
 mod tests;
 
 use std::ops::Range;
@@ -30,15 +29,18 @@ pub(super) struct Function {
     pub(super) parameters: usize,
     pub(super) nesting: usize,
     pub(super) is_test: bool,
+    /// Whether it implements a trait, which then says what its parameters are.
+    pub(super) is_of_trait: bool,
 }
 
 impl Source {
     pub(super) fn parse(path: &str, text: &str) -> Self {
         let (code, comments) = split(text);
         let tests = test_items(&code);
+        let implementations = implementations(&code);
         let functions = words(&code)
             .filter(|(_, word)| *word == "fn")
-            .filter_map(|(at, _)| function(&code, at))
+            .filter_map(|(at, _)| function(&code, at, &implementations))
             .collect();
         let mut source = Self {
             path: path.to_owned(),
@@ -308,7 +310,25 @@ pub(super) fn is_of_module(path: &str, module: &str) -> bool {
 
 // --- functions
 
-fn function(code: &str, at: usize) -> Option<Function> {
+/// The `impl Trait for Type` blocks.
+fn implementations(code: &str) -> Vec<Range<usize>> {
+    words(code)
+        .filter(|(at, word)| *word == "impl" && is_first_on_its_line(code, *at))
+        .filter_map(|(at, _)| {
+            let open = at + code[at..].find('{')?;
+            let header = &code[at..open];
+            let is_of_trait = header.split_whitespace().any(|word| word == "for");
+            is_of_trait.then(|| at..item_end(code, open))
+        })
+        .collect()
+}
+
+pub(super) fn is_first_on_its_line(code: &str, at: usize) -> bool {
+    let line = code[..at].rsplit('\n').next().unwrap_or_default();
+    line.trim().is_empty()
+}
+
+fn function(code: &str, at: usize, implementations: &[Range<usize>]) -> Option<Function> {
     let (named, name) = name_after(code, at)?;
     let named = named + name.len();
     let open = named + generics(&code[named..]);
@@ -323,6 +343,7 @@ fn function(code: &str, at: usize) -> Option<Function> {
         parameters: count_parameters(&code[parameters.start + 1..parameters.end - 1]),
         nesting: nesting::depth(&code[parameters.end..end]),
         is_test: is_marked_as_test(attributes(code, at)),
+        is_of_trait: implementations.iter().any(|block| block.contains(&at)),
     })
 }
 
