@@ -44,8 +44,8 @@ struct Edge {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// Keep-alive connections of the load.
-    #[arg(long, default_value_t = 64)]
-    connections: usize,
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
     #[command(flatten)]
     common: Common,
 }
@@ -56,8 +56,8 @@ struct Idle {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
     /// Connections that are opened and left idle.
-    #[arg(long, default_value_t = 5000)]
-    connections: usize,
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
     #[command(flatten)]
     common: Common,
 }
@@ -99,6 +99,7 @@ async fn run(bench: Bench) -> Result<Outcome, BenchError> {
             common,
         }) => {
             let Common { tollgate, out } = common;
+            let connections = connections.into();
             bench::edge(EdgeOptions {
                 rounds,
                 seconds,
@@ -114,6 +115,7 @@ async fn run(bench: Bench) -> Result<Outcome, BenchError> {
             common,
         }) => {
             let Common { tollgate, out } = common;
+            let connections = connections.into();
             bench::idle(IdleOptions {
                 rounds,
                 connections,

@@ -112,7 +112,12 @@ fn parse_version(name: &str, line: &str) -> String {
         let word = word.trim_end_matches(':');
         word.eq_ignore_ascii_case(name) || word == "version"
     };
-    words.skip_while(is_label).collect::<Vec<_>>().join(" ")
+    let version = words.skip_while(is_label).collect::<Vec<_>>().join(" ");
+    let own_name = format!("{name}/");
+    version
+        .strip_prefix(&own_name)
+        .unwrap_or(&version)
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -122,7 +127,7 @@ mod tests {
     #[test]
     fn versions_are_cut_from_their_lines() {
         let cases = [
-            ("nginx", "nginx version: nginx/1.22.1", "nginx/1.22.1"),
+            ("nginx", "nginx version: nginx/1.22.1", "1.22.1"),
             (
                 "haproxy",
                 "HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/",

@@ -48,11 +48,21 @@ impl Row {
         }
     }
 
+    pub(super) fn has_log(self) -> bool {
+        match self {
+            Self::Tollgate | Self::Nginx | Self::Haproxy | Self::NginxUnbuffered => true,
+            Self::NginxNoLog | Self::HaproxyNoLog => false,
+        }
+    }
+
     pub(super) fn setup(self) -> &'static str {
         match self {
-            Self::Tollgate => "JSON access log to a file, metrics, request ids, all checks on",
+            Self::Tollgate => "JSON access log to a file, metrics; nothing is switched off",
             Self::Nginx => "JSON access log to a file, buffer=64k flush=1s; no metrics",
-            Self::Haproxy => "httplog by UDP to a syslog sink on the load's CPU; own statistics",
+            Self::Haproxy => {
+                "httplog by UDP, the way it logs, to a syslog sink on the load's CPU (the kernel's \
+                 work of delivering each line is charged to it); own statistics"
+            }
             Self::NginxUnbuffered => "JSON access log to a file, one write per request (default)",
             Self::NginxNoLog => "no access log",
             Self::HaproxyNoLog => "no log; own statistics",

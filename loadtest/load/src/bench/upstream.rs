@@ -18,6 +18,9 @@ pub(super) const BODY: &str = concat!(
     r#""2025-01-06T18:00"}]}"#,
 );
 
+/// Enough for the kept connections of all peers together: nginx would close idle ones for room.
+const CONNECTIONS_MAX: usize = 16_384;
+
 #[derive(Debug)]
 pub(super) struct Upstream {
     pub(super) address: SocketAddr,
@@ -28,12 +31,12 @@ impl Upstream {
     pub(super) async fn start(
         dir: &Path,
         cpu: usize,
-        connections_max: usize,
+        files_max: usize,
     ) -> Result<Self, BenchError> {
         let dir = dir.join("upstream");
         fs::create_dir_all(&dir).map_err(BenchError::io("cannot make the upstream's folder"))?;
         let [address, _] = free_addresses()?;
-        let config = config(&dir, address, connections_max);
+        let config = config(&dir, address, files_max.min(CONNECTIONS_MAX));
         let mut process = Process::start(nginx("upstream", &dir, cpu, &config)?)?;
         wait_until_ready(&mut process, address, "/").await?;
         Ok(Self {
@@ -43,14 +46,14 @@ impl Upstream {
     }
 }
 
-fn config(dir: &Path, address: SocketAddr, connections_max: usize) -> String {
+fn config(dir: &Path, address: SocketAddr, connections: usize) -> String {
     let paths = nginx_paths(dir);
     format!(
         "daemon off;
 worker_processes 1;
 error_log stderr warn;
 {main}
-events {{ worker_connections {connections_max}; }}
+events {{ worker_connections {connections}; }}
 http {{
     {http}
     access_log off;

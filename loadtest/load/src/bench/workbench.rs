@@ -47,7 +47,7 @@ impl Workbench {
             say("only one CPU: the proxy shares it with the load");
         }
         let dir = tempfile::tempdir().map_err(BenchError::io("cannot make a temporary folder"))?;
-        let upstream = Upstream::start(dir.path(), layout.load_cpu, connections_max).await?;
+        let upstream = Upstream::start(dir.path(), layout.load_cpu, files_max).await?;
         let sink = Sink::start()?;
         let site = Site {
             dir: dir.path().to_owned(),

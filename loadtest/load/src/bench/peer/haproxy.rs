@@ -11,7 +11,7 @@ const CONNECTIONS_MAX: usize = 10_000;
 const FILES_OF_ITS_OWN: usize = 256;
 
 pub(super) fn plan(row: Row, site: &Site, address: SocketAddr) -> Result<Plan, BenchError> {
-    let log = if row == Row::Haproxy {
+    let log = if row.has_log() {
         Log::Datagrams
     } else {
         Log::Off
@@ -72,4 +72,47 @@ backend up
     server up {upstream}
 "
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(files_max: usize) -> Site {
+        Site {
+            dir: "/peers".into(),
+            upstream: "127.0.0.1:2".parse().unwrap(),
+            log_sink: "127.0.0.1:3".parse().unwrap(),
+            connections_max: 128,
+            files_max,
+            proxy_cpu: 1,
+        }
+    }
+
+    #[test]
+    fn it_logs_only_where_the_row_says_so() {
+        let address = "127.0.0.1:1".parse().unwrap();
+        let logged = config(&site(20_000), address, &Log::Datagrams);
+        assert!(logged.contains("log 127.0.0.1:3 local0"), "{logged}");
+        assert!(logged.contains("option httplog"), "{logged}");
+        let silent = config(&site(20_000), address, &Log::Off);
+        assert!(!silent.contains("log"), "{silent}");
+    }
+
+    #[test]
+    fn its_ceiling_fits_the_limit_on_files() {
+        let cases = [
+            (512, 128),
+            (4096, 1920),
+            (20_000, 9872),
+            (1_048_576, 10_000),
+        ];
+        for (files_max, ceiling) in cases {
+            let config = config(&site(files_max), "127.0.0.1:1".parse().unwrap(), &Log::Off);
+            assert!(
+                config.contains(&format!("maxconn {ceiling}\n")),
+                "{files_max}: {config}"
+            );
+        }
+    }
 }

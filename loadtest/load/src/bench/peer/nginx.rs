@@ -17,9 +17,10 @@ const LOG_FORMAT: &str = r#"log_format line escape=json '{"time":"$time_iso8601"
 pub(super) fn plan(row: Row, site: &Site, address: SocketAddr) -> Result<Plan, BenchError> {
     let dir = site.dir.join(row.name());
     std::fs::create_dir_all(&dir).map_err(BenchError::io("cannot make a peer's folder"))?;
-    let log = match row {
-        Row::Nginx | Row::NginxUnbuffered => Log::File(dir.join("access.log")),
-        Row::Tollgate | Row::Haproxy | Row::NginxNoLog | Row::HaproxyNoLog => Log::Off,
+    let log = if row.has_log() {
+        Log::File(dir.join("access.log"))
+    } else {
+        Log::Off
     };
     let access = match (&log, row) {
         (Log::File(path), Row::Nginx) => {
