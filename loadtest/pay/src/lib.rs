@@ -23,10 +23,31 @@
 //!
 //! Who is asking is not checked: nothing here reads a credential.
 
+mod admin;
+mod answer;
+mod banking;
+mod boot;
 mod clock;
 mod decimal;
+mod desk;
+mod faults;
+mod idempotency;
 mod ids;
+mod listener;
+mod membership;
+mod money;
+mod problem;
+mod remittance;
+mod request;
 mod seed;
+mod service;
+mod settings;
+mod spoiled;
+mod tasks;
 
+pub use boot::{Addresses, BootError, Pay};
 pub use clock::Clock;
+pub use listener::ConnectionLimits;
+pub use remittance::peers::Patience;
 pub use seed::{Sizes, SizesError};
+pub use settings::{Listen, Memory, Settings};
