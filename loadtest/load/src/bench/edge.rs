@@ -55,7 +55,7 @@ pub async fn edge(options: EdgeOptions) -> Result<Outcome, BenchError> {
     } = options;
     let bench = Workbench::set_up(connections, tollgate).await?;
     let (rows, missing) = bench.divide(&ROWS);
-    let flags = format!("{rounds} rounds of {seconds} s, {connections} keep-alive connections");
+    let flags = format!("rounds: {rounds} of {seconds} s; keep-alive connections: {connections}");
     let conditions = Conditions::note(&bench, flags).await?;
 
     let wrk = Wrk::new(&bench.site.dir, connections)?;

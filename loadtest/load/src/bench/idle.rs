@@ -82,7 +82,7 @@ pub async fn idle(options: IdleOptions) -> Result<Outcome, BenchError> {
     } = options;
     let bench = Workbench::set_up(connections, tollgate).await?;
     let (rows, missing) = bench.divide(&ROWS);
-    let flags = format!("{rounds} rounds, {connections} idle connections");
+    let flags = format!("rounds: {rounds}; idle connections: {connections}");
     let conditions = Conditions::note(&bench, flags).await?;
 
     let mut samples = Vec::new();

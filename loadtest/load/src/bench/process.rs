@@ -36,7 +36,8 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts it on its CPU. Should the bench itself be killed, the kernel ends it too.
+    /// Starts it on its CPU. Should the bench be killed, the kernel ends it too: it is tied to
+    /// the thread that calls this, which therefore has to be one that lasts.
     pub(super) fn start(launch: Launch) -> Result<Self, BenchError> {
         let Launch {
             name,

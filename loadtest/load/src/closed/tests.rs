@@ -399,6 +399,30 @@ async fn a_rest_ends_with_the_load() {
 }
 
 #[tokio::test]
+async fn a_held_connection_is_open_until_the_server_closes_it() {
+    let keeping = Server::start(|_| Act::Send(answer("x"))).await;
+    let held = get(keeping.address).hold().await.unwrap();
+    assert!(held.is_open());
+
+    let leaving = Server::start(|_| Act::SendAndClose(answer("x"))).await;
+    let held = get(leaving.address).hold().await.unwrap();
+    let closed = async {
+        while held.is_open() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, closed).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_is_about_to_close_is_not_held() {
+    let wire = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let server = Server::start(|_| Act::SendAndClose(wire.into())).await;
+    let refused = get(server.address).hold().await.unwrap_err();
+    assert!(matches!(refused, NotHeld::Closed(200)), "{refused}");
+}
+
+#[tokio::test]
 #[should_panic(expected = "asserted by the test")]
 async fn a_panic_in_the_expectation_reaches_the_test() {
     let expect = Some(Expect::new(|_, _| panic!("asserted by the test")));

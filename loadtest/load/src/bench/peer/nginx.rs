@@ -127,3 +127,40 @@ pub(in crate::bench) fn paths(dir: &Path) -> Paths {
         http: http.join("\n    "),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_logs_the_way_it_says() {
+        let cases = [
+            (Row::Nginx, "access.log line buffer=64k flush=1s;"),
+            (Row::NginxUnbuffered, "access.log line;"),
+            (Row::NginxNoLog, "access_log off;"),
+        ];
+        for (row, expected) in cases {
+            let dir = tempfile::tempdir().unwrap();
+            let site = Site {
+                dir: dir.path().into(),
+                upstream: "127.0.0.1:2".parse().unwrap(),
+                log_sink: "127.0.0.1:3".parse().unwrap(),
+                connections_max: 128,
+                files_max: 1024,
+                proxy_cpu: 1,
+            };
+            let plan = plan(row, &site, "127.0.0.1:1".parse().unwrap()).unwrap();
+            let file = dir.path().join(row.name()).join("nginx.conf");
+            let config = std::fs::read_to_string(file).unwrap();
+            assert!(config.contains(expected), "{config}");
+            assert!(config.contains("listen 127.0.0.1:1;"), "{config}");
+            assert!(config.contains("server 127.0.0.1:2;"), "{config}");
+            assert_eq!(
+                config.matches('{').count(),
+                config.matches('}').count(),
+                "{config}"
+            );
+            assert_eq!(plan.log == Log::Off, !row.has_log());
+        }
+    }
+}
