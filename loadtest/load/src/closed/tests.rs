@@ -158,6 +158,7 @@ async fn a_fresh_connection_without_an_answer_is_an_error() {
         },
         "{tally}"
     );
+    assert_eq!(tally.resent, 0);
 }
 
 #[tokio::test]
