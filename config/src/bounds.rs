@@ -1,0 +1,173 @@
+//! Every number of the file: its least and its most, and what it is when nobody says.
+//!
+//! Nothing is unbounded and nothing is "none": a number outside its bounds is refused with them.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use gateway_core::limits::HEAD_BYTES_CEILING;
+
+use crate::reader::{Field, Reading};
+use crate::units::{Count, Size, Time};
+
+pub(crate) const LISTEN_ADDRESS: SocketAddr = loopback(8080);
+pub(crate) const ADMIN_ADDRESS: SocketAddr = loopback(9090);
+
+/// Threads have no default here: it is the number of cores.
+pub(crate) const THREADS: Range<Count> = range(Count(1), Count(1_024));
+
+pub(crate) const CONNECTIONS: Bounds<Count> = range(Count(1), Count(1_000_000)).or(Count(10_000));
+pub(crate) const HEAD: Bounds<Size> =
+    range(Size::bytes(256), Size::bytes(HEAD_BYTES_CEILING as u64)).or(Size::kib(32));
+pub(crate) const TARGET: Bounds<Size> =
+    range(Size::bytes(64), Size::bytes(HEAD_BYTES_CEILING as u64)).or(Size::kib(8));
+pub(crate) const FIELDS: Bounds<Count> = range(Count(1), Count(1_000)).or(Count(100));
+pub(crate) const BODY: Bounds<Size> = range(Size::bytes(0), Size::tib(1)).or(Size::mib(1));
+
+const SHORT: Time = Time::milliseconds(10);
+const HOUR: Time = Time::minutes(60);
+
+pub(crate) const HEAD_DEADLINE: Bounds<Time> = range(SHORT, Time::minutes(5)).or(Time::seconds(10));
+pub(crate) const IDLE: Bounds<Time> = range(SHORT, HOUR).or(Time::seconds(60));
+pub(crate) const STALL: Bounds<Time> = range(SHORT, HOUR).or(Time::seconds(30));
+/// `0s` stops accepting at once.
+pub(crate) const LAME_DUCK: Bounds<Time> =
+    range(Time::seconds(0), Time::minutes(10)).or(Time::seconds(2));
+pub(crate) const DRAIN: Bounds<Time> = range(SHORT, HOUR).or(Time::seconds(30));
+
+pub(crate) const TIMEOUT: Bounds<Time> = range(Time::milliseconds(1), HOUR).or(Time::seconds(30));
+pub(crate) const CONNECT_TIMEOUT: Bounds<Time> =
+    range(Time::milliseconds(1), Time::minutes(1)).or(Time::seconds(1));
+pub(crate) const IDLE_TIMEOUT: Bounds<Time> = range(SHORT, HOUR).or(Time::seconds(60));
+
+/// Entries of one list; past these a file is generated wrongly rather than large.
+pub(crate) const LISTENERS_MAX: usize = 64;
+pub(crate) const PROXIES_MAX: usize = 1_000;
+pub(crate) const SERVICES_MAX: usize = 5_000;
+pub(crate) const ENDPOINTS_MAX: usize = 1_000;
+pub(crate) const ROUTES_MAX: usize = 20_000;
+
+/// The least and the most a number may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Range<T> {
+    pub(crate) least: T,
+    pub(crate) most: T,
+}
+
+/// A range with a default inside it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds<T> {
+    pub(crate) least: T,
+    pub(crate) most: T,
+    pub(crate) default: T,
+}
+
+/// What a bounded number is called in messages.
+pub(crate) trait Measure: Copy + PartialOrd + fmt::Display {
+    const NOUN: &'static str;
+    const BELOW: &'static str;
+    const ABOVE: &'static str;
+}
+
+impl<T: Measure> Range<T> {
+    /// The number of a field if there is one within bounds.
+    pub(crate) fn find(&self, field: &Field<T>, reading: Reading<'_>) -> Option<T> {
+        let given = field.given()?;
+        let note = if given.value < self.least {
+            T::BELOW
+        } else if given.value > self.most {
+            T::ABOVE
+        } else {
+            return Some(given.value);
+        };
+        let (least, most) = (grouped(self.least), grouped(self.most));
+        let message = format!("expected {} between {least} and {most}", T::NOUN);
+        reading
+            .report
+            .add(reading.find(given.node, message).note(note));
+        None
+    }
+}
+
+impl<T: Measure> Bounds<T> {
+    /// For a key whose default is written elsewhere.
+    pub(crate) fn as_range(&self) -> Range<T> {
+        range(self.least, self.most)
+    }
+
+    /// The number of a field, or the default. A number that is refused is the default too: it is
+    /// reported, so nobody will ever run with it.
+    pub(crate) fn take(&self, field: &Field<T>, reading: Reading<'_>) -> T {
+        self.as_range().find(field, reading).unwrap_or(self.default)
+    }
+}
+
+impl<T: Copy> Range<T> {
+    const fn or(self, default: T) -> Bounds<T> {
+        Bounds {
+            least: self.least,
+            most: self.most,
+            default,
+        }
+    }
+}
+
+const fn range<T: Copy>(least: T, most: T) -> Range<T> {
+    Range { least, most }
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+}
+
+/// `1000000` as `1,000,000`; what has a unit stays as it is.
+fn grouped(number: impl fmt::Display) -> String {
+    let text = number.to_string();
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text;
+    }
+    let mut grouped = String::new();
+    for (index, digit) in text.chars().enumerate() {
+        if index > 0 && (text.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+impl Measure for Count {
+    const NOUN: &'static str = "a number";
+    const BELOW: &'static str = "this is too small";
+    const ABOVE: &'static str = "this is too large";
+}
+
+impl Measure for Size {
+    const NOUN: &'static str = "a size";
+    const BELOW: &'static str = "this is too small";
+    const ABOVE: &'static str = "this is too large";
+}
+
+impl Measure for Time {
+    const NOUN: &'static str = "a duration";
+    const BELOW: &'static str = "this is too short";
+    const ABOVE: &'static str = "this is too long";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        for (number, expected) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_000_000, "1,000,000"),
+        ] {
+            assert_eq!(grouped(Count(number)), expected);
+        }
+        assert_eq!(grouped(Size::kib(1000)), "1000KiB");
+    }
+}

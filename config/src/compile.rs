@@ -1,0 +1,268 @@
+//! May a gateway run with what is written?
+//!
+//! Every section compiles whether or not the others did, and reports all it finds. A value that is
+//! missing or refused is stood in for by its default: the report is not empty then, so what comes
+//! out is thrown away.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use gateway_core::limits::Limits;
+use gateway_core::peer::Network;
+
+use crate::bounds;
+use crate::document::NodeId;
+use crate::gateway::{AccessLog, Deadlines, Gateway};
+use crate::reader::{Field, Located, Reading};
+use crate::units::Address;
+use crate::written;
+
+mod header;
+mod matching;
+mod rewrite;
+mod routes;
+mod services;
+
+pub(crate) fn compile(file: &written::File, reading: Reading<'_>) -> Gateway {
+    let (listen, admin) = compile_addresses(file, reading);
+    let body_max = body_max(file, reading);
+    let services = services::compile(&file.services, reading);
+    Gateway {
+        listen,
+        admin,
+        threads: threads(file, reading),
+        access_log: access_log(file),
+        limits: compile_limits(file, reading),
+        deadlines: compile_deadlines(file, reading),
+        trusted_proxies: compile_proxies(file, reading),
+        routes: routes::compile(file, body_max, reading),
+        services,
+    }
+}
+
+fn threads(file: &written::File, reading: Reading<'_>) -> usize {
+    let given = bounds::THREADS.find(&file.threads, reading);
+    given.map_or(reading.environment.cores(), |count| count.get())
+}
+
+fn access_log(file: &written::File) -> AccessLog {
+    let access = file.log.value().and_then(|log| log.access.value());
+    access.map_or(AccessLog::Stdout, |log| log.0.clone())
+}
+
+fn body_max(file: &written::File, reading: Reading<'_>) -> u64 {
+    let limits = file.limits.value();
+    let body = limits.map_or(bounds::BODY.default, |limits| {
+        bounds::BODY.take(&limits.body, reading)
+    });
+    body.get()
+}
+
+fn compile_limits(file: &written::File, reading: Reading<'_>) -> Limits {
+    let absent = written::Limits::default();
+    let limits = file.limits.value().unwrap_or(&absent);
+    let head = bounds::HEAD.take(&limits.head, reading);
+    let target = bounds::TARGET.take(&limits.target, reading);
+    if let Some(given) = limits.target.given()
+        && target > head
+    {
+        let finding = reading.find(given.node, "expected a target that fits into a head");
+        let finding = finding.note(format!("a head has at most {head}"));
+        reading.report.add(match limits.head.given() {
+            Some(head) => finding.other(reading.span(head.node), "the head"),
+            None => finding,
+        });
+    }
+    Limits {
+        connections_max: bounds::CONNECTIONS.take(&limits.connections, reading).get(),
+        head_bytes_max: head.get_usize(),
+        target_bytes_max: target.get_usize(),
+        fields_max: bounds::FIELDS.take(&limits.fields, reading).get(),
+    }
+}
+
+fn compile_deadlines(file: &written::File, reading: Reading<'_>) -> Deadlines {
+    let absent = written::Deadlines::default();
+    let deadlines = file.deadlines.value().unwrap_or(&absent);
+    Deadlines {
+        head: bounds::HEAD_DEADLINE
+            .take(&deadlines.head, reading)
+            .duration(),
+        idle: bounds::IDLE.take(&deadlines.idle, reading).duration(),
+        stall: bounds::STALL.take(&deadlines.stall, reading).duration(),
+        lame_duck: bounds::LAME_DUCK
+            .take(&deadlines.lame_duck, reading)
+            .duration(),
+        drain: bounds::DRAIN.take(&deadlines.drain, reading).duration(),
+    }
+}
+
+fn compile_proxies(file: &written::File, reading: Reading<'_>) -> Vec<Network> {
+    check_count(
+        &file.trusted_proxies,
+        bounds::PROXIES_MAX,
+        "trusted proxies",
+        reading,
+    );
+    let mut networks = Vec::new();
+    for network in file.trusted_proxies.items() {
+        if holds_everybody(network.value.0) {
+            let message = "every peer would be believed to be a trusted proxy";
+            reading.report.add(
+                reading
+                    .find(network.node, message)
+                    .note("name only the networks of your proxies"),
+            );
+        }
+        networks.push(network.value.0);
+    }
+    networks
+}
+
+fn holds_everybody(network: Network) -> bool {
+    let [low, high] = [[0, 0, 0, 0], [255, 255, 255, 255]].map(|octets| IpAddr::from(octets));
+    let [low6, high6] = [[0u16; 8], [0xfff0; 8]].map(|groups| IpAddr::from(groups));
+    network.contains(low) && network.contains(high)
+        || network.contains(low6) && network.contains(high6)
+}
+
+/// The addresses for clients and the one for operators, no two of which may meet.
+fn compile_addresses(file: &written::File, reading: Reading<'_>) -> (Vec<SocketAddr>, SocketAddr) {
+    check_count(&file.listen, bounds::LISTENERS_MAX, "listeners", reading);
+    let mut taken: Vec<Taken> = Vec::new();
+    for listener in file.listen.items() {
+        let missing = Missing {
+            key: "address",
+            example: "address: 127.0.0.1:8080",
+        };
+        let address = missing.check(&listener.value.address, listener.node, reading);
+        if let Some(address) = address {
+            take(&mut taken, address, reading);
+        }
+    }
+    if let Some(given) = file.listen.given()
+        && given.value.is_empty()
+    {
+        let finding = reading.find(given.node, "expected at least one listener");
+        reading
+            .report
+            .add(finding.note("write `- address: 127.0.0.1:8080`, or leave `listen` out"));
+    }
+    let mut listen: Vec<SocketAddr> = taken.iter().map(|taken| taken.address).collect();
+    if listen.is_empty() {
+        listen.push(bounds::LISTEN_ADDRESS);
+        taken.push(Taken {
+            address: bounds::LISTEN_ADDRESS,
+            node: None,
+        });
+    }
+    (listen, compile_admin(file, &mut taken, reading))
+}
+
+fn compile_admin(file: &written::File, taken: &mut Vec<Taken>, reading: Reading<'_>) -> SocketAddr {
+    let admin = file.admin.value();
+    let Some(address) = admin.and_then(|admin| admin.address.given()) else {
+        if file.admin.is_absent() {
+            check_default_admin(taken, reading);
+        }
+        return bounds::ADMIN_ADDRESS;
+    };
+    let may_be_exposed = admin.is_some_and(|admin| match &admin.exposed {
+        Field::Absent => false,
+        Field::Broken => true,
+        Field::Given(flag) => flag.value.0,
+    });
+    if !address.value.0.ip().to_canonical().is_loopback() && !may_be_exposed {
+        let message = "other machines could reach the admin address, which asks for no password";
+        let note = "use 127.0.0.1, or allow it with `exposed: true`";
+        reading
+            .report
+            .add(reading.find(address.node, message).note(note));
+    }
+    take(taken, address, reading);
+    address.value.0
+}
+
+/// Where `admin` says nothing, a listener may still stand on its default.
+fn check_default_admin(taken: &[Taken], reading: Reading<'_>) {
+    let clash = taken
+        .iter()
+        .find(|taken| may_clash(taken.address, bounds::ADMIN_ADDRESS));
+    if let Some(node) = clash.and_then(|taken| taken.node) {
+        let message = "the admin listener is already on this address by default";
+        let note = "choose another, or move it with `admin: { address: ... }`";
+        reading.report.add(reading.find(node, message).note(note));
+    }
+}
+
+/// An address that a listener has, and where it is written.
+#[derive(Debug)]
+struct Taken {
+    address: SocketAddr,
+    node: Option<NodeId>,
+}
+
+fn take(taken: &mut Vec<Taken>, address: &Located<Address>, reading: Reading<'_>) {
+    let Located {
+        value: Address(socket),
+        node,
+    } = *address;
+    if let Some(first) = taken.iter().find(|taken| may_clash(taken.address, socket)) {
+        let finding = reading.find(node, "two listeners cannot share an address");
+        reading.report.add(match first.node {
+            Some(first) => finding.other(reading.span(first), "it is taken here"),
+            None => finding.note("`listen` is on it by default"),
+        });
+    }
+    taken.push(Taken {
+        address: socket,
+        node: Some(node),
+    });
+}
+
+/// Whether the system would refuse the second of two listeners. Port 0 is a new port each time.
+fn may_clash(a: SocketAddr, b: SocketAddr) -> bool {
+    let is_everything = |address: SocketAddr| match address.ip() {
+        IpAddr::V4(ip) => ip == Ipv4Addr::UNSPECIFIED && b.is_ipv4() && a.is_ipv4(),
+        IpAddr::V6(ip) => ip.is_unspecified(),
+    };
+    a.port() != 0
+        && a.port() == b.port()
+        && (a.ip() == b.ip() || is_everything(a) || is_everything(b))
+}
+
+/// A key that must be there.
+struct Missing {
+    key: &'static str,
+    example: &'static str,
+}
+
+impl Missing {
+    /// The value, if it is there; reports a key that is not.
+    fn check<'f, T>(
+        &self,
+        field: &'f Field<T>,
+        parent: NodeId,
+        reading: Reading<'_>,
+    ) -> Option<&'f Located<T>> {
+        if field.is_absent() {
+            let finding = reading.find(parent, format!("the key `{}` is missing", self.key));
+            reading
+                .report
+                .add(finding.note(format!("add `{}`", self.example)));
+        }
+        field.given()
+    }
+}
+
+/// Refuses a list longer than any that was written on purpose.
+fn check_count<T>(list: &Field<Vec<T>>, max: usize, noun: &str, reading: Reading<'_>) {
+    if let Some(list) = list.given()
+        && list.value.len() > max
+    {
+        let message = format!("expected at most {max} {noun}");
+        let note = format!("there are {}", list.value.len());
+        reading
+            .report
+            .add(reading.find(list.node, message).note(note));
+    }
+}

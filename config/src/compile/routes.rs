@@ -1,0 +1,274 @@
+//! Routes: each by itself, then all of them together.
+
+use std::collections::{HashMap, HashSet};
+
+use gateway_core::host::HostPattern;
+use gateway_core::route::{Matches, Route};
+use gateway_core::routes::{Conflict, RouteTable};
+
+use super::{Missing, check_count, header, matching, rewrite};
+use crate::bounds;
+use crate::document::NodeId;
+use crate::nearest;
+use crate::problem::shown;
+use crate::reader::{Field, Located, Reading};
+use crate::units::Text;
+use crate::written;
+
+const NAME_LEN_MAX: usize = 200;
+
+/// Names that are looked through for the one that was meant.
+const SUGGESTED_FROM_MAX: usize = 1_000;
+
+const EXAMPLE: &str = "routes: [{ match: \"/{rest*}\", to: my-service }]";
+
+/// What a route is compiled against.
+struct Routing<'a> {
+    reading: Reading<'a>,
+    /// Every name under `services`, whether or not that service is in order.
+    services: HashMap<&'a str, NodeId>,
+    body_bytes_max: u64,
+}
+
+pub(super) fn compile(
+    file: &written::File,
+    body_bytes_max: u64,
+    reading: Reading<'_>,
+) -> RouteTable {
+    check_presence(&file.routes, reading);
+    check_count(&file.routes, bounds::ROUTES_MAX, "routes", reading);
+    let services = file
+        .services
+        .entries()
+        .map(|(key, _)| (key.value.as_str(), key.node))
+        .collect();
+    let routing = Routing {
+        reading,
+        services,
+        body_bytes_max,
+    };
+
+    let mut places = Vec::new();
+    let mut routes = Vec::new();
+    let mut names = Names::new(reading);
+    for written in file.routes.items().take(bounds::ROUTES_MAX) {
+        names.check(&written.value);
+        if let Some(route) = routing.compile(written) {
+            places.push(
+                written
+                    .value
+                    .matches
+                    .given()
+                    .map_or(written.node, |text| text.node),
+            );
+            routes.push(route);
+        }
+    }
+    let (table, conflicts) = match RouteTable::compile(routes) {
+        Ok(table) => (table, Vec::new()),
+        Err(conflicts) => (RouteTable::default(), conflicts),
+    };
+    let in_conflict = report_conflicts(&conflicts, &places, reading);
+    names.report_unnamed(&in_conflict);
+    table
+}
+
+fn check_presence(routes: &Field<Vec<Field<written::Route>>>, reading: Reading<'_>) {
+    let span = match routes {
+        Field::Broken => return,
+        Field::Given(given) if !given.value.is_empty() => return,
+        Field::Given(given) => reading.span(given.node),
+        Field::Absent => 0..0,
+    };
+    let finding = crate::report::Finding::at(span, "a gateway needs at least one route");
+    reading.report.add(finding.note(format!("add `{EXAMPLE}`")));
+}
+
+/// Reports every conflict and returns the places of the routes that came second.
+fn report_conflicts(
+    conflicts: &[Conflict],
+    places: &[NodeId],
+    reading: Reading<'_>,
+) -> HashSet<NodeId> {
+    let mut reported = HashSet::new();
+    for conflict in conflicts {
+        let (first, second) = (places.get(conflict.first), places.get(conflict.second));
+        if let (Some(&first), Some(&second)) = (first, second)
+            && reported.insert(second)
+        {
+            let finding = reading
+                .find(second, "two routes take the same requests")
+                .note("neither is more specific: change the method, path, host or headers of one");
+            reading
+                .report
+                .add(finding.other(reading.span(first), "the other route"));
+        }
+    }
+    reported
+}
+
+impl<'a> Routing<'a> {
+    fn compile(&self, written: &Located<written::Route>) -> Option<Route> {
+        let Located { value: route, node } = written;
+        let reading = self.reading;
+        let matches = self.compile_matches(route, *node);
+        let service = self.find_service(route, *node);
+        let rewrite = rewrite::compile(route, matches.as_ref().map(|m| &m.path), reading);
+        let request_fields = header::compile_rules(&route.request_headers, reading);
+        let response_fields = header::compile_rules(&route.response_headers, reading);
+        let body = bounds::BODY.as_range().find(&route.body, reading);
+        let timeout = bounds::TIMEOUT.as_range().find(&route.timeout, reading);
+        let matches = matches?;
+        let name = route.name.value().or(route.matches.value())?;
+        Some(Route {
+            name: name.0.as_str().into(),
+            matches,
+            service: service?.into(),
+            rewrite,
+            request_fields,
+            response_fields,
+            body_bytes_max: body.map_or(self.body_bytes_max, |size| size.get()),
+            timeout: timeout.map(|time| time.duration()),
+        })
+    }
+
+    fn compile_matches(&self, route: &written::Route, node: NodeId) -> Option<Matches> {
+        let missing = Missing {
+            key: "match",
+            example: "match: GET /members/{id}",
+        };
+        let text = missing.check(&route.matches, node, self.reading);
+        let matched = text.and_then(|text| matching::parse(text, self.reading));
+        let host = match &route.host {
+            Field::Absent => Some(HostPattern::Any),
+            Field::Broken => None,
+            Field::Given(text) => matching::parse_host(text, self.reading),
+        };
+        let conditions = header::compile_conditions(&route.headers, self.reading);
+        let (methods, path) = matched?;
+        Some(Matches {
+            host: host?,
+            methods,
+            path,
+            conditions,
+        })
+    }
+
+    fn find_service<'f>(&self, route: &'f written::Route, node: NodeId) -> Option<&'f str> {
+        let missing = Missing {
+            key: "to",
+            example: "to: <the name of a service>",
+        };
+        let Located {
+            value: Text(name),
+            node,
+        } = missing.check(&route.to, node, self.reading)?;
+        if self.services.contains_key(name.as_str()) {
+            return Some(name);
+        }
+        if self.reading.report.is_full() {
+            return None;
+        }
+        let name_shown = shown(self.reading.document.text(*node));
+        let message = format!("there is no service `{name_shown}`");
+        let note = self.reading.note_on(*node, self.services_instead(name));
+        self.reading
+            .report
+            .add(self.reading.find(*node, message).note(note));
+        None
+    }
+
+    fn services_instead(&self, name: &str) -> String {
+        let mut known: Vec<&str> = self
+            .services
+            .keys()
+            .copied()
+            .take(SUGGESTED_FROM_MAX)
+            .collect();
+        known.sort_unstable();
+        match nearest::find(name, known.iter().copied()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None if known.is_empty() => {
+                "add it: `services: { name: { endpoints: [\"127.0.0.1:8081\"] } }`".to_owned()
+            }
+            None if known.len() > 10 => "it is not under `services`".to_owned(),
+            None => format!("services are: {}", known.join(", ")),
+        }
+    }
+}
+
+/// Names are labels: two routes with one name could not be told apart in logs and metrics.
+struct Names<'a> {
+    reading: Reading<'a>,
+    taken: HashMap<&'a str, NodeId>,
+    /// Routes that rely on their default where it is taken, and where it is.
+    unnamed: Vec<(NodeId, NodeId)>,
+}
+
+impl<'a> Names<'a> {
+    fn new(reading: Reading<'a>) -> Self {
+        Self {
+            reading,
+            taken: HashMap::new(),
+            unnamed: Vec::new(),
+        }
+    }
+
+    fn check(&mut self, route: &'a written::Route) {
+        let is_default = route.name.is_absent();
+        let name = if is_default {
+            &route.matches
+        } else {
+            &route.name
+        };
+        let Some(Located {
+            value: Text(text),
+            node,
+        }) = name.given()
+        else {
+            return;
+        };
+        if !is_default && !is_label(text) {
+            let finding = self
+                .reading
+                .find(*node, "expected a name of 1 to 200 characters");
+            self.reading.report.add(finding.note("on one line"));
+            return;
+        }
+        match self.taken.get(text.as_str()) {
+            None => {
+                self.taken.insert(text, *node);
+            }
+            Some(&first) if is_default => self.unnamed.push((*node, first)),
+            Some(&first) => {
+                let finding = self.reading.find(*node, "two routes cannot share a name");
+                let first = self.reading.span(first);
+                self.reading
+                    .report
+                    .add(finding.other(first, "it is already here"));
+            }
+        }
+    }
+
+    /// Reports defaults that are taken, save for routes that are in conflict anyway.
+    fn report_unnamed(self, in_conflict: &HashSet<NodeId>) {
+        for (node, first) in self
+            .unnamed
+            .iter()
+            .filter(|(node, _)| !in_conflict.contains(node))
+        {
+            let finding = self
+                .reading
+                .find(*node, "this route needs a `name`")
+                .note("by default it would be called like the other");
+            let first = self.reading.span(*first);
+            self.reading
+                .report
+                .add(finding.other(first, "the other route"));
+        }
+    }
+}
+
+fn is_label(text: &str) -> bool {
+    !text.is_empty() && text.len() <= NAME_LEN_MAX && !text.chars().any(char::is_control)
+}

@@ -1,0 +1,142 @@
+//! Services: who can answer, and how long that may take.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use gateway_upstream::{Policy, Timeouts};
+
+use super::{Missing, check_count};
+use crate::bounds;
+use crate::document::NodeId;
+use crate::problem::shown;
+use crate::reader::{Entries, Field, Located, Reading};
+use crate::written::Service;
+
+const NAME_LEN_MAX: usize = 63;
+
+pub(super) fn compile(services: &Field<Entries<Service>>, reading: Reading<'_>) -> Vec<Policy> {
+    check_service_count(services, reading);
+    let mut policies = Vec::new();
+    for (name, service) in services.entries() {
+        check_name(name, reading);
+        if let Some(service) = service.given() {
+            policies.push(compile_service(&name.value, service, reading));
+        }
+    }
+    policies
+}
+
+fn check_service_count(services: &Field<Entries<Service>>, reading: Reading<'_>) {
+    let count = services.entries().count();
+    if let Some(given) = services.given()
+        && count > bounds::SERVICES_MAX
+    {
+        let message = format!("expected at most {} services", bounds::SERVICES_MAX);
+        let note = format!("there are {count}");
+        reading
+            .report
+            .add(reading.find(given.node, message).note(note));
+    }
+}
+
+/// A name becomes a label of metrics and a word in logs, so it is kept to one plain form.
+fn check_name(name: &Located<String>, reading: Reading<'_>) {
+    let text = name.value.as_str();
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_plain = text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(|byte| is_inner(byte) || byte == b'_');
+    if !is_plain || text.len() > NAME_LEN_MAX {
+        let message = format!("`{}` cannot be the name of a service", shown(text));
+        let note = "a lower-case letter, then letters, digits, `-` or `_`; at most 63 characters";
+        reading
+            .report
+            .add(reading.find(name.node, message).note(note));
+    }
+}
+
+fn compile_service(name: &str, service: &Located<Service>, reading: Reading<'_>) -> Policy {
+    let Located {
+        value: service,
+        node,
+    } = service;
+    let timeouts = Timeouts {
+        connect: bounds::CONNECT_TIMEOUT
+            .take(&service.connect_timeout, reading)
+            .duration(),
+        exchange: bounds::TIMEOUT.take(&service.timeout, reading).duration(),
+        idle: bounds::IDLE_TIMEOUT
+            .take(&service.idle_timeout, reading)
+            .duration(),
+    };
+    if let (Some(connect), Some(whole)) = (service.connect_timeout.given(), service.timeout.given())
+        && connect.value > whole.value
+    {
+        let finding = reading.find(
+            connect.node,
+            "connecting may not take longer than the whole",
+        );
+        reading
+            .report
+            .add(finding.other(reading.span(whole.node), "the whole exchange"));
+    }
+    Policy {
+        name: name.into(),
+        endpoints: compile_endpoints(service, *node, reading),
+        timeouts,
+    }
+}
+
+fn compile_endpoints(service: &Service, node: NodeId, reading: Reading<'_>) -> Vec<SocketAddr> {
+    let missing = Missing {
+        key: "endpoints",
+        example: "endpoints: [\"127.0.0.1:8081\"]",
+    };
+    let Some(given) = missing.check(&service.endpoints, node, reading) else {
+        return Vec::new();
+    };
+    check_count(
+        &service.endpoints,
+        bounds::ENDPOINTS_MAX,
+        "endpoints",
+        reading,
+    );
+    if given.value.is_empty() {
+        let finding = reading.find(given.node, "expected at least one endpoint");
+        reading
+            .report
+            .add(finding.note("write `[\"127.0.0.1:8081\"]`"));
+    }
+    let mut endpoints = Vec::new();
+    let mut seen: HashMap<SocketAddr, NodeId> = HashMap::new();
+    for endpoint in service.endpoints.items() {
+        let address = endpoint.value.0;
+        check_endpoint(address, endpoint.node, reading);
+        match seen.insert(address, endpoint.node) {
+            Some(first) => {
+                let finding = reading.find(endpoint.node, "an endpoint is there twice");
+                reading
+                    .report
+                    .add(finding.other(reading.span(first), "it is already here"));
+            }
+            None => endpoints.push(address),
+        }
+    }
+    endpoints
+}
+
+fn check_endpoint(address: SocketAddr, node: NodeId, reading: Reading<'_>) {
+    let note = if address.port() == 0 {
+        "port 0 is no port to connect to"
+    } else if address.ip().is_unspecified() {
+        "this address means every interface: it can be listened on, not connected to"
+    } else if address.ip().is_multicast() {
+        "this is a multicast address"
+    } else {
+        return;
+    };
+    reading.report.add(
+        reading
+            .find(node, "no service can be reached here")
+            .note(note),
+    );
+}

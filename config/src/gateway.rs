@@ -1,0 +1,51 @@
+//! What a file compiles to: everything a gateway needs to start, checked and complete.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gateway_core::limits::Limits;
+use gateway_core::peer::Network;
+use gateway_core::routes::RouteTable;
+use gateway_upstream::Policy;
+
+/// A compiled file.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    /// At least one.
+    pub listen: Vec<SocketAddr>,
+    pub admin: SocketAddr,
+    pub threads: usize,
+    pub access_log: AccessLog,
+    pub limits: Limits,
+    pub deadlines: Deadlines,
+    /// Peers that are believed when they speak of a client behind them.
+    pub trusted_proxies: Vec<Network>,
+    pub services: Vec<Policy>,
+    pub routes: RouteTable,
+}
+
+/// Where the line of each request goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLog {
+    Off,
+    Stdout,
+    Stderr,
+    /// Appended to; relative to the working directory.
+    File(PathBuf),
+}
+
+/// How long a client may take, and how long a gateway takes to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// From the first byte of a head to its last.
+    pub head: Duration,
+    /// Between two requests of one connection.
+    pub idle: Duration,
+    /// Without a byte of a body read or of an answer written.
+    pub stall: Duration,
+    /// Between readiness turning 503 and the listeners closing.
+    pub lame_duck: Duration,
+    /// For requests in flight once the listeners are closed.
+    pub drain: Duration,
+}

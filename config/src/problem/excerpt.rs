@@ -1,0 +1,245 @@
+//! One line of a file with a part of it underlined.
+
+use std::fmt;
+
+use super::Paint;
+use crate::source::{Source, Span};
+
+/// Columns of context kept to the left of what is underlined, of the underlined part itself and of
+/// the line as a whole; past them the line is cut.
+const BEFORE_WIDTH_MAX: usize = 60;
+const MARKED_WIDTH_MAX: usize = 60;
+const LINE_WIDTH_MAX: usize = 110;
+
+const CUT: &str = "...";
+
+/// One line of a file, made safe to print, with the part that matters marked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excerpt {
+    line: usize,
+    column: usize,
+    len: usize,
+    text: String,
+    mark_column: usize,
+    mark_width: usize,
+    note: String,
+}
+
+impl Excerpt {
+    /// Shows the first line of `span`.
+    pub(crate) fn new(source: &Source, span: &Span, note: String) -> Self {
+        let position = source.position(span.start);
+        let line = source.line_around(span.start);
+        let start = span.start.min(line.end);
+        let end = span.end.clamp(start, line.end);
+        let marked = source.slice(&(start..end));
+
+        let before = cut_front(printable(source.slice(&(line.start..start))));
+        let shown = cut_back(printable(marked), MARKED_WIDTH_MAX);
+        let left = LINE_WIDTH_MAX.saturating_sub(width(&before) + width(&shown));
+        let after = cut_back(
+            printable(source.slice(&(end..line.end))),
+            left.max(CUT.len()),
+        );
+        Self {
+            line: position.line,
+            column: position.column,
+            len: marked.chars().count(),
+            mark_column: width(&before),
+            mark_width: width(&shown),
+            text: format!("{before}{shown}{after}").trim_end().to_owned(),
+            note,
+        }
+    }
+
+    /// Counted from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// Counted from 1, in characters.
+    #[must_use]
+    pub fn column(&self) -> usize {
+        self.column
+    }
+
+    /// Characters that are underlined.
+    #[must_use]
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "an excerpt of no character is still shown"
+    )]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// What to do about it, or why it is wrong; may be empty.
+    #[must_use]
+    pub fn note(&self) -> &str {
+        &self.note
+    }
+
+    /// Whether both marks can stand below one and the same line.
+    pub(super) fn shows_the_line_of(&self, other: &Self) -> bool {
+        self.line == other.line && self.text == other.text
+    }
+
+    pub(super) fn write_line(
+        &self,
+        out: &mut impl fmt::Write,
+        gutter: usize,
+        paint: Paint,
+    ) -> fmt::Result {
+        let number = format!("{:>gutter$} |", self.line);
+        write!(out, "\n{}", paint.dim(&number))?;
+        if self.text.is_empty() {
+            Ok(())
+        } else {
+            write!(out, " {}", self.text)
+        }
+    }
+
+    pub(super) fn write_mark(
+        &self,
+        out: &mut impl fmt::Write,
+        gutter: usize,
+        paint: Paint,
+    ) -> fmt::Result {
+        let bar = format!("{:gutter$} |", "");
+        let (indent, mark) = (self.mark_column, paint.underline(self.mark_width));
+        write!(out, "\n{} {:indent$}{mark}", paint.dim(&bar), "")?;
+        if self.note.is_empty() {
+            Ok(())
+        } else {
+            write!(out, " {}", self.note)
+        }
+    }
+}
+
+/// A text of the file as it is quoted in a message.
+pub(crate) fn shown(text: &str) -> String {
+    cut_back(printable(text), MARKED_WIDTH_MAX)
+}
+
+/// The text with nothing in it that would move a terminal's cursor or turn its direction.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(printable_char)
+        .collect::<String>()
+        .replace('\t', "    ")
+}
+
+fn printable_char(c: char) -> char {
+    match c {
+        '\t' => c,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '?',
+        '\u{feff}' => '?',
+        _ if c.is_control() => '?',
+        _ => c,
+    }
+}
+
+fn cut_front(text: String) -> String {
+    if width(&text) <= BEFORE_WIDTH_MAX {
+        return text;
+    }
+    let mut kept: Vec<char> = Vec::new();
+    let mut columns = CUT.len();
+    for c in text.chars().rev() {
+        columns += char_width(c);
+        if columns > BEFORE_WIDTH_MAX {
+            break;
+        }
+        kept.push(c);
+    }
+    let kept: String = kept.into_iter().rev().collect();
+    format!("{CUT}{kept}")
+}
+
+fn cut_back(text: String, width_max: usize) -> String {
+    if width(&text) <= width_max {
+        return text;
+    }
+    let mut kept = String::new();
+    let mut columns = CUT.len();
+    for c in text.chars() {
+        columns += char_width(c);
+        if columns > width_max {
+            break;
+        }
+        kept.push(c);
+    }
+    format!("{kept}{CUT}")
+}
+
+/// The columns a terminal takes to show the text.
+fn width(text: &str) -> usize {
+    text.chars().map(char_width).sum()
+}
+
+/// The blocks that matter of Unicode's East Asian Width (UAX #11) and of its combining marks.
+fn char_width(c: char) -> usize {
+    match c {
+        '\u{300}'..='\u{36f}' | '\u{20d0}'..='\u{20ff}' | '\u{fe00}'..='\u{fe0f}' => 0,
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{303e}'
+        | '\u{3041}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{ffe0}'..='\u{ffe6}'
+        | '\u{1f300}'..='\u{1f64f}'
+        | '\u{1f680}'..='\u{1f6ff}'
+        | '\u{1f900}'..='\u{1faff}'
+        | '\u{20000}'..='\u{3fffd}' => 2,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str, marked: &str) -> String {
+        let source = Source::new("f", text);
+        let span = source.find_within(&(0..text.len()), marked);
+        let excerpt = Excerpt::new(&source, &span, "here".into());
+        let paint = Paint::new(super::super::Style::Plain);
+        let mut out = String::new();
+        excerpt.write_line(&mut out, 1, paint).unwrap();
+        excerpt.write_mark(&mut out, 1, paint).unwrap();
+        out
+    }
+
+    #[test]
+    fn the_underline_stands_below_what_it_marks() {
+        #[rustfmt::skip]
+        let cases = [
+            ("a: bad",          "bad",   "\n1 | a: bad\n  |    ^^^ here"),
+            ("\ta: bad",        "bad",   "\n1 |     a: bad\n  |        ^^^ here"),
+            ("名: bad",         "bad",   "\n1 | 名: bad\n  |     ^^^ here"),
+            ("a: 名前",         "名前",  "\n1 | a: 名前\n  |    ^^^^ here"),
+            ("e\u{301}: bad",   "bad",   "\n1 | e\u{301}: bad\n  |    ^^^ here"),
+            ("a: b\u{1b}[0m",   "b",     "\n1 | a: b?[0m\n  |    ^ here"),
+            ("",                "",      "\n1 |\n  | ^ here"),
+        ];
+        for (text, marked, expected) in cases {
+            assert_eq!(shown(text, marked), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_what_it_marks() {
+        let text = format!("{}bad{}", "x".repeat(500), "y".repeat(500));
+        let shown = shown(&text, "bad");
+        let lines: Vec<&str> = shown.lines().skip(1).collect();
+        assert_eq!(lines[0].len(), "1 | ".len() + LINE_WIDTH_MAX);
+        assert!(
+            lines[0].starts_with("1 | ...xxx") && lines[0].ends_with("yyy..."),
+            "{shown}"
+        );
+        assert_eq!(lines[0].find("bad"), lines[1].find("^^^"), "{shown}");
+    }
+}

@@ -1,0 +1,16 @@
+//! The JSON Schema by which editors complete and check the file.
+
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+use crate::written;
+
+/// The schema of the file, JSON Schema draft 2020-12.
+///
+/// It is made from the types the file is read into, so it knows every key and its comment. What
+/// takes the whole file to judge, such as a route to a service that is not there, is beyond it.
+#[must_use]
+pub fn schema() -> Value {
+    let generator = SchemaSettings::draft2020_12().into_generator();
+    generator.into_root_schema_for::<written::File>().to_value()
+}

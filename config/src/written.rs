@@ -1,0 +1,193 @@
+//! The file as it is written: every key there is, and what each is for.
+//!
+//! The comments are what an editor shows beside a key: they end up in the JSON Schema. Nothing is
+//! checked here beyond the shape of a value; that takes the whole file and happens in
+//! [`crate::compile`].
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+
+use crate::bounds;
+use crate::reader::{Entries, Field, Scalar, deserialize_scalar};
+use crate::units::{Address, Count, Flag, Network, Size, Time};
+
+pub(crate) use route::{HeaderRules, Route};
+
+mod route;
+
+/// The configuration of a Tollgate gateway.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "the file")]
+#[schemars(title = "tollgate.yaml", extend("required" = ["services", "routes"]))]
+pub(crate) struct File {
+    /// Where clients connect.
+    pub(crate) listen: Field<Vec<Field<Listener>>>,
+    /// Where `/livez`, `/readyz` and `/metrics` are served.
+    pub(crate) admin: Field<Admin>,
+    /// Threads that serve requests; by default one for each core.
+    #[schemars(extend("minimum" = bounds::THREADS.least.0, "maximum" = bounds::THREADS.most.0))]
+    pub(crate) threads: Field<Count>,
+    /// What is written about each request.
+    pub(crate) log: Field<Log>,
+    /// How much of anything a client may bring.
+    pub(crate) limits: Field<Limits>,
+    /// How long a client may take, and how long the gateway takes to stop.
+    pub(crate) deadlines: Field<Deadlines>,
+    /// Peers whose `X-Forwarded-*` and `X-Request-Id` are believed, such as a load balancer in
+    /// front. From everybody else they are dropped.
+    pub(crate) trusted_proxies: Field<Vec<Field<Network>>>,
+    /// What requests can be sent to, by name.
+    pub(crate) services: Field<Entries<Service>>,
+    /// Which requests go where. The most specific route wins, whatever the order.
+    pub(crate) routes: Field<Vec<Field<Route>>>,
+}
+
+/// One address where clients connect.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a listener")]
+#[schemars(rename = "Listener", extend("required" = ["address"]))]
+pub(crate) struct Listener {
+    /// An IP address and a port. Port 0 takes any free one.
+    pub(crate) address: Field<Address>,
+}
+
+/// The listener for operators.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "`admin`")]
+#[schemars(rename = "Admin")]
+pub(crate) struct Admin {
+    /// An IP address and a port.
+    #[schemars(extend("default" = bounds::ADMIN_ADDRESS.to_string()))]
+    pub(crate) address: Field<Address>,
+    /// Allows an address that other machines can reach. There is no authentication.
+    #[schemars(extend("default" = false))]
+    pub(crate) exposed: Field<Flag>,
+}
+
+/// What is written about each request.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "`log`")]
+#[schemars(rename = "Log")]
+pub(crate) struct Log {
+    /// Where the JSON line of each request goes: `stdout`, `stderr`, `off`, or a file to append to
+    /// (`./access.log`, relative to the working directory).
+    #[schemars(extend("default" = "stdout"))]
+    pub(crate) access: Field<AccessLog>,
+}
+
+/// How much of anything a client may bring.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "`limits`")]
+#[schemars(rename = "Limits")]
+pub(crate) struct Limits {
+    /// Connections open at once.
+    #[schemars(extend("default" = bounds::CONNECTIONS.default.0,
+        "minimum" = bounds::CONNECTIONS.least.0, "maximum" = bounds::CONNECTIONS.most.0))]
+    pub(crate) connections: Field<Count>,
+    /// A request head, past which the answer is 431; at most `60KiB`.
+    #[schemars(extend("default" = bounds::HEAD.default.to_string()))]
+    pub(crate) head: Field<Size>,
+    /// A request target (path and query), past which the answer is 414.
+    #[schemars(extend("default" = bounds::TARGET.default.to_string()))]
+    pub(crate) target: Field<Size>,
+    /// Header fields of a request, past which the answer is 431.
+    #[schemars(extend("default" = bounds::FIELDS.default.0,
+        "minimum" = bounds::FIELDS.least.0, "maximum" = bounds::FIELDS.most.0))]
+    pub(crate) fields: Field<Count>,
+    /// A request body, past which the answer is 413. A route can set its own.
+    #[schemars(extend("default" = bounds::BODY.default.to_string()))]
+    pub(crate) body: Field<Size>,
+}
+
+/// How long a client may take, and how long the gateway takes to stop.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "`deadlines`")]
+#[schemars(rename = "Deadlines")]
+pub(crate) struct Deadlines {
+    /// For a whole request head, from its first byte.
+    #[schemars(extend("default" = bounds::HEAD_DEADLINE.default.to_string()))]
+    pub(crate) head: Field<Time>,
+    /// For the next request on an open connection.
+    #[schemars(extend("default" = bounds::IDLE.default.to_string()))]
+    pub(crate) idle: Field<Time>,
+    /// For the next byte of a body or of an answer.
+    #[schemars(extend("default" = bounds::STALL.default.to_string()))]
+    pub(crate) stall: Field<Time>,
+    /// On `SIGTERM`: how long to go on accepting while `/readyz` already says 503.
+    #[schemars(extend("default" = bounds::LAME_DUCK.default.to_string()))]
+    pub(crate) lame_duck: Field<Time>,
+    /// On `SIGTERM`: how long requests in flight may still take after that.
+    #[schemars(extend("default" = bounds::DRAIN.default.to_string()))]
+    pub(crate) drain: Field<Time>,
+}
+
+/// Something requests can be sent to.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a service")]
+#[schemars(rename = "Service", extend("required" = ["endpoints"]))]
+pub(crate) struct Service {
+    /// IP addresses and ports of equal standing; at least one.
+    #[schemars(extend("minItems" = 1))]
+    pub(crate) endpoints: Field<Vec<Field<Address>>>,
+    /// For a whole exchange, from connecting to the last byte of the answer.
+    #[schemars(extend("default" = bounds::TIMEOUT.default.to_string()))]
+    pub(crate) timeout: Field<Time>,
+    /// For connecting.
+    #[schemars(extend("default" = bounds::CONNECT_TIMEOUT.default.to_string()))]
+    pub(crate) connect_timeout: Field<Time>,
+    /// How long an unused connection is kept for the next exchange.
+    #[schemars(extend("default" = bounds::IDLE_TIMEOUT.default.to_string()))]
+    pub(crate) idle_timeout: Field<Time>,
+}
+
+/// Where access lines go, as a word or a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AccessLog(pub(crate) crate::gateway::AccessLog);
+
+impl Scalar for AccessLog {
+    const EXPECTED: &'static str = "`stdout`, `stderr`, `off`, or a path such as `./access.log`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        use crate::gateway::AccessLog as Log;
+        let is_path = ["/", "./", "../"]
+            .iter()
+            .any(|start| text.starts_with(start));
+        match text {
+            "stdout" => Ok(Self(Log::Stdout)),
+            "stderr" => Ok(Self(Log::Stderr)),
+            "off" => Ok(Self(Log::Off)),
+            _ if text.contains('\0') => Err("a path has no NUL".to_owned()),
+            _ if is_path && text.ends_with('/') => Err("this is a folder".to_owned()),
+            _ if is_path => Ok(Self(Log::File(text.into()))),
+            _ if text.contains(['/', '.']) => Err(format!("for a file, write `./{text}`")),
+            _ => {
+                let word = crate::nearest::find(text, ["stdout", "stderr", "off"]);
+                Err(word.map_or_else(String::new, |word| format!("did you mean `{word}`?")))
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for AccessLog {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize_scalar(deserializer)
+    }
+}
+
+impl JsonSchema for AccessLog {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "AccessLog".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^(stdout|stderr|off|[.]{0,2}/.*)$|\\$\\{",
+            "examples": ["stdout", "off", "./access.log"],
+        })
+    }
+}
