@@ -119,7 +119,7 @@ fn tags(line: &str) -> impl Iterator<Item = Tag<'_>> {
 pub(crate) struct Representation {
     pub(crate) body: Bytes,
     pub(crate) etag: Etag,
-    pub(crate) modified: Option<Timestamp>,
+    pub(crate) modified: Option<Modified>,
     pub(crate) cache: &'static str,
 }
 
@@ -147,7 +147,7 @@ impl Representation {
         headers.insert(header::ETAG, self.etag.header());
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(self.cache));
         if let Some(modified) = self.modified {
-            let date = HeaderValue::from_str(&modified.http_date());
+            let date = HeaderValue::from_str(&modified.claimed().http_date());
             headers.insert(
                 header::LAST_MODIFIED,
                 date.expect("invariant: a date is ASCII"),
@@ -163,22 +163,31 @@ impl Representation {
         let since = request.get(header::IF_MODIFIED_SINCE);
         let since = since.and_then(|date| Timestamp::parse_http_date(date.to_str().ok()?));
         match (self.modified, since) {
-            (Some(modified), Some(since)) => modified <= since,
+            (Some(modified), Some(since)) => modified.changed <= since,
             (None, _) | (_, None) => false,
         }
     }
 }
 
-/// The moment that `Last-Modified` may claim for something that changed at `changed`.
+/// When something changed, as seen at the moment of an answer.
 ///
 /// The dates of HTTP have no more than seconds. While the second of a change lasts, another change
 /// may follow in it, and a client that was told this second would take the older state for the
-/// newer one. So until it has passed, the answer claims the second before.
-pub(crate) fn claimable(changed: Timestamp, now: Timestamp) -> Timestamp {
-    if changed < now {
-        changed
-    } else {
-        changed.second_before()
+/// newer one. So until it has passed, an answer claims the second before, which makes the client
+/// fetch once more than it would have to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Modified {
+    pub(crate) changed: Timestamp,
+    pub(crate) now: Timestamp,
+}
+
+impl Modified {
+    fn claimed(self) -> Timestamp {
+        if self.changed < self.now {
+            self.changed
+        } else {
+            self.changed.second_before()
+        }
     }
 }
 
@@ -228,8 +237,15 @@ mod tests {
     #[test]
     fn the_second_of_a_change_is_claimed_only_once_it_has_passed() {
         let at = Timestamp::from_seconds;
-        assert_eq!(claimable(at(10), at(11)), at(10));
-        assert_eq!(claimable(at(10), at(10)), at(9));
-        assert_eq!(claimable(at(10), at(3)), at(9), "the clock went back");
+        let claimed = |changed, now| {
+            Modified {
+                changed: at(changed),
+                now: at(now),
+            }
+            .claimed()
+        };
+        assert_eq!(claimed(10, 11), at(10));
+        assert_eq!(claimed(10, 10), at(9));
+        assert_eq!(claimed(10, 3), at(9), "the clock went back");
     }
 }

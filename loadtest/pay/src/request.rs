@@ -41,7 +41,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// A JSON body of at most [`BODY_BYTES_MAX`] bytes.
+/// A JSON object of at most [`BODY_BYTES_MAX`] bytes.
 pub(crate) struct Json<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
@@ -56,6 +56,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             .await
             .map_err(|_| Refusal::BodyTooSlow)?
             .map_err(|rejection| unread(&rejection))?;
+        // Left to itself, serde reads an array as an object whose names were left out.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Refusal::Body("it is not a JSON object".to_owned()));
+        }
         let value = serde_json::from_slice(&body);
         value
             .map(Self)

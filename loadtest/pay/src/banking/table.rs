@@ -8,7 +8,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{self, Etag, Representation, claimable};
+use crate::answer::{self, Etag, Modified, Representation};
 use crate::clock::Timestamp;
 use crate::ids::BankCode;
 use crate::problem::Refusal;
@@ -115,7 +115,10 @@ impl Table {
         Representation {
             body: rows.whole.clone(),
             etag: rows.etag.clone(),
-            modified: Some(claimable(rows.changed_at, now)),
+            modified: Some(Modified {
+                changed: rows.changed_at,
+                now,
+            }),
             cache: CACHE,
         }
     }
@@ -130,7 +133,10 @@ impl Table {
             .filter(|row| row.changed_at() >= since);
         let delta = Representation::of(&changed.collect::<Vec<_>>(), DELTA_CACHE);
         Representation {
-            modified: Some(claimable(rows.changed_at, now)),
+            modified: Some(Modified {
+                changed: rows.changed_at,
+                now,
+            }),
             ..delta
         }
     }
@@ -138,7 +144,10 @@ impl Table {
     pub(crate) fn one(&self, code: &BankCode, now: Timestamp) -> Option<Representation> {
         let rows = self.rows();
         let bank = rows.by_code.get(code)?.bank()?;
-        let modified = Some(claimable(bank.changed_at, now));
+        let modified = Some(Modified {
+            changed: bank.changed_at,
+            now,
+        });
         Some(Representation {
             modified,
             ..Representation::of(bank, CACHE)
