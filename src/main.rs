@@ -1,1 +1,47 @@
-fn main() {}
+//! The `tollgate` binary: one thin file per verb.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
+
+mod log;
+mod serve;
+mod tour;
+mod verb;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// An edge gateway for services that move money.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run everything in one process, on loopback: the gateway and the pay services behind it
+    Up(verb::up::Up),
+    /// Run the gateway
+    Gateway(verb::gateway::Gateway),
+    /// Check a configuration file: every problem in one run; starts nothing
+    Check(verb::check::Check),
+    /// Print the JSON Schema of the configuration file
+    Schema(verb::schema::Schema),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Up(up) => up.run(),
+        Verb::Gateway(gateway) => gateway.run(),
+        Verb::Check(check) => check.run(),
+        Verb::Schema(schema) => schema.run(),
+    };
+    result.unwrap_or_else(|error| {
+        verb::complain(&error);
+        ExitCode::FAILURE
+    })
+}

@@ -1,1 +1,30 @@
-//! .
+//! The gateway process: sockets in, sockets out, and everything that waits.
+//!
+//! What to do with a request is decided in `gateway-core`, how a service is treated in
+//! `gateway-upstream`. Here the bytes move: an accept loop, a connection loop that reads and judges
+//! every head itself, a carrier (pingora) for exchanges that were judged, reload, drain, telemetry.
+//! pingora is named in `carrier`, `envelope` and nowhere else.
+
+mod access_log;
+mod account;
+mod admin;
+mod answer;
+mod carrier;
+mod clock;
+mod connection;
+mod envelope;
+mod exchange;
+mod gateway;
+mod lifecycle;
+mod listener;
+mod metrics;
+mod random;
+mod reload;
+mod running;
+mod snapshot;
+mod spawn;
+mod wire;
+
+pub use reload::{ReloadError, Reloader};
+pub use running::{Addresses, Applied, Running, StartError};
+pub use spawn::spawn;

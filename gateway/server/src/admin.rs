@@ -1,0 +1,105 @@
+//! The operator's listener: is it alive, is it ready, what does it count?
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::gateway::Gateway;
+use crate::lifecycle::Phase;
+use crate::spawn::spawn;
+
+const CONNECTIONS_MAX: usize = 64;
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+const BODY_BYTES_MAX: usize = 1024;
+
+/// Serves until the process ends; readiness must be heard to the last.
+pub(crate) async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
+    let router = router(gateway);
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let router = router.clone();
+                spawn("admin-connection", async move {
+                    converse(stream, router).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "an admin connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, router: Router) {
+    let mut server = http1::Builder::new();
+    server
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST_TIMEOUT)
+        .max_buf_size(16 * 1024);
+    let service = TowerToHyperService::new(router);
+    if let Err(error) = server.serve_connection(TokioIo::new(stream), service).await {
+        tracing::debug!(%error, "an admin connection ended early");
+    }
+}
+
+fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .fallback(|| async { (StatusCode::NOT_FOUND, "try /livez, /readyz or /metrics\n") })
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            REQUEST_TIMEOUT,
+        ))
+        .layer(CatchPanicLayer::new())
+        .with_state(gateway)
+}
+
+/// Ready means: send requests here. What is missing is said in the answer.
+async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
+    let missing = match gateway.lifecycle.phase() {
+        Phase::Serving => return "ready\n".into_response(),
+        Phase::LameDuck => "stopping: still answering, send new requests elsewhere\n",
+        Phase::Draining => "stopping: waiting for requests under way\n",
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, missing).into_response()
+}
+
+async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
+    let snapshot = gateway.snapshot.load_full();
+    let in_flight = snapshot.services().iter().flat_map(|upstream| {
+        let service = &upstream.service;
+        service.endpoints().iter().map(|endpoint| {
+            let name = service.policy().name.to_string();
+            (name, endpoint.address().to_string(), endpoint.in_flight())
+        })
+    });
+    match gateway.metrics.render(in_flight) {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "metrics could not be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The gateway's own answers as bytes.
+
+use gateway_core::rejection::{Rejection, Reply};
+use http::StatusCode;
+
+use crate::exchange::Request;
+
+/// An answer of our own, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) body_bytes: u64,
+    pub(crate) reply: Reply,
+}
+
+impl Answer {
+    /// `closes` is what the connection needs beyond what the rejection itself demands.
+    pub(crate) fn new(rejection: &Rejection, request: &Request, closes: bool) -> Self {
+        let reply = Reply {
+            closes: rejection.reply().closes || closes,
+            ..rejection.reply()
+        };
+        let body = reply.problem(&request.id);
+        let mut head = head(&reply, request, body.len());
+        if let [first, others @ ..] = rejection.allowed() {
+            let list = others.iter().fold(first.to_string(), |list, method| {
+                format!("{list}, {method}")
+            });
+            head.push_str(&format!("allow: {list}\r\n"));
+        }
+        head.push_str("\r\n");
+        let is_sent = !request.is_head_method();
+        let mut bytes = head.into_bytes();
+        if is_sent {
+            bytes.extend_from_slice(body.as_bytes());
+        }
+        Self {
+            bytes,
+            body_bytes: if is_sent { body.len() as u64 } else { 0 },
+            reply,
+        }
+    }
+}
+
+fn head(reply: &Reply, request: &Request, body_bytes: usize) -> String {
+    let status = StatusCode::from_u16(reply.status).ok();
+    let reason = status
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or_default();
+    let connection = if reply.closes { "close" } else { "keep-alive" };
+    let mut head = format!(
+        "HTTP/1.1 {} {reason}\r\ncontent-type: application/problem+json\r\n\
+         content-length: {body_bytes}\r\ncache-control: no-store\r\n\
+         x-request-id: {}\r\nconnection: {connection}\r\n",
+        reply.status, request.id,
+    );
+    if let Some(seconds) = reply.retry_after_seconds {
+        head.push_str(&format!("retry-after: {seconds}\r\n"));
+    }
+    head
+}

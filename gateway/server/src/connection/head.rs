@@ -1,0 +1,69 @@
+//! Waiting for the next head, and no longer than allowed.
+
+use std::time::Duration;
+
+use gateway_core::head::{HeadError, find_end};
+use gateway_core::rejection::Rejection;
+use tokio::sync::watch;
+
+use crate::gateway::Gateway;
+use crate::lifecycle::{Phase, draining};
+use crate::wire::Wire;
+
+/// What came of waiting.
+pub(super) enum Heard {
+    /// A whole head lies ahead, so many bytes long.
+    Head(usize),
+    Refusal(Rejection),
+    /// The client left, stayed silent too long, or the process is about to end.
+    Nothing,
+}
+
+pub(super) async fn listen(
+    wire: &mut Wire,
+    gateway: &Gateway,
+    phase: &mut watch::Receiver<Phase>,
+) -> Heard {
+    let (deadlines, head_bytes_max) = {
+        let snapshot = gateway.snapshot.load();
+        (snapshot.deadlines, snapshot.limits.head_bytes_max)
+    };
+    if wire.ahead.is_empty() && !await_first_byte(wire, deadlines.idle, phase).await {
+        return Heard::Nothing;
+    }
+    let whole = read_head(wire, head_bytes_max);
+    tokio::time::timeout(deadlines.head, whole)
+        .await
+        .unwrap_or(Heard::Refusal(Rejection::HeadTimeout))
+}
+
+/// An idle connection is closed without a word: after `idle`, or when the drain begins.
+async fn await_first_byte(
+    wire: &mut Wire,
+    idle: Duration,
+    phase: &mut watch::Receiver<Phase>,
+) -> bool {
+    wire.release_memory();
+    tokio::select! {
+        biased;
+        read = tokio::time::timeout(idle, wire.read_more()) => matches!(read, Ok(Ok(true))),
+        () = draining(phase) => false,
+    }
+}
+
+async fn read_head(wire: &mut Wire, head_bytes_max: usize) -> Heard {
+    let mut searched = 0;
+    loop {
+        match find_end(&wire.ahead, searched) {
+            Ok(Some(length)) => return Heard::Head(length),
+            Ok(None) if wire.ahead.len() > head_bytes_max => {
+                return Heard::Refusal(HeadError::TooLarge.into());
+            }
+            Ok(None) => searched = wire.ahead.len(),
+            Err(error) => return Heard::Refusal(error.into()),
+        }
+        if !wire.read_more().await.unwrap_or(false) {
+            return Heard::Nothing;
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! One request, and not a byte more, as a stream that a carrier can read.
+//!
+//! The carrier gets the head that was written for the next hop and then exactly the body that the
+//! client's framing announces. What a client sends behind it stays with the connection for the next
+//! head to be judged. When the carrier lets go of the stream, however it ends, the connection
+//! returns to the loop it came from.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use async_trait::async_trait;
+use bytes::Buf;
+use gateway_core::chunked::Chunked;
+use gateway_core::head::Framing;
+use pingora_core::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    TimingDigest, UniqueID, UniqueIDType, raw_connect::ProxyDigest,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::wire::Wire;
+
+/// What of a body is still to come.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    Nothing,
+    Bytes(u64),
+    Chunks(Chunked),
+}
+
+impl Unread {
+    pub(crate) fn new(framing: Framing) -> Self {
+        match framing {
+            Framing::NoBody => Self::Nothing,
+            Framing::Length(length) => Self::Bytes(length),
+            Framing::Chunked => Self::Chunks(Chunked::default()),
+        }
+    }
+
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+
+    /// How many of these bytes belong to the body; they count as read.
+    pub(crate) fn advance(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Nothing => Ok(0),
+            Self::Bytes(left) => {
+                let count = usize::try_from(*left)
+                    .unwrap_or(usize::MAX)
+                    .min(bytes.len());
+                *left -= count as u64;
+                if *left == 0 {
+                    *self = Self::Nothing;
+                }
+                Ok(count)
+            }
+            Self::Chunks(chunks) => {
+                let count = chunks
+                    .advance(bytes)
+                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+                if chunks.is_done() {
+                    *self = Self::Nothing;
+                }
+                Ok(count)
+            }
+        }
+    }
+}
+
+/// Something handed to the carrier's side of an exchange and given back when that side lets go.
+#[derive(Debug)]
+pub(crate) struct HandBack<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> HandBack<T> {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(None)))
+    }
+
+    pub(crate) fn give(&self, value: T) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+    }
+
+    pub(crate) fn take(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<T> Clone for HandBack<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// The connection as it comes back: what of the body was not read still lies in front.
+pub(crate) type Returned = (Wire, Unread);
+
+pub(crate) struct Envelope {
+    head: bytes::Bytes,
+    unread: Unread,
+    /// Present until the stream is dropped.
+    wire: Option<Wire>,
+    home: HandBack<Returned>,
+}
+
+impl Envelope {
+    pub(crate) fn new(
+        wire: Wire,
+        head: Vec<u8>,
+        framing: Framing,
+        home: HandBack<Returned>,
+    ) -> Self {
+        Self {
+            head: head.into(),
+            unread: Unread::new(framing),
+            wire: Some(wire),
+            home,
+        }
+    }
+
+    fn wire(&mut self) -> io::Result<&mut Wire> {
+        self.wire
+            .as_mut()
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    fn poll_read_body(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let wire = self.wire.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        let is_open = ready!(wire.poll_fill(context))?;
+        if !is_open {
+            return Poll::Ready(Ok(()));
+        }
+        let room = wire.ahead.len().min(buffer.remaining());
+        let offered = wire.ahead.get(..room).unwrap_or_default();
+        let count = self.unread.advance(offered)?;
+        buffer.put_slice(offered.get(..count).unwrap_or_default());
+        wire.ahead.advance(count);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Behind the request there is nothing to read; only that the client left can still be learned.
+    fn poll_wait_for_close(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let wire = self.wire()?;
+        if !wire.ahead.is_empty() {
+            return Poll::Pending;
+        }
+        match ready!(wire.poll_fill(context))? {
+            true => Poll::Pending,
+            false => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl AsyncRead for Envelope {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.head.is_empty() {
+            let count = this.head.len().min(buffer.remaining());
+            buffer.put_slice(&this.head.split_to(count));
+            return Poll::Ready(Ok(()));
+        }
+        if this.unread.is_nothing() {
+            return this.poll_wait_for_close(context);
+        }
+        this.poll_read_body(context, buffer)
+    }
+}
+
+impl AsyncWrite for Envelope {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().wire()?.poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().wire()?.poll_send(context)
+    }
+
+    /// Whether the connection ends is for the loop to say; here it means "send what is written".
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(context)
+    }
+}
+
+impl Drop for Envelope {
+    fn drop(&mut self) {
+        if let Some(wire) = self.wire.take() {
+            self.home
+                .give((wire, std::mem::replace(&mut self.unread, Unread::Nothing)));
+        }
+    }
+}
+
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Envelope")
+            .field("unread", &self.unread)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Shutdown for Envelope {
+    async fn shutdown(&mut self) {
+        if let Some(wire) = &mut self.wire {
+            // A client that left cannot be sent anything; the loop learns of it at its next read.
+            let _ = wire.send(&[]).await;
+        }
+    }
+}
+
+impl UniqueID for Envelope {
+    fn id(&self) -> UniqueIDType {
+        0
+    }
+}
+
+impl Ssl for Envelope {}
+
+impl GetTimingDigest for Envelope {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        Vec::new()
+    }
+}
+
+impl GetProxyDigest for Envelope {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        None
+    }
+}
+
+impl GetSocketDigest for Envelope {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        None
+    }
+}
+
+impl Peek for Envelope {}

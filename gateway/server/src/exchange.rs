@@ -1,0 +1,106 @@
+//! One request on its way: what is known of it, and how it ended.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gateway_core::head::{Framing, Head};
+use gateway_core::ids::{RequestId, Trace};
+use gateway_core::rejection::Rejection;
+use gateway_core::route::Route;
+use http::Method;
+
+use crate::snapshot::{RouteState, Snapshot};
+use crate::{clock, random};
+
+/// What the gateway knows of a request, also of one it could not read.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) id: RequestId,
+    pub(crate) trace: Trace,
+    pub(crate) began: Instant,
+    pub(crate) peer: SocketAddr,
+    /// `None` when the head could not be read.
+    pub(crate) asked: Option<Asked>,
+}
+
+/// What a sound head asked for.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    /// Canonical, without the query: queries carry what does not belong in logs.
+    pub(crate) path: String,
+    pub(crate) host: String,
+    pub(crate) framing: Framing,
+    pub(crate) keeps_alive: bool,
+}
+
+impl Request {
+    pub(crate) fn new(peer: SocketAddr, began: Instant) -> Self {
+        Self {
+            id: RequestId::new(clock::unix_micros() / 1000, random::next_u128()),
+            trace: Trace::next(None, random::next_u128(), random::next_u64()),
+            began,
+            peer,
+            asked: None,
+        }
+    }
+
+    /// Takes over what a sound head says; ids only from a peer that is trusted.
+    pub(crate) fn learn(&mut self, head: &Head<'_>, peer_is_trusted: bool) {
+        let id = head.only("x-request-id").filter(|_| peer_is_trusted);
+        self.id = id.and_then(RequestId::parse).unwrap_or(self.id);
+        if let Some(parent) = head.only("traceparent") {
+            self.trace = Trace::next(Some(parent), random::next_u128(), random::next_u64());
+        }
+        self.asked = Some(Asked {
+            method: head.method.clone(),
+            path: head.path.as_ref().to_owned(),
+            host: head.host.name().to_owned(),
+            framing: head.framing,
+            keeps_alive: head.keeps_alive,
+        });
+    }
+
+    pub(crate) fn is_head_method(&self) -> bool {
+        self.asked
+            .as_ref()
+            .is_some_and(|asked| asked.method == Method::HEAD)
+    }
+}
+
+/// A request that was let through, with the one snapshot it sees from first to last.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) request: Request,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) route: Arc<RouteState>,
+}
+
+impl Exchange {
+    pub(crate) fn route(&self) -> &Route {
+        &self.route.route
+    }
+
+    pub(crate) fn asked(&self) -> Option<&Asked> {
+        self.request.asked.as_ref()
+    }
+}
+
+/// How carrying an exchange went.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// Of the answer's head, once it was on its way to the client.
+    pub(crate) status: Option<u16>,
+    pub(crate) is_complete: bool,
+    /// Why there was no answer of the service, or no whole one.
+    pub(crate) rejection: Option<Rejection>,
+    pub(crate) client_left: bool,
+    pub(crate) endpoint: Option<SocketAddr>,
+    pub(crate) attempts: u32,
+    pub(crate) connection_was_reused: bool,
+    pub(crate) connect: Option<Duration>,
+    pub(crate) first_byte: Option<Duration>,
+    pub(crate) body_bytes_in: u64,
+    pub(crate) body_bytes_out: u64,
+}

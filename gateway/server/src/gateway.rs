@@ -1,0 +1,97 @@
+//! The gateway as every connection sees it, and the decision whether a request may go on.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use gateway_core::forward::{self, Hop};
+use gateway_core::head::{Framing, Head};
+use gateway_core::rejection::Rejection;
+
+use crate::access_log::AccessLog;
+use crate::carrier::Carrier;
+use crate::exchange::{Exchange, Request};
+use crate::lifecycle::Lifecycle;
+use crate::metrics::Metrics;
+use crate::snapshot::Snapshot;
+
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) snapshot: ArcSwap<Snapshot>,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) metrics: Metrics,
+    pub(crate) access_log: AccessLog,
+    pub(crate) carrier: Carrier,
+}
+
+/// A request that goes on, and the head it goes on with.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) head: Vec<u8>,
+}
+
+/// A request that does not.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) request: Request,
+    pub(crate) rejection: Rejection,
+}
+
+impl Gateway {
+    /// Decides whether a request may go on, and in which words.
+    ///
+    /// The order is policy: what is wrong with the bytes comes before what is wrong with the wish.
+    pub(crate) fn admit(
+        &self,
+        bytes: &[u8],
+        peer: SocketAddr,
+        began: Instant,
+    ) -> Result<Admitted, Box<Refused>> {
+        let snapshot = self.snapshot.load_full();
+        let mut request = Request::new(peer, began);
+        let head = match Head::parse(bytes, &snapshot.limits) {
+            Ok(head) => head,
+            Err(error) => return Err(Refused::boxed(request, error)),
+        };
+        let peer_is_trusted = snapshot.trusts(peer.ip());
+        request.learn(&head, peer_is_trusted);
+
+        let route = match snapshot.find(&head) {
+            Ok(route) => Arc::clone(route),
+            Err(miss) => return Err(Refused::boxed(request, miss)),
+        };
+        if matches!(head.framing, Framing::Length(length) if length > route.route.body_bytes_max) {
+            return Err(Refused::boxed(request, Rejection::BodyTooLarge));
+        }
+
+        let hop = Hop {
+            request_id: &request.id,
+            trace: &request.trace,
+            peer: peer.ip(),
+            peer_is_trusted,
+            scheme: "http",
+        };
+        let mut written = Vec::with_capacity(bytes.len() + 384);
+        forward::write_head(&head, &route.route, &hop, &mut written);
+        let exchange = Arc::new(Exchange {
+            request,
+            snapshot,
+            route,
+        });
+        Ok(Admitted {
+            exchange,
+            head: written,
+        })
+    }
+}
+
+impl Refused {
+    fn boxed(request: Request, rejection: impl Into<Rejection>) -> Box<Self> {
+        Box::new(Self {
+            request,
+            rejection: rejection.into(),
+        })
+    }
+}

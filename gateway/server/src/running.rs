@@ -1,0 +1,225 @@
+//! Starting a gateway, changing its configuration, stopping it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use gateway_core::route::Route;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tollgate_config::Gateway as Config;
+
+use crate::access_log::AccessLog;
+use crate::carrier::Carrier;
+use crate::clock;
+use crate::gateway::Gateway;
+use crate::lifecycle::{Lifecycle, Phase};
+use crate::metrics::Metrics;
+use crate::snapshot::Snapshot;
+use crate::spawn::spawn;
+use crate::{admin, listener};
+
+/// A gateway that serves.
+#[derive(Debug)]
+pub struct Running {
+    gateway: Arc<Gateway>,
+    addresses: Addresses,
+    /// What it was started with; some of it holds until the next start.
+    started_with: Config,
+    accepting: Mutex<Vec<JoinHandle<()>>>,
+    admin: JoinHandle<()>,
+}
+
+/// Where a gateway listens; real ports where the configuration asked for any.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    pub listen: Vec<SocketAddr>,
+    pub admin: SocketAddr,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot listen on {address} ({what} of the configuration)")]
+    Bind {
+        what: &'static str,
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error("cannot open the access log")]
+    AccessLog(#[source] io::Error),
+    #[error("cannot set up metrics")]
+    Metrics(#[source] prometheus::Error),
+}
+
+/// What applying a configuration did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Keys that differ from what the process was started with and hold from the next start on.
+    pub needs_restart: Vec<&'static str>,
+}
+
+impl Running {
+    /// Binds every address, then serves. Nothing is left behind when it fails.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let mut listeners = Vec::new();
+        for address in &config.listen {
+            listeners.push(bind("`listen`", *address).await?);
+        }
+        let admin_listener = bind("`admin`", config.admin).await?;
+        let addresses = Addresses {
+            listen: listeners.iter().map(|(_, address)| *address).collect(),
+            admin: admin_listener.1,
+        };
+
+        let gateway = Arc::new(prepare(&config)?);
+        let accepting = listeners
+            .into_iter()
+            .map(|(listener, _)| spawn("accept", listener::accept(Arc::clone(&gateway), listener)));
+        Ok(Self {
+            accepting: Mutex::new(accepting.collect()),
+            admin: spawn(
+                "admin",
+                admin::serve(Arc::clone(&gateway), admin_listener.0),
+            ),
+            gateway,
+            addresses,
+            started_with: config,
+        })
+    }
+
+    #[must_use]
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Swaps the configuration whole: a request sees the old one or the new one, never both.
+    pub fn apply(&self, config: &Config) -> Applied {
+        let gateway = &self.gateway;
+        let before = gateway.snapshot.load_full();
+        let after = Arc::new(Snapshot::build(config, Some(&before), &gateway.metrics));
+        gateway.snapshot.store(Arc::clone(&after));
+
+        let kept: std::collections::HashSet<_> = after.route_names().collect();
+        for gone in before.route_names().filter(|name| !kept.contains(name)) {
+            gateway.metrics.forget_route(gone);
+        }
+        gateway.metrics.count_reload("applied");
+        note_applied(gateway);
+        Applied {
+            needs_restart: differences(&self.started_with, config),
+        }
+    }
+
+    /// Counts a configuration that was refused; the one before goes on.
+    pub fn note_refused(&self) {
+        self.gateway.metrics.count_reload("refused");
+    }
+
+    /// Opens the access log anew, as after a rotation.
+    pub fn reopen_access_log(&self) {
+        self.gateway.access_log.reopen();
+    }
+
+    /// The routes that hold now.
+    #[must_use]
+    pub fn routes(&self) -> Vec<Route> {
+        self.gateway.snapshot.load().routes().cloned().collect()
+    }
+
+    /// Stops without losing a request: says so for the lame-duck time (the configured one, unless
+    /// the caller has one of its own), then lets everything under way end. `false` when the drain
+    /// deadline came first.
+    pub async fn stop(&self, lame_duck: Option<Duration>) -> bool {
+        let deadlines = self.gateway.snapshot.load().deadlines;
+        let lifecycle = &self.gateway.lifecycle;
+        lifecycle.enter(Phase::LameDuck);
+        tokio::time::sleep(lame_duck.unwrap_or(deadlines.lame_duck)).await;
+        lifecycle.enter(Phase::Draining);
+        let accepting = std::mem::take(
+            &mut *self
+                .accepting
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        for accepting in accepting {
+            if let Err(error) = accepting.await {
+                tracing::error!(%error, "a listener did not end well");
+            }
+        }
+        let is_empty = lifecycle.wait_until_empty(deadlines.drain).await;
+        if !is_empty {
+            let left = lifecycle.open_connections();
+            tracing::warn!(
+                connections = left,
+                "the drain deadline is over; the rest is cut"
+            );
+        }
+        self.admin.abort();
+        self.close_access_log().await;
+        is_empty
+    }
+
+    async fn close_access_log(&self) {
+        let gateway = Arc::clone(&self.gateway);
+        let closed = tokio::task::spawn_blocking(move || gateway.access_log.close()).await;
+        if let Err(error) = closed {
+            tracing::error!(%error, "the access log did not end well");
+        }
+    }
+}
+
+async fn bind(
+    what: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bound = async {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    bound.await.map_err(|source| StartError::Bind {
+        what,
+        address,
+        source,
+    })
+}
+
+fn prepare(config: &Config) -> Result<Gateway, StartError> {
+    let metrics = Metrics::new().map_err(StartError::Metrics)?;
+    let access_log = AccessLog::open(&config.access_log, metrics.log_lines_dropped.clone())
+        .map_err(StartError::AccessLog)?;
+    let snapshot = Snapshot::build(config, None, &metrics);
+    let gateway = Gateway {
+        snapshot: ArcSwap::from_pointee(snapshot),
+        lifecycle: Lifecycle::new(),
+        metrics,
+        access_log,
+        carrier: Carrier::new(config.threads),
+    };
+    note_applied(&gateway);
+    Ok(gateway)
+}
+
+fn note_applied(gateway: &Gateway) {
+    let seconds = clock::unix_micros() / 1_000_000;
+    gateway
+        .metrics
+        .config_unix_seconds
+        .set(i64::try_from(seconds).unwrap_or(i64::MAX));
+}
+
+/// The keys that a running process cannot take over.
+fn differences(started_with: &Config, now: &Config) -> Vec<&'static str> {
+    let rows = [
+        ("listen", started_with.listen != now.listen),
+        ("admin", started_with.admin != now.admin),
+        ("threads", started_with.threads != now.threads),
+        ("log.access", started_with.access_log != now.access_log),
+    ];
+    rows.into_iter()
+        .filter(|(_, differs)| *differs)
+        .map(|(key, _)| key)
+        .collect()
+}

@@ -1,0 +1,115 @@
+//! Everything a reload can change, immutable and swapped whole.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_core::head::Head;
+use gateway_core::limits::Limits;
+use gateway_core::peer::Network;
+use gateway_core::route::Route;
+use gateway_core::routes::{Miss, RouteTable};
+use gateway_upstream::Service;
+use tollgate_config::{Deadlines, Gateway as Config};
+
+use crate::metrics::{Metrics, RouteMetrics, ServiceMetrics};
+
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) limits: Limits,
+    pub(crate) deadlines: Deadlines,
+    trusted_proxies: Vec<Network>,
+    table: RouteTable,
+    /// In the order of the table's routes.
+    routes: Vec<Arc<RouteState>>,
+    services: Vec<Arc<Upstream>>,
+}
+
+/// A route with what it needs at hand, so that nothing is looked up by name per request.
+#[derive(Debug)]
+pub(crate) struct RouteState {
+    pub(crate) route: Route,
+    /// The name as it stands in a JSON string.
+    pub(crate) name_json: String,
+    pub(crate) upstream: Arc<Upstream>,
+    /// Until an exchange must be over.
+    pub(crate) timeout: Duration,
+    pub(crate) metrics: RouteMetrics,
+}
+
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    pub(crate) service: Service,
+    pub(crate) metrics: ServiceMetrics,
+}
+
+impl Snapshot {
+    /// Builds the snapshot for a configuration; a service whose policy is as before keeps its state.
+    pub(crate) fn build(config: &Config, before: Option<&Self>, metrics: &Metrics) -> Self {
+        let services: Vec<_> = config
+            .services
+            .iter()
+            .map(|policy| {
+                let known = before.iter().flat_map(|before| &before.services);
+                let mut same = known.filter(|known| known.service.policy() == policy);
+                same.next().cloned().unwrap_or_else(|| {
+                    let metrics = metrics.service(&policy.name);
+                    Arc::new(Upstream {
+                        service: Service::new(policy.clone()),
+                        metrics,
+                    })
+                })
+            })
+            .collect();
+        let routes = config.routes.routes().iter();
+        let routes = routes.filter_map(|route| RouteState::build(route, &services, metrics));
+        Self {
+            limits: config.limits.clone(),
+            deadlines: config.deadlines,
+            trusted_proxies: config.trusted_proxies.clone(),
+            table: config.routes.clone(),
+            routes: routes.map(Arc::new).collect(),
+            services,
+        }
+    }
+
+    pub(crate) fn find(&self, head: &Head<'_>) -> Result<&Arc<RouteState>, Miss> {
+        let (index, _) = self.table.find(head)?;
+        self.routes.get(index).ok_or(Miss::NoRoute)
+    }
+
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies
+            .iter()
+            .any(|network| network.contains(peer))
+    }
+
+    pub(crate) fn route_names(&self) -> impl Iterator<Item = &str> {
+        self.routes.iter().map(|state| &*state.route.name)
+    }
+
+    pub(crate) fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter().map(|state| &state.route)
+    }
+
+    pub(crate) fn services(&self) -> &[Arc<Upstream>] {
+        &self.services
+    }
+}
+
+impl RouteState {
+    /// `None` never comes about: a compiled file has no route without its service.
+    fn build(route: &Route, services: &[Arc<Upstream>], metrics: &Metrics) -> Option<Self> {
+        let mut named = services.iter();
+        let upstream = named.find(|known| known.service.policy().name == route.service)?;
+        Some(Self {
+            name_json: serde_json::Value::from(&*route.name).to_string(),
+            timeout: route
+                .timeout
+                .unwrap_or(upstream.service.policy().timeouts.exchange),
+            upstream: Arc::clone(upstream),
+            metrics: metrics.route(&route.name),
+            route: route.clone(),
+        })
+    }
+}

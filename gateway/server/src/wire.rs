@@ -1,0 +1,121 @@
+//! A client's connection: the socket, what was read ahead and what is not sent yet.
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// Bytes asked of the socket at once.
+const READ_BYTES: usize = 8 * 1024;
+/// Answers up to this size leave in one piece, head and body together.
+const HELD_BACK_BYTES_MAX: usize = 16 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Wire {
+    stream: TcpStream,
+    /// Read from the socket, not yet taken.
+    pub(crate) ahead: BytesMut,
+    /// Written, but not yet given to the socket.
+    held_back: BytesMut,
+    /// Bytes accepted for sending since the connection began.
+    pub(crate) sent: u64,
+}
+
+impl Wire {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            ahead: BytesMut::new(),
+            held_back: BytesMut::new(),
+            sent: 0,
+        }
+    }
+
+    /// Waits for bytes without holding memory for them. `Ok(false)`: the client closed.
+    pub(crate) async fn read_more(&mut self) -> io::Result<bool> {
+        loop {
+            self.stream.readable().await?;
+            self.ahead.reserve(READ_BYTES);
+            match self.stream.try_read_buf(&mut self.ahead) {
+                Ok(count) => return Ok(count > 0),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Reads until something is ahead. `Ok(false)`: the client closed.
+    pub(crate) fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if !self.ahead.is_empty() {
+            return Poll::Ready(Ok(true));
+        }
+        self.ahead.reserve(READ_BYTES);
+        let read = ready!(pin!(self.stream.read_buf(&mut self.ahead)).poll(context))?;
+        Poll::Ready(Ok(read > 0))
+    }
+
+    /// Gives memory back that an idle connection does not need.
+    pub(crate) fn release_memory(&mut self) {
+        if self.ahead.is_empty() {
+            self.ahead = BytesMut::new();
+        }
+        self.held_back = BytesMut::new();
+    }
+
+    /// Accepts bytes for sending, holding small pieces back until the next flush.
+    pub(crate) fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.held_back.len() + bytes.len() > HELD_BACK_BYTES_MAX {
+            ready!(self.poll_send(context))?;
+        }
+        let accepted = if bytes.len() > HELD_BACK_BYTES_MAX {
+            ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?
+        } else {
+            self.held_back.extend_from_slice(bytes);
+            bytes.len()
+        };
+        self.sent += accepted as u64;
+        Poll::Ready(Ok(accepted))
+    }
+
+    /// Sends all that is held back.
+    pub(crate) fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.held_back.is_empty() {
+            let stream = Pin::new(&mut self.stream);
+            let count = ready!(stream.poll_write(context, &self.held_back))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.held_back.advance(count);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes and sends all of `bytes`.
+    pub(crate) async fn send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let count = std::future::poll_fn(|context| self.poll_write(context, bytes)).await?;
+            bytes = bytes.get(count..).unwrap_or_default();
+        }
+        std::future::poll_fn(|context| self.poll_send(context)).await
+    }
+
+    /// Ends our side of the conversation; what the client still sends can be read.
+    pub(crate) async fn finish(&mut self) -> io::Result<()> {
+        std::future::poll_fn(|context| Pin::new(&mut self.stream).poll_shutdown(context)).await
+    }
+
+    /// Makes the coming close a reset, which a client cannot mistake for the end of an answer.
+    pub(crate) fn make_close_abrupt(&self) {
+        if let Err(error) = self.stream.set_zero_linger() {
+            tracing::debug!(%error, "a connection could not be set to reset");
+        }
+    }
+}

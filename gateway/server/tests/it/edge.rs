@@ -1,0 +1,95 @@
+//! A gateway for one test: its own ports, its own log, its own configuration.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gateway_server::Running;
+use tempfile::TempDir;
+use tollgate_config::Environment;
+
+use crate::client::{Answer, Client};
+
+pub(crate) struct Edge {
+    pub(crate) running: Arc<Running>,
+    folder: TempDir,
+}
+
+impl Edge {
+    /// Starts a gateway; `rest` is the configuration behind listeners and log.
+    pub(crate) async fn start(rest: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = compile(&Self::text(&folder, rest));
+        let running = Arc::new(Running::start(config).await.unwrap());
+        Self { running, folder }
+    }
+
+    /// Starts a gateway that sends every path to `service`.
+    pub(crate) async fn before(service: SocketAddr) -> Self {
+        Self::start(&everything_to(&[service])).await
+    }
+
+    fn text(folder: &TempDir, rest: &str) -> String {
+        let log = folder.path().join("access.log");
+        format!(
+            "listen: [{{ address: 127.0.0.1:0 }}]\nadmin: {{ address: 127.0.0.1:0 }}\n\
+             threads: 2\nlog: {{ access: {} }}\n{rest}",
+            log.display()
+        )
+    }
+
+    pub(crate) fn compile(&self, rest: &str) -> tollgate_config::Gateway {
+        compile(&Self::text(&self.folder, rest))
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.running.addresses().listen[0]
+    }
+
+    pub(crate) async fn connect(&self) -> Client {
+        Client::connect(self.address()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.connect().await.get(path).await
+    }
+
+    /// Asks the admin listener; status and body.
+    pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
+        let answer = Client::connect(self.running.addresses().admin)
+            .await
+            .get(path)
+            .await;
+        (answer.status, answer.text())
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("access.log")
+    }
+
+    /// Stops the gateway and gives the access lines.
+    pub(crate) async fn stop_and_read_log(self) -> Vec<serde_json::Value> {
+        self.running.stop(Some(std::time::Duration::ZERO)).await;
+        let text = std::fs::read_to_string(self.log_path()).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+}
+
+pub(crate) fn everything_to(endpoints: &[SocketAddr]) -> String {
+    let endpoints: Vec<_> = endpoints.iter().map(|at| format!("\"{at}\"")).collect();
+    format!(
+        "services: {{ s: {{ endpoints: [{}], timeout: 2s, connect_timeout: 500ms }} }}\n\
+         routes: [{{ match: \"/{{rest*}}\", to: s, name: all }}]\n",
+        endpoints.join(", ")
+    )
+}
+
+fn compile(text: &str) -> tollgate_config::Gateway {
+    let environment = Environment::of([], 2);
+    match tollgate_config::compile("test.yaml", text.as_bytes(), &environment) {
+        Ok(loaded) => loaded.gateway,
+        Err(problems) => panic!("{problems}"),
+    }
+}

@@ -1,0 +1,176 @@
+//! Start, reload, stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_server::{Reloader, Running, StartError};
+use tokio::sync::Notify;
+use tollgate_config::Environment;
+
+use crate::edge::{Edge, everything_to};
+use crate::upstream::{Step, Upstream, ok};
+
+#[tokio::test]
+async fn a_taken_port_is_a_clear_error_at_start() {
+    let service = Upstream::start([ok("fine")]).await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let text = format!(
+        "listen: [{{ address: \"{address}\" }}]\nadmin: {{ address: \"127.0.0.1:0\" }}\n{}",
+        everything_to(&[service.address])
+    );
+    let loaded =
+        tollgate_config::compile("t.yaml", text.as_bytes(), &Environment::of([], 1)).unwrap();
+    let error = Running::start(loaded.gateway).await.unwrap_err();
+    assert!(
+        matches!(error, StartError::Bind { address: at, .. } if at == address),
+        "{error}"
+    );
+    assert!(error.to_string().contains(&address.to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn a_reload_changes_routes_for_connections_that_are_open() {
+    let (old, new) = (
+        Upstream::start([ok("old")]).await,
+        Upstream::start([ok("new")]).await,
+    );
+    let edge = Edge::before(old.address).await;
+    let mut client = edge.connect().await;
+    assert_eq!(client.get("/").await.text(), "old");
+
+    let applied = edge
+        .running
+        .apply(&edge.compile(&everything_to(&[new.address])));
+    assert!(applied.needs_restart.is_empty());
+    assert_eq!(client.get("/").await.text(), "new");
+}
+
+#[tokio::test]
+async fn what_only_a_restart_can_change_is_named() {
+    let service = Upstream::start([ok("fine")]).await;
+    let edge = Edge::before(service.address).await;
+    let mut config = edge.compile(&everything_to(&[service.address]));
+    config.threads += 1;
+    assert_eq!(edge.running.apply(&config).needs_restart, ["threads"]);
+}
+
+#[tokio::test]
+async fn a_broken_file_leaves_the_old_configuration_serving() {
+    let service = Upstream::start([ok("fine")]).await;
+    let edge = Edge::before(service.address).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tollgate.yaml");
+    std::fs::write(&path, everything_to(&[service.address])).unwrap();
+    let environment = Environment::of([], 2);
+    let mut reloader = Reloader::new(path.clone(), environment, Arc::clone(&edge.running));
+
+    reloader.reload().await.unwrap();
+    std::fs::write(&path, "routes: [{ macth: x }]").unwrap();
+    let error = reloader.reload().await.unwrap_err().to_string();
+    assert!(
+        error.contains("tollgate.yaml:1:12") && error.contains("match"),
+        "{error}"
+    );
+    assert_eq!(edge.get("/").await.text(), "fine");
+
+    let (_, metrics) = edge.admin("/metrics").await;
+    assert!(
+        metrics.contains("tollgate_reloads_total{result=\"applied\"} 1"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("tollgate_reloads_total{result=\"refused\"} 1"),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
+async fn a_changed_file_is_noticed_also_when_it_is_replaced() {
+    let service = Upstream::start([ok("fine")]).await;
+    let edge = Edge::before(service.address).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tollgate.yaml");
+    std::fs::write(&path, everything_to(&[service.address])).unwrap();
+    let environment = Environment::of([], 2);
+    let mut reloader = Reloader::new(path.clone(), environment, Arc::clone(&edge.running));
+
+    let next = folder.path().join("next.yaml");
+    std::fs::write(&next, everything_to(&[service.address])).unwrap();
+    std::fs::rename(&next, &path).unwrap();
+    let noticed = tokio::time::timeout(Duration::from_secs(10), reloader.changed()).await;
+    noticed.expect("a replaced file is noticed");
+}
+
+#[tokio::test]
+async fn a_stop_lets_requests_under_way_end_and_says_so() {
+    let word = Arc::new(Notify::new());
+    let service = Upstream::start([Step::Wait(Arc::clone(&word)), ok("late")]).await;
+    let edge = Edge::before(service.address).await;
+    assert_eq!(edge.admin("/readyz").await.0, 200);
+
+    let mut busy = edge.connect().await;
+    busy.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    let (busy, stopped) = tokio::join!(
+        async {
+            while service.heard().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            while edge.admin("/readyz").await.0 == 200 {}
+            let (status, why) = edge.admin("/readyz").await;
+            assert_eq!(status, 503);
+            assert!(why.contains("stopping"), "{why}");
+            assert_eq!(edge.admin("/livez").await.0, 200);
+            word.notify_one();
+            let answer = busy.hear().await;
+            assert_eq!(
+                (answer.text().as_str(), answer.field("connection")),
+                ("late", Some("close"))
+            );
+            busy
+        },
+        edge.running.stop(Some(Duration::from_millis(100))),
+    );
+    drop(busy);
+    assert!(stopped);
+    assert!(
+        tokio::net::TcpStream::connect(edge.address())
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn a_lame_duck_still_serves_new_connections_and_ends_them() {
+    let service = Upstream::start([ok("fine")]).await;
+    let edge = Edge::before(service.address).await;
+    let mut old = edge.connect().await;
+    assert_eq!(old.get("/").await.field("connection"), Some("keep-alive"));
+
+    let (stopped, ()) = tokio::join!(edge.running.stop(Some(Duration::from_millis(300))), async {
+        while edge.admin("/readyz").await.0 == 200 {}
+        let answer = old.get("/").await;
+        assert_eq!(
+            (answer.status, answer.field("connection")),
+            (200, Some("close"))
+        );
+        let mut new = edge.connect().await;
+        let answer = new.get("/nothing").await;
+        assert_eq!(answer.field("connection"), Some("close"));
+        assert!(new.is_closed().await);
+    });
+    assert!(stopped);
+}
+
+#[tokio::test]
+async fn the_drain_deadline_ends_what_does_not_end() {
+    let service = Upstream::start([Step::Hang]).await;
+    let config = everything_to(&[service.address]);
+    let edge = Edge::start(&format!("deadlines: {{ drain: 100ms }}\n{config}")).await;
+    let mut client = edge.connect().await;
+    client.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    while service.heard().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!edge.running.stop(Some(Duration::ZERO)).await);
+}

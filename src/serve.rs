@@ -1,0 +1,127 @@
+//! From boot to exit: signals, reloads and the way out.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use gateway_server::Reloader;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+use tollgate::{Plan, Stack};
+use tollgate_config::Environment;
+
+/// What a verb wants to run.
+pub(crate) struct Serving {
+    pub(crate) plan: Plan,
+    /// Watched for changes; `None` when the built-in default runs.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) environment: Environment,
+    /// Called once everything listens, with the time it took.
+    pub(crate) ready: fn(&Stack, Duration),
+}
+
+/// What an operator asks of the process.
+enum Order {
+    /// `SIGTERM`: stop so that nobody notices.
+    Stop,
+    /// `SIGINT`, Ctrl-C: stop, but nobody has to find out beforehand.
+    StopNow,
+    /// `SIGHUP`, or the file changed.
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+/// Runs until told to stop.
+pub(crate) fn run(serving: Serving) -> anyhow::Result<ExitCode> {
+    let began = Instant::now();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(serving.plan.gateway.threads)
+        .thread_name("tollgate")
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    runtime.block_on(serve(serving, began))
+}
+
+async fn serve(serving: Serving, began: Instant) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::install().context("signals cannot be received")?;
+    let stack = Stack::boot(serving.plan).await?;
+    (serving.ready)(&stack, began.elapsed());
+
+    let gateway = stack.gateway().clone();
+    let environment = serving.environment;
+    let mut reloader = serving
+        .file
+        .map(|file| Reloader::new(file, environment, gateway));
+    let lame_duck = loop {
+        match next_order(&mut signals, reloader.as_mut()).await {
+            Order::Stop => break None,
+            Order::StopNow => break Some(Duration::ZERO),
+            Order::Reload => reload(&stack, reloader.as_mut()).await,
+        }
+    };
+    tracing::info!("stopping; a second signal stops at once");
+    let was_clean = tokio::select! {
+        was_clean = stack.stop(lame_duck) => was_clean,
+        () = signals.stop_again() => false,
+    };
+    Ok(if was_clean {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn next_order(signals: &mut Signals, reloader: Option<&mut Reloader>) -> Order {
+    let changed = async {
+        match reloader {
+            Some(reloader) => reloader.changed().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = signals.terminate.recv() => Order::Stop,
+        _ = signals.interrupt.recv() => Order::StopNow,
+        _ = signals.hang_up.recv() => Order::Reload,
+        () = changed => Order::Reload,
+    }
+}
+
+async fn reload(stack: &Stack, reloader: Option<&mut Reloader>) {
+    stack.gateway().reopen_access_log();
+    let Some(reloader) = reloader else {
+        tracing::info!("the built-in default runs; there is no file to reload");
+        return;
+    };
+    match reloader.reload().await {
+        Ok(applied) if applied.needs_restart.is_empty() => tracing::info!("configuration reloaded"),
+        Ok(applied) => tracing::warn!(
+            keys = applied.needs_restart.join(", "),
+            "configuration reloaded; these keys hold from the next start on"
+        ),
+        Err(error) => tracing::error!("{error}"),
+    }
+}
+
+impl Signals {
+    fn install() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn stop_again(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

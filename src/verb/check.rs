@@ -1,0 +1,42 @@
+//! `tollgate check`: is this file right, and what does it come to?
+
+use std::process::ExitCode;
+
+use clap::Args;
+use tollgate_config::Environment;
+
+use super::{FileArgs, refuse, say};
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    file: FileArgs,
+    /// Print the full effective configuration, with where each value comes from
+    #[arg(long)]
+    effective: bool,
+}
+
+impl Check {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let loaded = match self.file.load(&Environment::from_process()) {
+            Ok(loaded) => loaded,
+            Err(problems) => return Ok(refuse(&problems)),
+        };
+        let text = if self.effective {
+            tollgate_config::effective(&loaded)
+        } else {
+            let gateway = &loaded.gateway;
+            let file = self
+                .file
+                .path()
+                .map_or("the built-in default".into(), |p| p.display().to_string());
+            format!(
+                "{file} is right: {} routes, {} services\n",
+                gateway.routes.routes().len(),
+                gateway.services.len()
+            )
+        };
+        say(&mut std::io::stdout(), &text);
+        Ok(ExitCode::SUCCESS)
+    }
+}

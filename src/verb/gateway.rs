@@ -1,0 +1,43 @@
+//! `tollgate gateway`: the edge alone, as it runs in production.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use tollgate::Plan;
+use tollgate_config::Environment;
+
+use super::{FileArgs, refuse};
+use crate::log::{self, Level};
+use crate::serve::{self, Serving};
+
+#[derive(Debug, Args)]
+pub(crate) struct Gateway {
+    #[command(flatten)]
+    file: FileArgs,
+    /// How much the process says of itself on standard error
+    #[arg(long, value_enum, default_value = "info")]
+    log: Level,
+}
+
+impl Gateway {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let environment = Environment::from_process();
+        let loaded = match self.file.load(&environment) {
+            Ok(loaded) => loaded,
+            Err(problems) => return Ok(refuse(&problems)),
+        };
+        log::start(self.log);
+        serve::run(Serving {
+            plan: Plan {
+                gateway: loaded.gateway,
+                pay: None,
+            },
+            file: self.file.path().map(Into::into),
+            environment,
+            ready: |stack, took| {
+                let addresses = stack.gateway().addresses();
+                tracing::info!(listen = ?addresses.listen, admin = %addresses.admin, ?took, "ready");
+            },
+        })
+    }
+}
