@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, put};
@@ -32,7 +32,7 @@ use crate::faults::FaultsAsWritten;
 use crate::ids::BankCode;
 use crate::money::Money;
 use crate::problem::Refusal;
-use crate::request::{Json, Params};
+use crate::request::{Json, Params, Segment};
 use crate::service::Service;
 
 const ENTRIES_MAX: usize = 1_000;
@@ -81,7 +81,7 @@ async fn faults(State(admin): State<Arc<Admin>>) -> Response {
 
 async fn set_faults(
     State(admin): State<Arc<Admin>>,
-    Path(service): Path<String>,
+    Segment(service): Segment,
     Json(written): Json<FaultsAsWritten>,
 ) -> Result<Response, Refusal> {
     let desk = admin.desk(&service)?;
@@ -95,7 +95,7 @@ async fn set_faults(
 
 async fn clear_faults(
     State(admin): State<Arc<Admin>>,
-    Path(service): Path<String>,
+    Segment(service): Segment,
 ) -> Result<StatusCode, Refusal> {
     admin.desk(&service)?.set_faults(None);
     Ok(StatusCode::NO_CONTENT)
@@ -166,7 +166,7 @@ async fn audit(State(admin): State<Arc<Admin>>) -> Response {
 
 async fn put_bank(
     State(admin): State<Arc<Admin>>,
-    Path(code): Path<String>,
+    Segment(code): Segment,
     Json(contents): Json<BankContents>,
 ) -> Result<StatusCode, Refusal> {
     let code = BankCode::parse(&code).ok_or(Refusal::Unknown("bank"))?;
@@ -176,7 +176,7 @@ async fn put_bank(
 
 async fn remove_bank(
     State(admin): State<Arc<Admin>>,
-    Path(code): Path<String>,
+    Segment(code): Segment,
 ) -> Result<StatusCode, Refusal> {
     let code = BankCode::parse(&code).ok_or(Refusal::Unknown("bank"))?;
     admin.banking.remove_bank(&code)?;

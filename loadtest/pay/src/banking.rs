@@ -16,7 +16,7 @@ mod table;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, put};
@@ -30,7 +30,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::desk::Work;
 use crate::ids::{BankCode, MemberId, RemittanceId};
 use crate::problem::Refusal;
-use crate::request::{Json, Params};
+use crate::request::{Json, Params, Segment};
 use crate::seed::Seed;
 
 const ACCOUNTS_CACHE: &str = "private, max-age=60";
@@ -117,7 +117,7 @@ async fn banks(
 
 async fn bank(
     State(banking): State<Arc<Banking>>,
-    Path(code): Path<String>,
+    Segment(code): Segment,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let code = BankCode::parse(&code);
@@ -127,7 +127,7 @@ async fn bank(
 
 async fn accounts(
     State(banking): State<Arc<Banking>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let member = MemberId::parse(&id).filter(|id| banking.seed.has_member(*id));
@@ -139,7 +139,7 @@ async fn accounts(
 
 async fn pay_out(
     State(banking): State<Arc<Banking>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     work: Work,
     Json(payout): Json<Payout>,
 ) -> Result<Response, Refusal> {
@@ -152,7 +152,7 @@ async fn pay_out(
 
 async fn cancel(
     State(banking): State<Arc<Banking>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Response, Refusal> {
     let id = RemittanceId::parse(&id).ok_or(Refusal::Unknown("payout"))?;
     Ok(answer::unstored(
@@ -163,7 +163,7 @@ async fn cancel(
 
 async fn payout(
     State(banking): State<Arc<Banking>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Response, Refusal> {
     let found = RemittanceId::parse(&id).and_then(|id| banking.payouts.find(id));
     Ok(answer::unstored(

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use axum::routing::get;
@@ -22,7 +22,7 @@ use crate::answer::{self, Etag, Representation};
 use crate::clock::Clock;
 use crate::ids::MemberId;
 use crate::problem::Refusal;
-use crate::request::{self, Json, Page, Params};
+use crate::request::{self, Json, Page, Params, Segment};
 use crate::seed::{Member, Seed, Status};
 
 const CACHE: &str = "private, max-age=30";
@@ -91,7 +91,7 @@ impl Membership {
 
 async fn read(
     State(membership): State<Arc<Membership>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let member = MemberId::parse(&id).and_then(|id| membership.find(id));
@@ -306,7 +306,7 @@ impl Patch {
 
 async fn patch(
     State(membership): State<Arc<Membership>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     mut headers: HeaderMap,
     Json(patch): Json<Patch>,
 ) -> Result<Response, Refusal> {

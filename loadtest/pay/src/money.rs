@@ -17,7 +17,7 @@ pub(crate) mod ledger;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -31,7 +31,7 @@ use crate::desk::Work;
 use crate::idempotency::{Answers, Begun, Recorded};
 use crate::ids::MemberId;
 use crate::problem::Refusal;
-use crate::request::{self, IdempotencyKey, Json, Params};
+use crate::request::{self, IdempotencyKey, Json, Params, Segment};
 use crate::seed::{CURRENCY, Seed};
 use crate::settings::Memory;
 
@@ -90,7 +90,7 @@ impl Money {
 
 async fn balance(
     State(money): State<Arc<Money>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Response, Refusal> {
     let balances = money.ledger.balances(MemberId::parse(&id).into_iter());
     let balance = balances.first().ok_or(Refusal::Unknown("member"))?;

@@ -16,7 +16,7 @@ pub(crate) mod saga;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -36,7 +36,7 @@ use crate::ids::{BankCode, MemberId, RemittanceId};
 use crate::listener::Phase;
 use crate::money;
 use crate::problem::Refusal;
-use crate::request::{IdempotencyKey, Json, Page, Params};
+use crate::request::{IdempotencyKey, Json, Page, Params, Segment};
 use crate::tasks::spawn;
 
 const CACHE: &str = "private, no-cache";
@@ -118,7 +118,7 @@ async fn list(
 
 async fn read(
     State(remittances): State<Arc<Remittances>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let found = RemittanceId::parse(&id).and_then(|id| remittances.history.find(id));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
@@ -19,6 +19,20 @@ pub(crate) const PAGE_MAX: usize = 200;
 const PAGE_DEFAULT: usize = 50;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const KEY_BYTES_MAX: usize = 128;
+
+/// The part of the path that a route leaves open.
+pub(crate) struct Segment(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let found = Path::from_request_parts(parts, state).await;
+        found
+            .map(|Path(text)| Self(text))
+            .map_err(|_| Refusal::NoRoute)
+    }
+}
 
 /// The query, whose unknown names are refused by the type it is read into.
 pub(crate) struct Params<T>(pub(crate) T);

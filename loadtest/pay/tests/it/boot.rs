@@ -169,6 +169,24 @@ async fn shutdown_does_not_wait_for_what_hangs() {
 }
 
 #[tokio::test]
+async fn services_that_are_dropped_cut_their_connections_and_close_their_ports() {
+    let world = World::small().await;
+    let addresses = world.pay.addresses().clone();
+    let request = b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
+    let mut stream = crate::world::raw(addresses.membership[0], request).await;
+    let arrived = async { while world.count("membership", "GET", "/healthz").await < 1 {} };
+    tokio::time::timeout(PATIENCE, arrived)
+        .await
+        .expect("the request arrives");
+    drop(world);
+    crate::world::read_to_end(&mut stream).await;
+    let closed = async { while TcpStream::connect(addresses.money[0]).await.is_ok() {} };
+    tokio::time::timeout(PATIENCE, closed)
+        .await
+        .expect("the port is closed");
+}
+
+#[tokio::test]
 async fn the_usual_services_start_at_once() {
     let mut settings = Settings::new(Listen::on_free_ports());
     settings.sizes = Sizes::default();

@@ -85,6 +85,11 @@ async fn what_is_nowhere_is_a_problem_too() {
         let answer = answer.expect(405, "method_not_allowed");
         assert!(answer.header("allow").contains("GET"));
     }
+    let undecodable = "/members/%ff";
+    world
+        .get(world.membership(), undecodable)
+        .await
+        .expect(404, "no_route");
 }
 
 #[tokio::test]
