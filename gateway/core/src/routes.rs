@@ -39,7 +39,7 @@ pub enum Miss {
 }
 
 impl RouteTable {
-    /// Builds the table, or names every pair of routes that no request could tell apart.
+    /// Builds the table, or names for each route the first that no request could tell it from.
     pub fn compile(routes: Vec<Route>) -> Result<Self, Vec<Conflict>> {
         let mut table = Self::default();
         for (index, route) in routes.iter().enumerate() {

@@ -6,7 +6,8 @@ use http::Method;
 
 use crate::route::{FieldCondition, Methods, Route};
 
-/// Two routes, by their place in the list, that some request would match equally well.
+/// Two routes, by their place in the list, that some request would match equally well. A route is
+/// `second` at most once, so that a long list of equal routes is not squared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conflict {
     pub first: usize,
@@ -16,10 +17,9 @@ pub struct Conflict {
 /// Brings the routes of one place into the order in which they are tried.
 pub(super) fn order(place: &mut [usize], routes: &[Route], conflicts: &mut Vec<Conflict>) {
     for (position, &second) in place.iter().enumerate() {
-        for &first in place.iter().take(position) {
-            if may_tie(&routes[first], &routes[second]) {
-                conflicts.push(Conflict { first, second });
-            }
+        let mut before = place.iter().take(position);
+        if let Some(&first) = before.find(|&&first| may_tie(&routes[first], &routes[second])) {
+            conflicts.push(Conflict { first, second });
         }
     }
     place.sort_by_key(|&index| {
