@@ -214,9 +214,13 @@ impl Table {
 }
 
 impl Rows {
-    /// A clock that was set back must not hide a change from those who ask for later ones.
+    /// A clock that was set back must not hide a change from those who were told of the last one.
     fn next_change(&self, now: Timestamp) -> Timestamp {
-        now.max(self.changed_at)
+        if now < self.changed_at {
+            self.changed_at.plus_seconds(1)
+        } else {
+            now
+        }
     }
 
     fn replace(&mut self, code: BankCode, row: Row) {

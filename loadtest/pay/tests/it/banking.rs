@@ -133,6 +133,25 @@ async fn a_second_change_within_one_second_is_not_taken_for_the_first() {
 }
 
 #[tokio::test]
+async fn a_change_is_not_hidden_by_a_clock_that_was_set_back() {
+    let (world, hands) = with_hands().await;
+    put_bank(&world, "0007", "First").await;
+    hands.advance(5);
+    let first = world.get(world.banking(), "/banks").await;
+    let date = first.header("last-modified").to_owned();
+    hands.set_back(60);
+    for name in ["Second", "Third"] {
+        put_bank(&world, "0007", name).await;
+        let known = [("if-modified-since", date.as_str())];
+        let table = world.get_with(world.banking(), "/banks", &known).await;
+        assert_eq!(by_code(&table.ok())["0007"]["name"], name);
+        let path = format!("/banks?changedSince={}", encoded(&date));
+        let delta = world.get(world.banking(), &path).await;
+        assert_eq!(by_code(&delta.ok())["0007"]["name"], name);
+    }
+}
+
+#[tokio::test]
 async fn a_delta_names_what_changed_and_what_is_gone() {
     let (world, hands) = with_hands().await;
     let since = world

@@ -25,10 +25,6 @@ async fn send(world: &World, key: &str, wish: &Value) -> Answer {
         .await
 }
 
-async fn impatient() -> World {
-    World::with(|settings| settings.patience.call_timeout = Duration::from_millis(200)).await
-}
-
 async fn read(world: &World, id: &Value) -> Value {
     world
         .get(world.remittance(), &format!("/remittances/{}", text(id)))
@@ -231,7 +227,7 @@ async fn nothing_is_taken_when_an_earlier_service_fails() {
 
 #[tokio::test]
 async fn a_payout_whose_answer_was_lost_is_cancelled_before_money_is_given_back() {
-    let world = impatient().await;
+    let world = World::small().await;
     let wish = wish(&world, 1, 2).await;
     let before = world.balance(1).await;
     let lost = json!({ "reset": 1, "only": [{ "method": "PUT", "path": "/payouts/{id}" }] });
@@ -250,7 +246,7 @@ async fn a_payout_whose_answer_was_lost_is_cancelled_before_money_is_given_back(
 
 #[tokio::test]
 async fn a_charge_whose_answer_was_lost_is_given_back() {
-    let world = impatient().await;
+    let world = World::small().await;
     let wish = wish(&world, 1, 2).await;
     let before = world.balance(1).await;
     for fault in ["reset", "short_body", "garbage"] {
@@ -272,7 +268,8 @@ async fn a_charge_whose_answer_was_lost_is_given_back() {
 
 #[tokio::test]
 async fn what_cannot_be_undone_at_once_is_undone_as_soon_as_it_can_be() {
-    let world = impatient().await;
+    let timeout = Duration::from_millis(500);
+    let world = World::with(|settings| settings.patience.call_timeout = timeout).await;
     let wish = wish(&world, 1, 2).await;
     let before = world.balance(1).await;
     world.set_faults("banking", &json!({ "hang": 1 })).await;
@@ -318,7 +315,7 @@ async fn a_client_that_leaves_does_not_stop_a_remittance_halfway() {
 
 #[tokio::test]
 async fn remittances_are_undone_or_sent_whatever_every_service_does() {
-    let world = Arc::new(impatient().await);
+    let world = Arc::new(World::small().await);
     let shares = json!({
         "seed": 5, "error": { "share": 0.1, "status": 503 }, "reset": 0.1, "garbage": 0.05,
     });

@@ -261,6 +261,10 @@ impl Hands {
         self.0.fetch_add(seconds, Ordering::Relaxed);
     }
 
+    pub(crate) fn set_back(&self, seconds: u64) {
+        self.0.fetch_sub(seconds, Ordering::Relaxed);
+    }
+
     pub(crate) fn clock(&self) -> Clock {
         let hands = self.clone();
         Clock::new(move || UNIX_EPOCH + Duration::from_secs(hands.0.load(Ordering::Relaxed)))
