@@ -1,7 +1,5 @@
 //! The verbs, and what they share: where the file is found and how an error is told.
 
-use std::error::Error as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
