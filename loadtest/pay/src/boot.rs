@@ -77,6 +77,8 @@ pub enum BootError {
     NoAddress { service: &'static str },
     #[error("the seed data cannot have this size")]
     Sizes(#[from] SizesError),
+    #[error("`{limit}` must be at least 1")]
+    Zero { limit: &'static str },
 }
 
 struct Bound {
@@ -97,6 +99,9 @@ impl Pay {
     /// Starts the services. When it returns they are ready: connections are accepted.
     pub async fn boot(settings: Settings) -> Result<Self, BootError> {
         settings.sizes.check()?;
+        settings
+            .check_limits()
+            .map_err(|limit| BootError::Zero { limit })?;
         let bound = bind_all(&settings.listen).await?;
         let addresses = bound.addresses(&settings.listen);
         let mut others = Group::default();

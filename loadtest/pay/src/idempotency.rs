@@ -15,8 +15,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use serde::Serialize;
 
-use crate::answer::{JSON, NO_STORE, PROBLEM_JSON};
+use crate::answer::{self, JSON, NO_STORE, PROBLEM_JSON};
 use crate::problem::Refusal;
 
 /// An answer as it was given and will be given again.
@@ -29,6 +30,13 @@ pub(crate) struct Recorded {
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 impl Recorded {
+    pub(crate) fn created<T: Serialize>(value: &T) -> Self {
+        Self {
+            status: StatusCode::CREATED,
+            body: answer::json(value),
+        }
+    }
+
     pub(crate) fn replayed(self) -> Response {
         let mut response = self.into_response();
         response

@@ -146,22 +146,17 @@ async fn converse(stream: TcpStream, served: Served, _permit: OwnedSemaphorePerm
         return;
     }
     let mut phase = served.phase.clone();
-    let left = async {
-        let stopped = phase.wait_for(|phase| *phase == Phase::Stopped).await;
-        drop(stopped);
-    };
     tokio::select! {
         () = serve(stream, &served) => {}
-        () = left => {}
+        _ = phase.wait_for(|phase| *phase == Phase::Stopped) => {}
     }
 }
 
 async fn serve(stream: TcpStream, served: &Served) {
-    let spoiled = Arc::new(Mutex::new(None));
+    let slot = Slot::default();
     let service = {
-        let (router, endpoint, spoiled) = (&served.router, served.endpoint, &spoiled);
-        let (router, spoiled) = (router.clone(), Arc::clone(spoiled));
-        service_fn(move |request| answer(router.clone(), endpoint, Arc::clone(&spoiled), request))
+        let (router, endpoint, slot) = (served.router.clone(), served.endpoint, Arc::clone(&slot));
+        service_fn(move |request| answer(router.clone(), endpoint, Arc::clone(&slot), request))
     };
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -182,18 +177,18 @@ async fn serve(stream: TcpStream, served: &Served) {
             poll_fn(|cx| connection.poll_without_shutdown(cx)).await
         }
     };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
 
     let mut stream = connection.into_parts().io.into_inner();
-    let spoiled = spoiled
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
+    let spoiled = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     let closed = match spoiled {
         Some(spoiled) => spoiled::play(stream, spoiled).await,
         None => stream.shutdown().await,
     };
-    if let (Err(error), _) = (ended, closed) {
-        tracing::debug!(%error, "a connection ended early");
+    if let Err(error) = closed {
+        tracing::debug!(%error, "a client was gone before its connection was closed");
     }
 }
 
@@ -202,12 +197,15 @@ async fn serve(stream: TcpStream, served: &Served) {
 #[error("the answer is given in raw bytes")]
 struct LetGo;
 
+/// The spoiled answer that a connection is to end with.
+type Slot = Arc<Mutex<Option<Spoiled>>>;
+
 type Answer = Pin<Box<dyn Future<Output = Result<Response, LetGo>> + Send>>;
 
 fn answer(
     mut router: Router,
     endpoint: Endpoint,
-    slot: Arc<Mutex<Option<Spoiled>>>,
+    slot: Slot,
     request: Request<Incoming>,
 ) -> Answer {
     Box::pin(async move {

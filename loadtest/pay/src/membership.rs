@@ -36,8 +36,10 @@ pub(crate) struct Membership {
     seed: Seed,
     clock: Clock,
     /// Never more than there are members.
-    changed: RwLock<HashMap<MemberId, Arc<Member>>>,
+    changed: RwLock<Changed>,
 }
+
+type Changed = HashMap<MemberId, Arc<Member>>;
 
 pub(crate) fn routes(membership: Arc<Membership>) -> Router {
     Router::new()
@@ -57,8 +59,11 @@ impl Membership {
 
     fn find(&self, id: MemberId) -> Option<Arc<Member>> {
         let changed = self.changed.read().unwrap_or_else(PoisonError::into_inner);
+        self.find_in(&changed, id)
+    }
+
+    fn find_in(&self, changed: &Changed, id: MemberId) -> Option<Arc<Member>> {
         let found = changed.get(&id).cloned();
-        drop(changed);
         found.or_else(|| self.seed.member(id).map(Arc::new))
     }
 
@@ -71,11 +76,9 @@ impl Membership {
         headers: &HeaderMap,
     ) -> Result<Arc<Member>, Refusal> {
         let mut changed = self.changed.write().unwrap_or_else(PoisonError::into_inner);
-        let current = changed
-            .get(&id)
-            .cloned()
-            .or_else(|| self.seed.member(id).map(Arc::new));
-        let current = current.ok_or(Refusal::Unknown("member"))?;
+        let current = self
+            .find_in(&changed, id)
+            .ok_or(Refusal::Unknown("member"))?;
         if !tag(&current).may_change(headers) {
             return Err(Refusal::Precondition);
         }
@@ -291,16 +294,18 @@ impl Patch {
     }
 
     fn apply_to(self, member: &mut Member) {
-        member.name = self
-            .name
-            .unwrap_or_else(|| std::mem::take(&mut member.name));
-        member.email = self
-            .email
-            .unwrap_or_else(|| std::mem::take(&mut member.email));
-        member.phone = self
-            .phone
-            .unwrap_or_else(|| std::mem::take(&mut member.phone));
-        member.status = self.status.unwrap_or(member.status);
+        if let Some(name) = self.name {
+            member.name = name;
+        }
+        if let Some(email) = self.email {
+            member.email = email;
+        }
+        if let Some(phone) = self.phone {
+            member.phone = phone;
+        }
+        if let Some(status) = self.status {
+            member.status = status;
+        }
     }
 }
 

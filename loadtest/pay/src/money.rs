@@ -78,10 +78,7 @@ impl Money {
         slot.start();
         let booked = self.ledger.book(&order, slot.key(), self.clock.now());
         let answer = match booked {
-            Ok(entry) => Recorded {
-                status: StatusCode::CREATED,
-                body: answer::json(&entry),
-            },
+            Ok(entry) => Recorded::created(&entry),
             Err(refusal) => Recorded::from(refusal),
         };
         Ok(slot.answer(answer).into_response())

@@ -86,4 +86,17 @@ impl Settings {
             clock: Clock::system(),
         }
     }
+
+    /// Names a limit of nothing: idempotency, for one, is not switched off by forgetting.
+    pub(crate) fn check_limits(&self) -> Result<(), &'static str> {
+        let limits = [
+            ("answers_max", self.memory.answers_max),
+            ("ledger_entries_max", self.memory.ledger_entries_max),
+            ("payouts_max", self.memory.payouts_max),
+            ("connections_max", self.connections.connections_max as usize),
+            ("attempts_max", self.patience.attempts_max as usize),
+        ];
+        let zero = limits.into_iter().find(|(_, limit)| *limit == 0);
+        zero.map_or(Ok(()), |(name, _)| Err(name))
+    }
 }

@@ -101,16 +101,7 @@ impl Saga {
     pub(super) async fn run(self, mut slot: Slot<Wish>, answered: oneshot::Sender<Recorded>) {
         slot.start();
         let (answer, unfinished) = match self.advance().await {
-            Ok(sent) => {
-                let body = answer::json(&sent);
-                (
-                    Recorded {
-                        status: StatusCode::CREATED,
-                        body,
-                    },
-                    None,
-                )
-            }
+            Ok(sent) => (Recorded::created(&sent), None),
             Err(failure) => {
                 let undo = failure.undo;
                 let state = self.turn_back(undo).await;
@@ -126,11 +117,7 @@ impl Saga {
     }
 
     fn refusal(&self, failure: Failure, state: State) -> Refusal {
-        let Failure {
-            step,
-            cause,
-            undo: _,
-        } = failure;
+        let Failure { step, cause, .. } = failure;
         Refusal::Remittance(Outcome {
             remittance_id: self.id,
             state,

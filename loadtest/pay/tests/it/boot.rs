@@ -58,6 +58,10 @@ async fn settings_that_make_no_sense_are_refused() {
         Pay::boot(settings).await,
         Err(BootError::Sizes(_))
     ));
+    let mut settings = small(Listen::on_free_ports());
+    settings.memory.answers_max = 0;
+    let error = Pay::boot(settings).await.unwrap_err();
+    assert_eq!(error.to_string(), "`answers_max` must be at least 1");
 }
 
 #[tokio::test]
