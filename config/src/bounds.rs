@@ -121,7 +121,7 @@ const fn loopback(port: u16) -> SocketAddr {
 }
 
 /// `1000000` as `1,000,000`; what has a unit stays as it is.
-fn grouped(number: impl fmt::Display) -> String {
+pub(crate) fn grouped(number: impl fmt::Display) -> String {
     let text = number.to_string();
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text;

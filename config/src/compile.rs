@@ -98,7 +98,7 @@ fn compile_deadlines(file: &written::File, reading: Reading<'_>) -> Deadlines {
 
 fn compile_proxies(file: &written::File, reading: Reading<'_>) -> Vec<Network> {
     check_count(
-        &file.trusted_proxies,
+        file.trusted_proxies.count(),
         bounds::PROXIES_MAX,
         "trusted proxies",
         reading,
@@ -119,15 +119,20 @@ fn compile_proxies(file: &written::File, reading: Reading<'_>) -> Vec<Network> {
 }
 
 fn holds_everybody(network: Network) -> bool {
-    let [low, high] = [[0, 0, 0, 0], [255, 255, 255, 255]].map(|octets| IpAddr::from(octets));
-    let [low6, high6] = [[0u16; 8], [0xfff0; 8]].map(|groups| IpAddr::from(groups));
+    let [low, high] = [[0, 0, 0, 0], [255, 255, 255, 255]].map(IpAddr::from);
+    let [low6, high6] = [[0u16; 8], [0xffff; 8]].map(IpAddr::from);
     network.contains(low) && network.contains(high)
         || network.contains(low6) && network.contains(high6)
 }
 
 /// The addresses for clients and the one for operators, no two of which may meet.
 fn compile_addresses(file: &written::File, reading: Reading<'_>) -> (Vec<SocketAddr>, SocketAddr) {
-    check_count(&file.listen, bounds::LISTENERS_MAX, "listeners", reading);
+    check_count(
+        file.listen.count(),
+        bounds::LISTENERS_MAX,
+        "listeners",
+        reading,
+    );
     let mut taken: Vec<Taken> = Vec::new();
     for listener in file.listen.items() {
         let missing = Missing {
@@ -244,7 +249,7 @@ impl Missing {
         parent: NodeId,
         reading: Reading<'_>,
     ) -> Option<&'f Located<T>> {
-        if field.is_absent() {
+        if field.is_absent() && !reading.document.has_lost_keys(parent) {
             let finding = reading.find(parent, format!("the key `{}` is missing", self.key));
             reading
                 .report
@@ -254,15 +259,12 @@ impl Missing {
     }
 }
 
-/// Refuses a list longer than any that was written on purpose.
-fn check_count<T>(list: &Field<Vec<T>>, max: usize, noun: &str, reading: Reading<'_>) {
-    if let Some(list) = list.given()
-        && list.value.len() > max
-    {
-        let message = format!("expected at most {max} {noun}");
-        let note = format!("there are {}", list.value.len());
-        reading
-            .report
-            .add(reading.find(list.node, message).note(note));
-    }
+/// Refuses more of something than was ever written on purpose.
+fn check_count(count: Option<(NodeId, usize)>, count_max: usize, noun: &str, reading: Reading<'_>) {
+    let Some((node, count)) = count.filter(|(_, count)| *count > count_max) else {
+        return;
+    };
+    let message = format!("expected at most {} {noun}", bounds::grouped(count_max));
+    let note = format!("there are {}", bounds::grouped(count));
+    reading.report.add(reading.find(node, message).note(note));
 }

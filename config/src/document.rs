@@ -9,6 +9,7 @@ use crate::report::Report;
 use crate::source::{Source, Span};
 
 mod builder;
+mod map;
 mod syntax;
 
 /// Bytes of a file.
@@ -38,6 +39,8 @@ pub(crate) struct Node {
     weight: usize,
     /// Lists and maps inside one another, this one included.
     height: usize,
+    /// A map with keys that were refused, so that nothing is known to be missing from it.
+    has_lost_keys: bool,
 }
 
 #[derive(Debug)]
@@ -79,6 +82,11 @@ impl Document {
 
     pub(crate) fn span(&self, id: NodeId) -> Span {
         self.nodes.get(id.0).map_or(0..0, |node| node.span.clone())
+    }
+
+    /// Whether a key that is absent was perhaps meant to be there.
+    pub(crate) fn has_lost_keys(&self, id: NodeId) -> bool {
+        self.nodes.get(id.0).is_some_and(|node| node.has_lost_keys)
     }
 
     pub(crate) fn line(&self, id: NodeId) -> usize {

@@ -17,6 +17,7 @@ use reader::Reading;
 use report::{Finding, Report};
 use source::Source;
 
+pub use effective::effective;
 pub use environment::Environment;
 pub use gateway::{AccessLog, Deadlines, Gateway};
 pub use problem::{Excerpt, Problem, Problems, Style};
@@ -25,6 +26,7 @@ pub use schema::schema;
 mod bounds;
 mod compile;
 mod document;
+mod effective;
 mod environment;
 mod gateway;
 mod nearest;
@@ -39,10 +41,13 @@ mod written;
 /// The file that runs when there is none: everything on loopback, the sample services behind it.
 pub const DEFAULT: &str = include_str!("../tollgate.yaml");
 
-/// A file that compiled.
+/// A file that compiled, with what is needed to explain it.
 #[derive(Debug)]
 pub struct Loaded {
     pub gateway: Gateway,
+    written: written::File,
+    document: Document,
+    environment: Environment,
 }
 
 /// Loads the file at `path`.
@@ -70,10 +75,18 @@ pub fn compile(name: &str, bytes: &[u8], environment: &Environment) -> Result<Lo
         environment,
         report: &report,
     };
-    let written: written::File = reading.read();
+    let Some(written) = reading.read::<written::File>() else {
+        return Err(report.into_problems(document.source()));
+    };
     let gateway = compile::compile(&written, reading);
     if report.is_empty() {
-        return Ok(Loaded { gateway });
+        let environment = environment.clone();
+        return Ok(Loaded {
+            gateway,
+            written,
+            document,
+            environment,
+        });
     }
     Err(report.into_problems(document.source()))
 }
@@ -90,14 +103,12 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// The text of the file without a byte order mark; bytes that are not UTF-8 are reported.
 fn decode(name: &str, bytes: &[u8], report: &Report) -> Source {
-    let text = String::from_utf8_lossy(bytes);
-    let source = Source::new(name, text.trim_start_matches('\u{feff}'));
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     if let Err(error) = std::str::from_utf8(bytes) {
-        let mark_len = text.len() - source.text().len();
-        let start = error.valid_up_to().saturating_sub(mark_len);
+        let start = error.valid_up_to();
         let span = start..start + char::REPLACEMENT_CHARACTER.len_utf8();
         let finding = Finding::at(span, "this is not UTF-8 text");
         report.add(finding.note("save the file as UTF-8"));
     }
-    source
+    Source::new(name, String::from_utf8_lossy(bytes))
 }

@@ -26,22 +26,23 @@ pub(crate) fn find<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> 
 
 /// How far apart two names are, or `None` where they are not alike.
 fn distance(text: &str, name: &str) -> Option<usize> {
-    if text.is_empty() || text.len().abs_diff(name.len()) > EDITS_MAX.max(name.len()) {
-        return None;
+    let is_beginning = text.len().min(name.len()) >= BEGINNING_LEN_MIN
+        && (name.starts_with(text) || text.starts_with(name));
+    let beginning = is_beginning.then_some(BEGINNING);
+    if text.is_empty() || text.len().abs_diff(name.len()) > EDITS_MAX {
+        return beginning;
     }
-    let edits = edits(&text.to_lowercase().replace('-', "_"), name);
+    let edits = edits(
+        &text.to_lowercase().replace('-', "_"),
+        &name.replace('-', "_"),
+    );
     let edits_max = if name.len() <= SHORT_LEN {
         SHORT_EDITS_MAX
     } else {
         EDITS_MAX
     };
-    let is_beginning = text.len().min(name.len()) >= BEGINNING_LEN_MIN
-        && (name.starts_with(text) || text.starts_with(name));
     let by_edits = (edits <= edits_max).then_some(edits * EDIT);
-    by_edits
-        .into_iter()
-        .chain(is_beginning.then_some(BEGINNING))
-        .min()
+    by_edits.into_iter().chain(beginning).min()
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn one text into the other.

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-pub(crate) use excerpt::shown;
+pub(crate) use excerpt::{said, shown};
 
 pub use excerpt::Excerpt;
 
@@ -26,10 +26,12 @@ pub struct Problem {
     pub other: Option<Excerpt>,
 }
 
-/// Every problem of one run, in the order of the file; never empty.
+/// The problems of one run, in the order of the file; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     problems: Vec<Problem>,
+    /// Problems that were found and not kept.
+    left_out: usize,
 }
 
 /// How problems are printed.
@@ -91,9 +93,9 @@ impl fmt::Display for Problem {
 }
 
 impl Problems {
-    pub(crate) fn new(problems: Vec<Problem>) -> Self {
+    pub(crate) fn new(problems: Vec<Problem>, left_out: usize) -> Self {
         debug_assert!(!problems.is_empty(), "no problem is not a problem");
-        Self { problems }
+        Self { problems, left_out }
     }
 
     #[must_use]
@@ -111,7 +113,7 @@ impl Problems {
             }
             problem.write(out, paint)?;
         }
-        match self.problems.len() {
+        match self.problems.len() + self.left_out {
             0 | 1 => Ok(()),
             all @ 2..=PRINTED_MAX => write!(out, "\n\n{all} problems"),
             all => write!(out, "\n\nand {} more: {all} problems", all - PRINTED_MAX),
@@ -121,7 +123,7 @@ impl Problems {
 
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Self {
-        Self::new(vec![problem])
+        Self::new(vec![problem], 0)
     }
 }
 

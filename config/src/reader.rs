@@ -36,14 +36,14 @@ pub(crate) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// Reads the whole file; one that is no map at all is reported and read as empty.
-    pub(crate) fn read<T: de::DeserializeOwned + Default>(self) -> T {
+    /// Reads the whole file. `None` means that it is no map at all, which is reported.
+    pub(crate) fn read<T: de::DeserializeOwned>(self) -> Option<T> {
         let root = Reader {
             reading: self,
             node: self.document.root(),
             is_key: false,
         };
-        read_field(root, PhantomData).unwrap_or_default()
+        read_field(root, PhantomData)
     }
 
     /// What may be said about the value of a scalar: nothing, where it came from the environment.
@@ -187,11 +187,11 @@ impl<'a> Reader<'a> {
         kind: &str,
         known: &'static [&'static str],
     ) -> Option<&'static str> {
-        if self.reading.report.is_full() {
-            return None;
-        }
         let text = self.reading.document.text(key);
-        let meant = nearest::find(text, known.iter().copied());
+        let meant = match self.reading.report.is_full() {
+            true => None,
+            false => nearest::find(text, known.iter().copied()),
+        };
         let note = match meant {
             Some(name) => format!("did you mean `{name}`?"),
             None => format!("keys here are {}", known.join(", ")),

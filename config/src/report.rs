@@ -1,12 +1,12 @@
 //! Everything found wrong in one run, in the order of the file.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
-use crate::problem::{Excerpt, Problem, Problems};
+use crate::problem::{Excerpt, Problem, Problems, said};
 use crate::source::{Source, Span};
 
-/// Findings kept; past this a file is broken in a way that a longer list would not explain.
-const FINDINGS_MAX: usize = 1_000;
+/// Findings kept; the rest are only counted, since a longer list would explain nothing more.
+const FINDINGS_MAX: usize = 200;
 
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,7 @@ impl Finding {
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     findings: RefCell<Vec<Finding>>,
+    left_out: Cell<usize>,
 }
 
 impl Report {
@@ -51,6 +52,8 @@ impl Report {
         let mut findings = self.findings.borrow_mut();
         if findings.len() < FINDINGS_MAX {
             findings.push(finding);
+        } else {
+            self.left_out.set(self.left_out.get() + 1);
         }
     }
 
@@ -58,7 +61,7 @@ impl Report {
         self.findings.borrow().is_empty()
     }
 
-    /// Whether what is added now would only be counted out.
+    /// Whether what is added now is only counted, so that advice would be wasted on it.
     pub(crate) fn is_full(&self) -> bool {
         self.findings.borrow().len() >= FINDINGS_MAX
     }
@@ -68,22 +71,20 @@ impl Report {
         let mut findings = self.findings.into_inner();
         findings.sort_by_key(|finding| finding.span.start);
         findings.dedup();
-        Problems::new(
-            findings
-                .into_iter()
-                .map(|found| problem(found, source))
-                .collect(),
-        )
+        let problems = findings
+            .iter()
+            .map(|found| problem(found, source))
+            .collect();
+        Problems::new(problems, self.left_out.get())
     }
 }
 
-fn problem(finding: Finding, source: &Source) -> Problem {
+fn problem(finding: &Finding, source: &Source) -> Problem {
+    let other = finding.other.as_ref();
     Problem {
         file: source.name().to_owned(),
-        message: finding.message,
-        at: Some(Excerpt::new(source, &finding.span, finding.note)),
-        other: finding
-            .other
-            .map(|(span, note)| Excerpt::new(source, &span, note)),
+        message: said(&finding.message),
+        at: Some(Excerpt::new(source, &finding.span, &finding.note)),
+        other: other.map(|(span, note)| Excerpt::new(source, span, note)),
     }
 }

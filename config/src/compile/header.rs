@@ -113,10 +113,13 @@ fn parse_value(text: &Located<Text>, reading: Reading<'_>) -> Option<HeaderValue
         value: Text(value),
         node,
     } = text;
+    let is_plain = value
+        .bytes()
+        .all(|byte| byte == b' ' || byte.is_ascii_graphic());
     let note = match HeaderValue::from_str(value) {
-        Ok(parsed) if value.trim() == value => return Some(parsed),
-        Ok(_) => "spaces at the start or end would be lost",
-        Err(_) => "only ASCII that can be seen, and spaces",
+        Ok(parsed) if is_plain && value.trim() == value => return Some(parsed),
+        Ok(_) if is_plain => "spaces at the start or end would be lost",
+        Ok(_) | Err(_) => "only ASCII that can be seen, and spaces",
     };
     let finding = reading.find(*node, "expected the value of a header field");
     reading

@@ -1,7 +1,7 @@
 //! Which requests does a route take? `POST /money/transfers`, and perhaps a host.
 
 use gateway_core::host::HostPattern;
-use gateway_core::path::{PathPattern, Segment};
+use gateway_core::path::{PathPattern, PatternError, Segment};
 use gateway_core::route::Methods;
 
 use crate::nearest;
@@ -96,11 +96,28 @@ fn parse_methods(text: &str) -> Result<Methods, Unfit<'_>> {
 fn parse_path(text: &str) -> Result<PathPattern, Unfit<'_>> {
     let pattern = PathPattern::parse(text).map_err(|error| Unfit {
         part: text,
-        note: error.to_string(),
+        note: why_not_a_pattern(text, &error),
     })?;
     match pattern.segments().iter().find_map(foreign_wildcard) {
         Some(note) => Err(Unfit { part: text, note }),
         None => Ok(pattern),
+    }
+}
+
+fn why_not_a_pattern(text: &str, error: &PatternError) -> String {
+    match error {
+        PatternError::NotCanonical(meant) if PathPattern::parse(meant).is_err() => {
+            "leave out `.` and `..`: paths are matched once these are resolved".to_owned()
+        }
+        PatternError::Path(_) if text.contains('?') => {
+            "a path is matched without its query".to_owned()
+        }
+        PatternError::NotCanonical(_)
+        | PatternError::Path(_)
+        | PatternError::Mixed(_)
+        | PatternError::Name(_)
+        | PatternError::Twice(_)
+        | PatternError::RestNotLast(_) => error.to_string(),
     }
 }
 

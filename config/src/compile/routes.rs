@@ -25,8 +25,12 @@ const EXAMPLE: &str = "routes: [{ match: \"/{rest*}\", to: my-service }]";
 /// What a route is compiled against.
 struct Routing<'a> {
     reading: Reading<'a>,
-    /// Every name under `services`, whether or not that service is in order.
-    services: HashMap<&'a str, NodeId>,
+    /// Every name under `services` in the order of the file, whether or not it stands for a service
+    /// that is in order.
+    names: Vec<&'a str>,
+    services: HashSet<&'a str>,
+    /// Whether `services` could not be read, so that nobody knows what is under it.
+    are_services_lost: bool,
     body_bytes_max: u64,
 }
 
@@ -36,15 +40,17 @@ pub(super) fn compile(
     reading: Reading<'_>,
 ) -> RouteTable {
     check_presence(&file.routes, reading);
-    check_count(&file.routes, bounds::ROUTES_MAX, "routes", reading);
-    let services = file
+    check_count(file.routes.count(), bounds::ROUTES_MAX, "routes", reading);
+    let names: Vec<&str> = file
         .services
         .entries()
-        .map(|(key, _)| (key.value.as_str(), key.node))
+        .map(|(key, _)| key.value.as_str())
         .collect();
     let routing = Routing {
         reading,
-        services,
+        services: names.iter().copied().collect(),
+        names,
+        are_services_lost: matches!(file.services, Field::Broken),
         body_bytes_max,
     };
 
@@ -78,6 +84,7 @@ fn check_presence(routes: &Field<Vec<Field<written::Route>>>, reading: Reading<'
         Field::Broken => return,
         Field::Given(given) if !given.value.is_empty() => return,
         Field::Given(given) => reading.span(given.node),
+        Field::Absent if reading.document.has_lost_keys(reading.document.root()) => return,
         Field::Absent => 0..0,
     };
     let finding = crate::report::Finding::at(span, "a gateway needs at least one route");
@@ -163,10 +170,10 @@ impl<'a> Routing<'a> {
             value: Text(name),
             node,
         } = missing.check(&route.to, node, self.reading)?;
-        if self.services.contains_key(name.as_str()) {
+        if self.services.contains(name.as_str()) {
             return Some(name);
         }
-        if self.reading.report.is_full() {
+        if self.are_services_lost {
             return None;
         }
         let name_shown = shown(self.reading.document.text(*node));
@@ -179,14 +186,11 @@ impl<'a> Routing<'a> {
     }
 
     fn services_instead(&self, name: &str) -> String {
-        let mut known: Vec<&str> = self
-            .services
-            .keys()
-            .copied()
-            .take(SUGGESTED_FROM_MAX)
-            .collect();
-        known.sort_unstable();
-        match nearest::find(name, known.iter().copied()) {
+        if self.reading.report.is_full() {
+            return String::new();
+        }
+        let known = &self.names;
+        match nearest::find(name, known.iter().copied().take(SUGGESTED_FROM_MAX)) {
             Some(name) => format!("did you mean `{name}`?"),
             None if known.is_empty() => {
                 "add it: `services: { name: { endpoints: [\"127.0.0.1:8081\"] } }`".to_owned()

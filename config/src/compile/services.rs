@@ -15,7 +15,7 @@ use crate::written::Service;
 const NAME_LEN_MAX: usize = 63;
 
 pub(super) fn compile(services: &Field<Entries<Service>>, reading: Reading<'_>) -> Vec<Policy> {
-    check_service_count(services, reading);
+    check_count(services.count(), bounds::SERVICES_MAX, "services", reading);
     let mut policies = Vec::new();
     for (name, service) in services.entries() {
         check_name(name, reading);
@@ -24,19 +24,6 @@ pub(super) fn compile(services: &Field<Entries<Service>>, reading: Reading<'_>) 
         }
     }
     policies
-}
-
-fn check_service_count(services: &Field<Entries<Service>>, reading: Reading<'_>) {
-    let count = services.entries().count();
-    if let Some(given) = services.given()
-        && count > bounds::SERVICES_MAX
-    {
-        let message = format!("expected at most {} services", bounds::SERVICES_MAX);
-        let note = format!("there are {count}");
-        reading
-            .report
-            .add(reading.find(given.node, message).note(note));
-    }
 }
 
 /// A name becomes a label of metrics and a word in logs, so it is kept to one plain form.
@@ -95,7 +82,7 @@ fn compile_endpoints(service: &Service, node: NodeId, reading: Reading<'_>) -> V
         return Vec::new();
     };
     check_count(
-        &service.endpoints,
+        service.endpoints.count(),
         bounds::ENDPOINTS_MAX,
         "endpoints",
         reading,

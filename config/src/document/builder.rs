@@ -4,22 +4,22 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
+use super::map::OpenMap;
 use super::{Content, DEPTH_MAX, NODES_MAX, Node, NodeId, syntax};
-use crate::problem::shown;
 use crate::report::{Finding, Report};
 use crate::source::{Source, Span};
 
 /// Every node and which of them is the root, or `None` after a finding that ends the reading.
 pub(super) fn build(source: &Source, report: &Report) -> Option<(Vec<Node>, NodeId)> {
     let offsets = Offsets::new(source.text());
-    let mut builder = Builder::new(report);
+    let mut builder = Builder::new(source, report);
     let mut parser = Parser::new_from_str(source.text());
     while let Some(next) = parser.next_event() {
         let (event, span) = match next {
             Ok((event, span)) => (event, span),
             Err(error) => {
-                let byte = offsets.byte(error.marker().index());
-                report.add(syntax::finding(error.info(), byte, source));
+                let stand = builder.stand(offsets.byte(error.marker().index()));
+                report.add(syntax::finding(error.info(), &stand, source));
                 return None;
             }
         };
@@ -36,6 +36,7 @@ pub(super) fn build(source: &Source, report: &Report) -> Option<(Vec<Node>, Node
 struct Stop(Finding);
 
 struct Builder<'a> {
+    source: &'a Source,
     report: &'a Report,
     nodes: Vec<Node>,
     /// By the number the parser gives an anchor; only nodes that are complete.
@@ -57,23 +58,13 @@ struct Open {
 
 enum Kind {
     List(Vec<NodeId>),
-    Map {
-        entries: Vec<(NodeId, NodeId)>,
-        key: Option<Key>,
-        seen: HashMap<String, NodeId>,
-    },
-}
-
-/// A key that waits for its value; one that was refused takes its value along.
-#[derive(Clone, Copy)]
-struct Key {
-    id: NodeId,
-    is_refused: bool,
+    Map(OpenMap),
 }
 
 impl<'a> Builder<'a> {
-    fn new(report: &'a Report) -> Self {
+    fn new(source: &'a Source, report: &'a Report) -> Self {
         Self {
+            source,
             report,
             nodes: Vec::new(),
             anchors: HashMap::new(),
@@ -102,6 +93,7 @@ impl<'a> Builder<'a> {
                     content,
                     weight: 1,
                     height: 0,
+                    has_lost_keys: false,
                 })?;
                 self.anchors.insert(anchor, id);
                 self.place(id);
@@ -114,12 +106,7 @@ impl<'a> Builder<'a> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.refuse_tag(tag.is_some(), &span);
-                let map = Kind::Map {
-                    entries: Vec::new(),
-                    key: None,
-                    seen: HashMap::new(),
-                };
-                self.begin(span, anchor, map)
+                self.begin(span, anchor, Kind::Map(OpenMap::default()))
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(&span),
             Event::Nothing
@@ -137,18 +124,44 @@ impl<'a> Builder<'a> {
                 content: Content::Null,
                 weight: 1,
                 height: 0,
+                has_lost_keys: false,
             });
             NodeId(self.nodes.len() - 1)
         });
         (self.nodes, root)
     }
 
-    fn refuse_tag(&self, has_tag: bool, span: &Span) {
-        if has_tag {
-            let finding = Finding::at(span.clone(), "`!` tags are not used here");
-            self.report
-                .add(finding.note("remove the tag: every key knows what it takes"));
+    /// For the complaint of a parser that gave up here.
+    fn stand(&self, byte: usize) -> syntax::Stand {
+        let last = self
+            .nodes
+            .last()
+            .filter(|node| matches!(node.content, Content::Scalar(_)));
+        syntax::Stand {
+            byte,
+            last: last.map(|node| node.span.clone()),
+            open: self.open.last().map(|open| open.start),
         }
+    }
+
+    fn refuse_tag(&self, has_tag: bool, span: &Span) {
+        if !has_tag {
+            return;
+        }
+        let line = self.source.line_around(span.start);
+        let before = self.source.slice(&(line.start..span.start));
+        let tag = match before.rfind('!') {
+            Some(last) => {
+                let first = before[..last]
+                    .trim_end_matches(|c: char| !c.is_whitespace())
+                    .len();
+                line.start + first..line.start + before.trim_end().len()
+            }
+            None => span.clone(),
+        };
+        let finding = Finding::at(tag, "`!` tags are not used here");
+        self.report
+            .add(finding.note("remove the tag: every key knows what it takes"));
     }
 
     fn add(&mut self, node: Node) -> Result<NodeId, Stop> {
@@ -212,14 +225,16 @@ impl<'a> Builder<'a> {
         let Some(open) = self.open.pop() else {
             return Ok(());
         };
+        let mut has_lost_keys = false;
         let (content, last) = match open.kind {
             Kind::List(items) => {
                 let last = items.last().copied();
                 (Content::List(items), last)
             }
-            Kind::Map { entries, .. } => {
-                let last = entries.last().map(|(_, value)| *value);
-                (Content::Map(entries), last)
+            Kind::Map(map) => {
+                has_lost_keys = map.has_lost_keys();
+                let last = map.last();
+                (Content::Map(map.into_entries()), last)
             }
         };
         // In block style the parser notices an end only at the next token.
@@ -237,6 +252,7 @@ impl<'a> Builder<'a> {
             content,
             weight: open.weight,
             height: open.height,
+            has_lost_keys,
         });
         let id = NodeId(self.nodes.len() - 1);
         self.anchors.insert(open.anchor, id);
@@ -256,80 +272,8 @@ impl<'a> Builder<'a> {
         }
         match &mut parent.kind {
             Kind::List(items) => items.push(id),
-            Kind::Map { entries, key, .. } => match key.take() {
-                Some(key) => {
-                    give_null_its_place(&mut self.nodes, key.id, id);
-                    if !key.is_refused {
-                        entries.push((key.id, id));
-                    }
-                }
-                None => self.take_key(id),
-            },
+            Kind::Map(map) => map.take(id, &mut self.nodes, self.report),
         }
-    }
-
-    fn take_key(&mut self, id: NodeId) {
-        let refusal = self.refuse_key(id);
-        let is_refused = refusal.is_some();
-        if let Some(finding) = refusal {
-            self.report.add(finding);
-        }
-        if let Some(Open {
-            kind: Kind::Map { key, .. },
-            ..
-        }) = self.open.last_mut()
-        {
-            *key = Some(Key { id, is_refused });
-        }
-    }
-
-    fn refuse_key(&mut self, id: NodeId) -> Option<Finding> {
-        let node = self.nodes.get(id.0)?;
-        let span = node.span.clone();
-        let Content::Scalar(text) = &node.content else {
-            return Some(Finding::at(span, "a key must be text").note("put quotes around it"));
-        };
-        if text == "<<" {
-            return Some(
-                Finding::at(span, "merge keys are not supported")
-                    .note("write the keys out, or use an alias for a whole value"),
-            );
-        }
-        let Some(Open {
-            kind: Kind::Map { seen, .. },
-            ..
-        }) = self.open.last_mut()
-        else {
-            return None;
-        };
-        match seen.get(text) {
-            Some(first) => {
-                let first = self.nodes.get(first.0)?.span.clone();
-                let message = format!("the key `{}` is there twice", shown(text));
-                Some(
-                    Finding::at(span, message)
-                        .note("remove one of them")
-                        .other(first, "it is already here"),
-                )
-            }
-            None => {
-                seen.insert(text.clone(), id);
-                None
-            }
-        }
-    }
-}
-
-/// Lets a value that is not there point at the key that has none.
-fn give_null_its_place(nodes: &mut [Node], key: NodeId, value: NodeId) {
-    let Some(key_span) = nodes.get(key.0).map(|key| key.span.clone()) else {
-        return;
-    };
-    if let Some(node) = nodes.get_mut(value.0)
-        && matches!(node.content, Content::Null)
-        && node.span.is_empty()
-    {
-        node.span = key_span;
     }
 }
 

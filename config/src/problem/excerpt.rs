@@ -11,6 +11,8 @@ const BEFORE_WIDTH_MAX: usize = 60;
 const MARKED_WIDTH_MAX: usize = 60;
 const LINE_WIDTH_MAX: usize = 110;
 
+const SENTENCE_WIDTH_MAX: usize = 240;
+
 const CUT: &str = "...";
 
 /// One line of a file, made safe to print, with the part that matters marked.
@@ -27,7 +29,7 @@ pub struct Excerpt {
 
 impl Excerpt {
     /// Shows the first line of `span`.
-    pub(crate) fn new(source: &Source, span: &Span, note: String) -> Self {
+    pub(crate) fn new(source: &Source, span: &Span, note: &str) -> Self {
         let position = source.position(span.start);
         let line = source.line_around(span.start);
         let start = span.start.min(line.end);
@@ -36,11 +38,15 @@ impl Excerpt {
 
         let before = cut_front(printable(source.slice(&(line.start..start))));
         let shown = cut_back(printable(marked), MARKED_WIDTH_MAX);
+        // What is cut already does not go on behind the cut.
+        let is_cut = width(&shown) < width(&printable(marked));
+        let rest = if is_cut {
+            ""
+        } else {
+            source.slice(&(end..line.end))
+        };
         let left = LINE_WIDTH_MAX.saturating_sub(width(&before) + width(&shown));
-        let after = cut_back(
-            printable(source.slice(&(end..line.end))),
-            left.max(CUT.len()),
-        );
+        let after = cut_back(printable(rest), left.max(CUT.len()));
         Self {
             line: position.line,
             column: position.column,
@@ -48,7 +54,7 @@ impl Excerpt {
             mark_column: width(&before),
             mark_width: width(&shown),
             text: format!("{before}{shown}{after}").trim_end().to_owned(),
-            note,
+            note: said(note),
         }
     }
 
@@ -120,6 +126,11 @@ impl Excerpt {
 /// A text of the file as it is quoted in a message.
 pub(crate) fn shown(text: &str) -> String {
     cut_back(printable(text), MARKED_WIDTH_MAX)
+}
+
+/// A sentence of ours, which may quote a text of any length and content.
+pub(crate) fn said(sentence: &str) -> String {
+    cut_back(printable(sentence), SENTENCE_WIDTH_MAX)
 }
 
 /// The text with nothing in it that would move a terminal's cursor or turn its direction.
@@ -205,7 +216,7 @@ mod tests {
     fn shown(text: &str, marked: &str) -> String {
         let source = Source::new("f", text);
         let span = source.find_within(&(0..text.len()), marked);
-        let excerpt = Excerpt::new(&source, &span, "here".into());
+        let excerpt = Excerpt::new(&source, &span, "here");
         let paint = Paint::new(super::super::Style::Plain);
         let mut out = String::new();
         excerpt.write_line(&mut out, 1, paint).unwrap();

@@ -13,9 +13,10 @@ use crate::document::NodeId;
 pub(super) const NAME: &str = "$field";
 
 /// What a key of the file holds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) enum Field<T> {
     /// The key is not there.
+    #[default]
     Absent,
     /// The key is there and its problem is reported; nobody needs to complain again.
     Broken,
@@ -53,6 +54,11 @@ impl<T> Field<T> {
 }
 
 impl<T> Field<Vec<Field<T>>> {
+    /// How many items there are, whether or not they could be read, and where.
+    pub(crate) fn count(&self) -> Option<(NodeId, usize)> {
+        self.given().map(|given| (given.node, given.value.len()))
+    }
+
     /// The items that could be read.
     pub(crate) fn items(&self) -> impl Iterator<Item = &Located<T>> {
         self.value().into_iter().flatten().filter_map(Field::given)
@@ -60,6 +66,12 @@ impl<T> Field<Vec<Field<T>>> {
 }
 
 impl<T> Field<Entries<T>> {
+    /// How many keys there are, and where.
+    pub(crate) fn count(&self) -> Option<(NodeId, usize)> {
+        self.given()
+            .map(|given| (given.node, given.value.entries.len()))
+    }
+
     /// Every key with its value, whether or not that could be read.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&Located<String>, &Field<T>)> {
         let entries = self.value().map(|entries| entries.entries.as_slice());
@@ -67,12 +79,6 @@ impl<T> Field<Entries<T>> {
             .unwrap_or_default()
             .iter()
             .map(|(key, value)| (key, value))
-    }
-}
-
-impl<T> Default for Field<T> {
-    fn default() -> Self {
-        Self::Absent
     }
 }
 

@@ -67,7 +67,15 @@ impl Scalar for Size {
 
 fn without_unit(digits: &str, unit: &str) -> String {
     if unit.is_empty() {
-        return format!("the unit is missing: `{digits}B` or `{digits}KiB`?");
+        let bytes = digits
+            .parse()
+            .ok()
+            .filter(|bytes| *bytes > 0)
+            .map(Size::bytes);
+        return match bytes.filter(|size| size.bytes.is_multiple_of(1_024)) {
+            Some(size) => format!("the unit is missing: `{size}`?"),
+            None => format!("the unit is missing: `{digits}B` or `{digits}KiB`?"),
+        };
     }
     if unit.starts_with('.') {
         return "whole numbers only: write `1536KiB` for 1.5 MiB".to_owned();
@@ -108,6 +116,7 @@ mod tests {
             ("1MiB",                   Ok(Size::mib(1))),
             ("2GiB",                   Ok(Size::mib(2048))),
             ("64",                     Err("the unit is missing: `64B` or `64KiB`?")),
+            ("65536",                  Err("the unit is missing: `64KiB`?")),
             ("64KB",                   Err("write `64KiB`")),
             ("64k",                    Err("write `64KiB`")),
             ("64 MiB",                 Err("write `64MiB`")),

@@ -1,0 +1,218 @@
+//! What does a gateway run with, and who said so?
+//!
+//! The answer is a file: complete, each line with where it came from, and loading to the very same
+//! gateway. A value that came from the environment is shown as the variable it is, never as itself.
+
+use std::collections::HashSet;
+
+use page::Page;
+
+use crate::reader::{Entries, Field, Located};
+use crate::units::{Address, Text};
+use crate::written::{self, HeaderRules, Route, Service};
+use crate::{Loaded, bounds};
+
+mod page;
+
+const DEFAULT: &str = "default";
+
+/// Writes out the whole configuration, defaults included, as YAML.
+#[must_use]
+pub fn effective(loaded: &Loaded) -> String {
+    let file = &loaded.written;
+    let mut page = Page::new(&loaded.document, &loaded.environment);
+    write_listen(&mut page, file);
+    write_process(&mut page, file);
+    write_limits(&mut page, file);
+    write_deadlines(&mut page, file);
+    write_proxies(&mut page, file);
+    write_services(&mut page, file);
+    write_routes(&mut page, file);
+    page.finish()
+}
+
+fn write_listen(page: &mut Page<'_>, file: &written::File) {
+    page.head("listen", &file.listen);
+    for listener in file.listen.items() {
+        page.item(|page| page.required("address", &listener.value.address));
+    }
+    if file.listen.items().next().is_none() {
+        page.item(|page| page.default("address", bounds::LISTEN_ADDRESS, DEFAULT));
+    }
+    page.end();
+
+    let absent = written::Admin::default();
+    let admin = file.admin.value().unwrap_or(&absent);
+    page.head("admin", &file.admin);
+    page.scalar("address", &admin.address, bounds::ADMIN_ADDRESS);
+    page.scalar("exposed", &admin.exposed, false);
+    page.end();
+}
+
+fn write_process(page: &mut Page<'_>, file: &written::File) {
+    match file.threads.is_absent() {
+        true => page.default("threads", page.cores(), "default: one for each core"),
+        false => page.required("threads", &file.threads),
+    }
+    let absent = written::Log::default();
+    page.head("log", &file.log);
+    page.scalar(
+        "access",
+        &file.log.value().unwrap_or(&absent).access,
+        "stdout",
+    );
+    page.end();
+}
+
+fn write_limits(page: &mut Page<'_>, file: &written::File) {
+    let absent = written::Limits::default();
+    let limits = file.limits.value().unwrap_or(&absent);
+    page.head("limits", &file.limits);
+    page.scalar(
+        "connections",
+        &limits.connections,
+        bounds::CONNECTIONS.default,
+    );
+    page.scalar("head", &limits.head, bounds::HEAD.default);
+    page.scalar("target", &limits.target, bounds::TARGET.default);
+    page.scalar("fields", &limits.fields, bounds::FIELDS.default);
+    page.scalar("body", &limits.body, bounds::BODY.default);
+    page.end();
+}
+
+fn write_deadlines(page: &mut Page<'_>, file: &written::File) {
+    let absent = written::Deadlines::default();
+    let deadlines = file.deadlines.value().unwrap_or(&absent);
+    page.head("deadlines", &file.deadlines);
+    page.scalar("head", &deadlines.head, bounds::HEAD_DEADLINE.default);
+    page.scalar("idle", &deadlines.idle, bounds::IDLE.default);
+    page.scalar("stall", &deadlines.stall, bounds::STALL.default);
+    page.scalar("lame_duck", &deadlines.lame_duck, bounds::LAME_DUCK.default);
+    page.scalar("drain", &deadlines.drain, bounds::DRAIN.default);
+    page.end();
+}
+
+fn write_proxies(page: &mut Page<'_>, file: &written::File) {
+    if file.trusted_proxies.items().next().is_none() {
+        page.empty_list("trusted_proxies", &file.trusted_proxies);
+        return;
+    }
+    page.head("trusted_proxies", &file.trusted_proxies);
+    for network in file.trusted_proxies.items() {
+        page.scalar_item(network.node);
+    }
+    page.end();
+}
+
+fn write_services(page: &mut Page<'_>, file: &written::File) {
+    let used: HashSet<&str> = file
+        .routes
+        .items()
+        .filter_map(|route| route.value.to.value())
+        .map(|service| service.0.as_str())
+        .collect();
+    page.head("services", &file.services);
+    for (name, service) in file.services.entries() {
+        let Some(service) = service.value() else {
+            continue;
+        };
+        let remark = if used.contains(name.value.as_str()) {
+            ""
+        } else {
+            "; no route leads here"
+        };
+        page.head_of(name.node, remark);
+        write_service(page, service);
+        page.end();
+    }
+    page.end();
+}
+
+fn write_service(page: &mut Page<'_>, service: &Service) {
+    page.head("endpoints", &service.endpoints);
+    for endpoint in service.endpoints.items() {
+        let Located {
+            value: Address(_),
+            node,
+        } = endpoint;
+        page.scalar_item(*node);
+    }
+    page.end();
+    page.scalar("timeout", &service.timeout, bounds::TIMEOUT.default);
+    page.scalar(
+        "connect_timeout",
+        &service.connect_timeout,
+        bounds::CONNECT_TIMEOUT.default,
+    );
+    page.scalar(
+        "idle_timeout",
+        &service.idle_timeout,
+        bounds::IDLE_TIMEOUT.default,
+    );
+}
+
+fn write_routes(page: &mut Page<'_>, file: &written::File) {
+    page.head("routes", &file.routes);
+    for route in file.routes.items() {
+        page.item(|page| write_route(page, file, &route.value));
+    }
+    page.end();
+}
+
+fn write_route(page: &mut Page<'_>, file: &written::File, route: &Route) {
+    match (route.name.given(), route.matches.given()) {
+        (None, Some(matches)) => page.copy("name", matches.node, "default: the text of `match`"),
+        (_, _) => page.required("name", &route.name),
+    }
+    page.required("match", &route.matches);
+    page.required("host", &route.host);
+    write_fields(page, "headers", &route.headers);
+    page.required("to", &route.to);
+    page.required("strip", &route.strip);
+    page.required("add", &route.add);
+    match file.limits.value().and_then(|limits| limits.body.given()) {
+        Some(body) if route.body.is_absent() => page.copy("body", body.node, "limits.body"),
+        Some(_) | None => page.scalar("body", &route.body, bounds::BODY.default),
+    }
+    match route.timeout.is_absent() {
+        true => page.remark("timeout: that of the service"),
+        false => page.required("timeout", &route.timeout),
+    }
+    write_rules(page, "request_headers", &route.request_headers);
+    write_rules(page, "response_headers", &route.response_headers);
+}
+
+fn write_rules(page: &mut Page<'_>, key: &str, rules: &Field<HeaderRules>) {
+    let Some(given) = rules.value() else { return };
+    let is_empty = given.remove.items().next().is_none()
+        && [&given.set, &given.add]
+            .iter()
+            .all(|fields| fields.entries().next().is_none());
+    if is_empty {
+        return;
+    }
+    page.head(key, rules);
+    if given.remove.items().next().is_some() {
+        page.head("remove", &given.remove);
+        for name in given.remove.items() {
+            page.scalar_item(name.node);
+        }
+        page.end();
+    }
+    write_fields(page, "set", &given.set);
+    write_fields(page, "add", &given.add);
+    page.end();
+}
+
+fn write_fields(page: &mut Page<'_>, key: &str, fields: &Field<Entries<Text>>) {
+    if fields.entries().next().is_none() {
+        return;
+    }
+    page.head(key, fields);
+    for (name, value) in fields.entries() {
+        if let Some(value) = value.given() {
+            page.entry(name.node, value.node);
+        }
+    }
+    page.end();
+}

@@ -1,0 +1,114 @@
+//! The effective configuration is complete, says where it came from, and loads to the same gateway.
+
+use std::fs;
+
+use tollgate_config::{DEFAULT, Environment, Gateway, compile, effective};
+
+use crate::load::{examples, load_text};
+
+/// Everything a gateway runs with, as text that two gateways can be compared by.
+fn shown(gateway: &Gateway) -> String {
+    let Gateway { routes, .. } = gateway;
+    let rest = Gateway {
+        routes: gateway_core::routes::RouteTable::default(),
+        ..gateway.clone()
+    };
+    format!("{rest:#?}\n{:#?}", routes.routes())
+}
+
+#[test]
+fn what_is_effective_loads_to_the_same_gateway() {
+    let examples = examples()
+        .into_iter()
+        .map(|path| fs::read_to_string(path).unwrap());
+    let texts = examples.chain([DEFAULT.to_owned(), EVERYTHING.to_owned()]);
+    for text in texts {
+        let first = load_text(&text).unwrap_or_else(|problems| panic!("{problems}"));
+        let written = effective(&first);
+        let second = load_text(&written).unwrap_or_else(|problems| panic!("{problems}\n{written}"));
+        assert_eq!(shown(&first.gateway), shown(&second.gateway), "{written}");
+    }
+}
+
+/// Values that need care when they are written out.
+const EVERYTHING: &str = r##"
+listen: [{ address: "[::1]:0" }]
+trusted_proxies: ["::1", 10.0.0.0/8]
+limits: { body: 2MiB }
+services:
+  "on": { endpoints: ["${MONEY_ADDRESS}"] }
+  unused: { endpoints: ["127.0.0.1:9"] }
+routes:
+  - name: "# not a comment: 'really' \"so\""
+    match: /{rest*}
+    host: "*.example.com"
+    headers: { X-A: "null", X-B: "", X-C: "a: b", X-D: "- x", X-E: "$${HOME}", X-F: "\\" }
+    to: "on"
+    request_headers: { set: {}, remove: ["!a"] }
+    response_headers: { set: { X-G: "{}" }, add: { X-H: "x # y" } }
+"##;
+
+#[test]
+fn every_line_says_where_it_came_from() {
+    let text = "threads: 3\nservices:\n  web:\n    endpoints: [\"${ADDRESS}\"]\n    timeout: \
+                ${TIMEOUT:-5s}\nroutes:\n  - match: GET /a\n    to: web\n";
+    let environment = Environment::of([("ADDRESS", "10.9.8.7:654")], 2);
+    let loaded = compile("my.yaml", text.as_bytes(), &environment).unwrap();
+    let page = effective(&loaded);
+    #[rustfmt::skip]
+    let expected = [
+        ("threads: 3",                  "my.yaml:1"),
+        ("exposed: false",              "default"),
+        ("access: stdout",              "default"),
+        ("idle: 60s",                   "default"),
+        ("- \"${ADDRESS}\"",            "${ADDRESS} from the environment, my.yaml:4"),
+        ("timeout: \"${TIMEOUT:-5s}\"", "${TIMEOUT} is not set, my.yaml:5"),
+        ("- name: GET /a",              "default: the text of `match`"),
+        ("match: GET /a",               "my.yaml:7"),
+    ];
+    for (line, origin) in expected {
+        let found = page.lines().find(|found| {
+            found
+                .trim_start()
+                .replace('"', "")
+                .starts_with(&line.replace('"', ""))
+        });
+        let found = found.unwrap_or_else(|| panic!("no `{line}` in\n{page}"));
+        assert_eq!(found.split_once("  # ").unwrap().1, origin, "{found}");
+    }
+    assert!(!page.contains("10.9.8.7"), "{page}");
+}
+
+#[test]
+fn every_key_is_shown_or_has_nothing_to_show() {
+    let page = effective(&load_text(EVERYTHING).unwrap());
+    let keys = |value: &serde_json::Value| -> Vec<String> {
+        value["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect()
+    };
+    let schema = tollgate_config::schema();
+    let mut all = keys(&schema);
+    for definition in schema["$defs"].as_object().unwrap().values() {
+        all.extend(keys(definition));
+    }
+    // Left out in the file above: a route changes nothing by not having them.
+    all.retain(|key| !["strip", "add"].contains(&key.as_str()));
+    for key in all {
+        assert!(
+            page.contains(&format!("{key}:")),
+            "`{key}` is missing from\n{page}"
+        );
+    }
+}
+
+#[test]
+fn a_service_that_no_route_leads_to_is_pointed_out() {
+    let page = effective(&load_text(EVERYTHING).unwrap());
+    let unused = page.lines().find(|line| line.contains("unused:")).unwrap();
+    assert!(unused.ends_with("; no route leads here"), "{unused}");
+    assert_eq!(page.matches("no route leads here").count(), 1);
+}

@@ -1,0 +1,321 @@
+//! Files that load, and files that cannot even be read.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gateway_core::head::Head;
+use tollgate_config::{AccessLog, DEFAULT, Environment, Loaded, Problems, Style, compile, load};
+
+pub(crate) fn environment() -> Environment {
+    Environment::of([("MONEY_ADDRESS", "127.0.0.1:8093")], 2)
+}
+
+pub(crate) fn load_text(text: &str) -> Result<Loaded, Problems> {
+    compile("tollgate.yaml", text.as_bytes(), &environment())
+}
+
+/// Every file that is meant to be copied.
+pub(crate) fn examples() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files
+}
+
+/// The name of the route a request takes and the service it is for.
+fn find<'l>(loaded: &'l Loaded, request: &str, fields: &str) -> Option<(&'l str, &'l str)> {
+    let text = format!("{request} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
+    let head = Head::parse(text.as_bytes(), &loaded.gateway.limits).unwrap();
+    let (_, route) = loaded.gateway.routes.find(&head).ok()?;
+    Some((&route.name, &route.service))
+}
+
+#[test]
+fn the_default_file_stays_on_loopback_and_leads_to_the_sample_services() {
+    let loaded = load_text(DEFAULT).unwrap();
+    let gateway = &loaded.gateway;
+    assert_eq!(gateway.listen, [SocketAddr::from(([127, 0, 0, 1], 8080))]);
+    assert_eq!(gateway.admin, SocketAddr::from(([127, 0, 0, 1], 9090)));
+    for service in &gateway.services {
+        assert!(
+            service
+                .endpoints
+                .iter()
+                .all(|endpoint| endpoint.ip().is_loopback())
+        );
+    }
+    #[rustfmt::skip]
+    let cases = [
+        ("GET /members",                Some("membership")),
+        ("GET /members/7",              Some("membership")),
+        ("PATCH /members/7",            Some("membership")),
+        ("GET /members/7/accounts",     Some("banking")),
+        ("GET /members/7/balance",      Some("money")),
+        ("GET /banks",                  Some("banking")),
+        ("GET /banks/0001",             Some("banking")),
+        ("POST /banks",                 None),
+        ("GET /money/balances",         Some("money")),
+        ("POST /money/transfers",       Some("money")),
+        ("POST /money/charges",         Some("money")),
+        ("DELETE /money/transfers",     None),
+        ("GET /remittances",            Some("remittance")),
+        ("POST /remittances",           Some("remittance")),
+        ("GET /remittances/9",          Some("remittance")),
+        ("GET /transfers",              None),
+    ];
+    for (request, expected) in cases {
+        let service = find(&loaded, request, "").map(|(_, service)| service);
+        assert_eq!(service, expected, "{request}");
+    }
+}
+
+#[test]
+fn the_default_file_rewrites_the_paths_of_money() {
+    let loaded = load_text(DEFAULT).unwrap();
+    let transfer = loaded
+        .gateway
+        .routes
+        .routes()
+        .iter()
+        .find(|r| &*r.name == "transfer")
+        .unwrap();
+    let mut path = Vec::new();
+    transfer.rewrite.apply("/money/transfers", &mut path);
+    assert_eq!(path, b"/transfers");
+    assert_eq!(transfer.body_bytes_max, 16 * 1024);
+    assert_eq!(transfer.timeout, Some(Duration::from_secs(5)));
+}
+
+#[test]
+fn every_example_loads() {
+    let examples = examples();
+    assert!(examples.len() >= 6, "{examples:?}");
+    for path in examples {
+        if let Err(problems) = load(&path, &environment()) {
+            panic!("{problems}");
+        }
+    }
+}
+
+#[test]
+fn a_canary_takes_only_the_requests_that_ask_for_it() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/canary-by-header.yaml");
+    let loaded = load(&path, &environment()).unwrap();
+    #[rustfmt::skip]
+    let cases = [("", "web"), ("X-Canary: 1\r\n", "web-next"), ("X-Canary: 2\r\n", "web")];
+    for (fields, expected) in cases {
+        let service = find(&loaded, "GET /", fields).map(|(_, service)| service);
+        assert_eq!(service, Some(expected), "{fields:?}");
+    }
+}
+
+#[test]
+fn what_is_left_out_takes_its_default() {
+    let loaded = load_text(
+        "services: { web: { endpoints: [\"127.0.0.1:1\"] } }\nroutes: [{ match: /a, to: web }]",
+    )
+    .unwrap();
+    let gateway = &loaded.gateway;
+    assert_eq!(gateway.limits, gateway_core::limits::Limits::default());
+    assert_eq!(
+        gateway.services[0].timeouts,
+        gateway_upstream::Timeouts::default()
+    );
+    assert_eq!(gateway.threads, 2);
+    assert_eq!(gateway.access_log, AccessLog::Stdout);
+    let deadlines = gateway.deadlines;
+    #[rustfmt::skip]
+    let seconds = [deadlines.head, deadlines.idle, deadlines.stall, deadlines.lame_duck, deadlines.drain];
+    assert_eq!(
+        seconds.map(|deadline| deadline.as_secs()),
+        [10, 60, 30, 2, 30]
+    );
+    let route = &gateway.routes.routes()[0];
+    assert_eq!(
+        (&*route.name, route.body_bytes_max, route.timeout),
+        ("/a", 1024 * 1024, None)
+    );
+}
+
+#[test]
+fn what_is_written_is_what_runs() {
+    let loaded = load_text(
+        r#"
+        listen: [{ address: "[::1]:0" }, { address: "[::1]:0" }]
+        admin: { address: 0.0.0.0:0, exposed: true }
+        threads: 7
+        log: { access: ./access.log }
+        limits: { connections: 5, head: 4KiB, target: 2KiB, fields: 9, body: 0B }
+        deadlines: { head: 1s, idle: 2s, stall: 3s, lame_duck: 0s, drain: 4s }
+        services:
+          web: { endpoints: [localhost:1, "[::1]:2"], timeout: 2s, connect_timeout: 10ms, idle_timeout: 1m }
+        routes:
+          - name: one
+            match: PUT,PATCH /a/{id}
+            host: "*.example.com"
+            headers: { X-A: "1" }
+            to: web
+            strip: /a
+            add: /v1
+            timeout: 90s
+            request_headers: { remove: [X-B], set: { X-C: c }, add: { X-C: d } }
+        "#,
+    )
+    .unwrap();
+    check_what_runs(&loaded);
+}
+
+fn check_what_runs(loaded: &Loaded) {
+    let gateway = &loaded.gateway;
+    assert_eq!(gateway.listen.len(), 2);
+    assert_eq!(gateway.admin, "0.0.0.0:0".parse().unwrap());
+    assert_eq!(gateway.threads, 7);
+    assert_eq!(gateway.access_log, AccessLog::File("./access.log".into()));
+    let limits = &gateway.limits;
+    assert_eq!((limits.connections_max, limits.head_bytes_max), (5, 4096));
+    assert_eq!((limits.target_bytes_max, limits.fields_max), (2048, 9));
+    assert_eq!(gateway.deadlines.lame_duck, Duration::ZERO);
+    assert_eq!(gateway.deadlines.drain, Duration::from_secs(4));
+
+    let service = &gateway.services[0];
+    let endpoints: Vec<String> = service.endpoints.iter().map(ToString::to_string).collect();
+    assert_eq!(endpoints, ["127.0.0.1:1", "[::1]:2"]);
+    assert_eq!(service.timeouts.connect, Duration::from_millis(10));
+    assert_eq!(service.timeouts.idle, Duration::from_secs(60));
+
+    let route = &gateway.routes.routes()[0];
+    assert_eq!(
+        (&*route.name, &*route.service, route.body_bytes_max),
+        ("one", "web", 0)
+    );
+    assert_eq!(
+        (route.rewrite.strip.as_str(), route.rewrite.add.as_str()),
+        ("/a", "/v1")
+    );
+    assert_eq!(route.timeout, Some(Duration::from_secs(90)));
+    assert_eq!(route.matches.conditions.len(), 1);
+    assert_eq!(route.request_fields.remove, ["x-b"]);
+    assert_eq!(
+        (
+            route.request_fields.set.len(),
+            route.request_fields.add.len()
+        ),
+        (1, 1)
+    );
+    assert!(route.response_fields.is_empty());
+}
+
+#[test]
+fn scalars_are_what_their_keys_say_however_they_look() {
+    let loaded = load_text(
+        "services: { on: { endpoints: [\"127.0.0.1:1\"] } }\n\
+         routes: [{ name: 1.10, match: /a, to: on, headers: { X-A: no, X-B: 0x1F } }]",
+    )
+    .unwrap();
+    let route = &loaded.gateway.routes.routes()[0];
+    assert_eq!((&*route.name, &*route.service), ("1.10", "on"));
+    let values: Vec<_> = route
+        .matches
+        .conditions
+        .iter()
+        .map(|c| c.value.as_bytes())
+        .collect();
+    assert_eq!(values, [b"no".as_slice(), b"0x1F"]);
+}
+
+#[test]
+fn json_is_yaml_too() {
+    let text = r#"{"services": {"web": {"endpoints": ["127.0.0.1:1"]}}, "routes": [{"match": "/{rest*}", "to": "web", "timeout": "1s"}]}"#;
+    assert!(load_text(text).is_ok());
+}
+
+#[test]
+fn aliases_repeat_what_they_name() {
+    let loaded = load_text(
+        "services:\n  a: &a { endpoints: [\"127.0.0.1:1\"], timeout: 3s }\n  b: *a\n\
+         routes: [{ match: /a, to: a }, { match: /b, to: b }]",
+    )
+    .unwrap();
+    assert_eq!(
+        loaded.gateway.services[1].timeouts.exchange,
+        Duration::from_secs(3)
+    );
+}
+
+#[test]
+fn line_ends_and_byte_order_marks_do_not_move_problems() {
+    let text = "threads: x\nlog: { access: y }\n";
+    let places = |text: &str| -> Vec<(usize, usize)> {
+        let problems = load_text(text).unwrap_err();
+        problems
+            .iter()
+            .filter_map(|p| p.at.as_ref())
+            .map(|at| (at.line(), at.column()))
+            .collect()
+    };
+    let expected = places(text);
+    assert_eq!(expected[1], (1, 10));
+    assert_eq!(places(&text.replace('\n', "\r\n")), expected);
+    assert_eq!(places(&format!("\u{feff}{text}")), expected);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("nowhere.yaml");
+    let problems = load(&missing, &environment()).unwrap_err();
+    assert_eq!(problems.len(), 1);
+    let text = problems.to_string();
+    assert!(text.starts_with(&format!(
+        "{}: this file cannot be read: ",
+        missing.display()
+    )));
+
+    let problems = load(folder.path(), &environment()).unwrap_err();
+    assert!(
+        problems.to_string().contains("cannot be read"),
+        "{problems}"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_utf8_is_refused_where_it_stops_being() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("latin1.yaml");
+    fs::write(&path, b"# caf\xe9\nthreads: x\n").unwrap();
+    let problems = load(&path, &environment()).unwrap_err();
+    let found = |message: &str| problems.iter().find(|problem| problem.message == message);
+    let at = found("this is not UTF-8 text")
+        .and_then(|problem| problem.at.as_ref())
+        .unwrap();
+    assert_eq!((at.line(), at.column()), (1, 6));
+    assert!(found("expected a whole number").is_some(), "{problems}");
+}
+
+#[test]
+fn a_file_that_is_too_large_is_refused_unread() {
+    let largest = 16 * 1024 * 1024;
+    let text = |len: usize| format!("{DEFAULT}#{}", "x".repeat(len - DEFAULT.len() - 1));
+    assert!(load_text(&text(largest)).is_ok());
+    let problems = load_text(&text(largest + 1)).unwrap_err();
+    assert_eq!(
+        problems.to_string(),
+        "tollgate.yaml: this file is larger than 16MiB"
+    );
+}
+
+#[test]
+fn colours_change_nothing_but_colours() {
+    let problems = load_text("threads: x\n").unwrap_err();
+    let mut coloured = problems.render(Style::Colour);
+    while let Some(start) = coloured.find('\x1b') {
+        let end = start + coloured[start..].find('m').unwrap();
+        coloured.replace_range(start..=end, "");
+    }
+    assert_eq!(coloured, problems.to_string());
+}

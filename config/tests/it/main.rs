@@ -1,0 +1,14 @@
+//! The one file from outside: what loads, what is refused and how, and what no bytes can do.
+
+#[cfg(test)]
+mod broken;
+#[cfg(test)]
+mod effective;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod load;
+#[cfg(test)]
+mod schema;
+#[cfg(test)]
+mod work;
