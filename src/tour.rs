@@ -54,8 +54,11 @@ pub(crate) fn tour(stack: &Stack, took: Duration) -> String {
     }
     if let Some(gateway) = addresses.listen.first() {
         text.push_str(&format!("\n  {}\n", paint.bold("try")));
-        for command in commands(*gateway, &stack.gateway().routes()) {
-            text.push_str(&format!("    {command}\n"));
+        for (command, what) in commands(*gateway, &stack.gateway().routes()) {
+            text.push_str(&format!(
+                "    {command}  {}\n",
+                paint.dim(&format!("# {what}"))
+            ));
         }
     }
     text.push_str("\n  One line per request follows. Ctrl-C drains and stops.\n\n");
@@ -63,15 +66,17 @@ pub(crate) fn tour(stack: &Stack, took: Duration) -> String {
 }
 
 fn row(name: &str, at: &str, what: &str) -> String {
-    format!("  {name:<11} {at}  {what}\n")
+    let line = format!("  {name:<11} {at}  {what}");
+    format!("{}\n", line.trim_end())
 }
 
 fn url(address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-/// A read of as many services as there are examples, and one request that is refused.
-fn commands(gateway: SocketAddr, routes: &[Route]) -> Vec<String> {
+/// A read of as many services as there are examples, and one request that is refused; each with
+/// what it shows.
+fn commands(gateway: SocketAddr, routes: &[Route]) -> Vec<(String, String)> {
     let mut services = Vec::new();
     let mut commands = Vec::new();
     for route in routes {
@@ -80,15 +85,24 @@ fn commands(gateway: SocketAddr, routes: &[Route]) -> Vec<String> {
         let is_new = !services.contains(&&route.service);
         if is_plain && is_new && route.matches.methods.contain(&Method::GET) {
             services.push(&route.service);
-            commands.push(format!(
-                "curl -i {}{}",
-                url(gateway),
-                example(&route.matches.path)
-            ));
+            let command = format!("curl -i {}{}", url(gateway), example(&route.matches.path));
+            commands.push((command, format!("answered by {}", route.service)));
         }
     }
     commands.truncate(EXAMPLES);
-    commands.push(format!("curl -i --path-as-is {}/a/..%2fb", url(gateway)));
+    let ambiguous = format!("curl -i --path-as-is {}/a/..%2fb", url(gateway));
+    commands.push((
+        ambiguous,
+        "refused: servers disagree on such a path".to_owned(),
+    ));
+    let width = commands
+        .iter()
+        .map(|(command, _)| command.len())
+        .max()
+        .unwrap_or(0);
+    for (command, _) in &mut commands {
+        command.push_str(&" ".repeat(width - command.len()));
+    }
     commands
 }
 
@@ -113,6 +127,10 @@ struct Paint {
 impl Paint {
     fn bold(&self, text: &str) -> String {
         self.paint("1", text)
+    }
+
+    fn dim(&self, text: &str) -> String {
+        self.paint("2", text)
     }
 
     fn link(&self, text: &str) -> String {

@@ -37,15 +37,9 @@ impl Wire {
 
     /// Waits for bytes without holding memory for them. `Ok(false)`: the client closed.
     pub(crate) async fn read_more(&mut self) -> io::Result<bool> {
-        loop {
-            self.stream.readable().await?;
-            self.ahead.reserve(READ_BYTES);
-            match self.stream.try_read_buf(&mut self.ahead) {
-                Ok(count) => return Ok(count > 0),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
-        }
+        self.stream.readable().await?;
+        self.ahead.reserve(READ_BYTES);
+        Ok(self.stream.read_buf(&mut self.ahead).await? > 0)
     }
 
     /// Reads until something is ahead. `Ok(false)`: the client closed.
