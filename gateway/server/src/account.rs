@@ -1,6 +1,5 @@
 //! What is remembered of a request once it is over: one access line and a few counters.
 
-use std::io::Write as _;
 use std::time::Duration;
 
 use gateway_core::rejection::{Rejection, Reply};
@@ -8,6 +7,10 @@ use gateway_core::rejection::{Rejection, Reply};
 use crate::clock;
 use crate::exchange::{Exchange, Outcome, Request};
 use crate::gateway::Gateway;
+
+use line::Line;
+
+mod line;
 
 /// The status of a request whose client left before an answer began; it is never sent.
 const CLIENT_LEFT: u16 = 499;
@@ -39,15 +42,13 @@ impl Gateway {
             }
             self.metrics.count_rejection(code);
         }
-        self.access_log.line(|line| {
-            write_request(line, &exchange.request);
-            append(
-                line,
-                format_args!(",\"route\":{}", exchange.route.name_json),
-            );
-            write_outcome(line, outcome, status.unwrap_or(CLIENT_LEFT), exchange);
-            write_rejection(line, outcome.rejection.as_ref());
-            append(line, format_args!(",\"total_us\":{}}}", took.as_micros()));
+        self.access_log.line(|out| {
+            let mut line = Line::begin(out);
+            write_request(&mut line, &exchange.request);
+            write_exchange(&mut line, exchange, outcome);
+            line.number("status", u64::from(status.unwrap_or(CLIENT_LEFT)));
+            write_rejection(&mut line, outcome.rejection.as_ref());
+            line.number("total_us", micros(took));
         });
     }
 
@@ -61,14 +62,13 @@ impl Gateway {
         let took = clock::now().saturating_duration_since(request.began);
         let Reply { status, code, .. } = rejection.reply();
         self.metrics.count_rejection(code);
-        self.access_log.line(|line| {
-            write_request(line, request);
-            append(
-                line,
-                format_args!(",\"status\":{status},\"bytes_out\":{body_bytes}"),
-            );
-            write_rejection(line, Some(rejection));
-            append(line, format_args!(",\"total_us\":{}}}", took.as_micros()));
+        self.access_log.line(|out| {
+            let mut line = Line::begin(out);
+            write_request(&mut line, request);
+            line.number("status", u64::from(status));
+            line.number("bytes_out", body_bytes);
+            write_rejection(&mut line, Some(rejection));
+            line.number("total_us", micros(took));
         });
     }
 }
@@ -80,77 +80,55 @@ fn is_fault_of_the_service(rejection: &Rejection) -> bool {
     )
 }
 
-fn write_request(line: &mut Vec<u8>, request: &Request) {
-    append(
-        line,
-        format_args!(
-            "{{\"time\":\"{}\",\"request_id\":\"{}\",\"trace_id\":\"{}\",\"peer\":\"{}\"",
-            clock::rfc3339(clock::unix_micros()),
-            request.id,
-            request.trace.trace_id(),
-            request.peer,
-        ),
-    );
-    // Methods, canonical paths and hosts have no character that JSON would have to escape.
+fn write_request(line: &mut Line<'_>, request: &Request) {
+    clock::with_rfc3339(clock::unix_micros(), |time| line.text("time", time));
+    line.text("request_id", request.id.as_str());
+    line.text("trace_id", request.trace.trace_id());
+    line.text("peer", &request.peer.text);
     if let Some(asked) = &request.asked {
-        append(
-            line,
-            format_args!(
-                ",\"method\":\"{}\",\"host\":\"{}\",\"path\":\"{}\"",
-                asked.method, asked.host, asked.path
-            ),
-        );
+        line.text("method", asked.method.as_str());
+        line.text("host", asked.host.name());
+        line.text("path", &asked.path);
     }
 }
 
-fn write_outcome(line: &mut Vec<u8>, outcome: &Outcome, status: u16, exchange: &Exchange) {
-    append(
-        line,
-        format_args!(
-            ",\"status\":{status},\"bytes_in\":{},\"bytes_out\":{},\"service\":\"{}\",\"attempts\":{}",
-            outcome.body_bytes_in,
-            outcome.body_bytes_out,
-            exchange.route().service,
-            outcome.attempts,
-        ),
-    );
-    if let Some(endpoint) = outcome.endpoint {
-        append(line, format_args!(",\"endpoint\":\"{endpoint}\""));
+fn write_exchange(line: &mut Line<'_>, exchange: &Exchange, outcome: &Outcome) {
+    line.text("route", &exchange.route().name);
+    line.text("service", &exchange.route().service);
+    if let Some(endpoint) = &outcome.endpoint {
+        line.text("endpoint", endpoint.text());
     }
+    line.number("attempts", u64::from(outcome.attempts));
+    line.number("bytes_in", outcome.body_bytes_in);
+    line.number("bytes_out", outcome.body_bytes_out);
     let is_cut = outcome.status.is_some() && !outcome.is_complete;
-    for (name, is_so) in [
+    for (key, is_so) in [
         ("connection_reused", outcome.connection_was_reused),
         ("client_left", outcome.client_left),
         ("answer_cut", is_cut),
     ] {
         if is_so {
-            append(line, format_args!(",\"{name}\":true"));
+            line.flag(key);
         }
     }
-    write_timing(line, "connect_us", outcome.connect);
-    write_timing(line, "first_byte_us", outcome.first_byte);
-}
-
-fn write_timing(line: &mut Vec<u8>, name: &str, took: Option<Duration>) {
-    if let Some(took) = took {
-        append(line, format_args!(",\"{name}\":{}", took.as_micros()));
+    for (key, took) in [
+        ("connect_us", outcome.connect),
+        ("first_byte_us", outcome.first_byte),
+    ] {
+        if let Some(took) = took {
+            line.number(key, micros(took));
+        }
     }
 }
 
-/// The code the client was told and, for us, why. The reasons are sentences of our own tables.
-fn write_rejection(line: &mut Vec<u8>, rejection: Option<&Rejection>) {
+/// The code the client was told and, for us, why.
+fn write_rejection(line: &mut Line<'_>, rejection: Option<&Rejection>) {
     if let Some(rejection) = rejection {
-        append(
-            line,
-            format_args!(
-                ",\"code\":\"{}\",\"reason\":\"{rejection}\"",
-                rejection.reply().code
-            ),
-        );
+        line.text("code", rejection.reply().code);
+        line.text("reason", &rejection.to_string());
     }
 }
 
-fn append(line: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    // Writing to a vector cannot fail.
-    let _ = line.write_fmt(text);
+fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
 }

@@ -92,7 +92,7 @@ async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
         let service = &upstream.service;
         service.endpoints().iter().map(|endpoint| {
             let name = service.policy().name.to_string();
-            (name, endpoint.address().to_string(), endpoint.in_flight())
+            (name, endpoint.text().to_owned(), endpoint.in_flight())
         })
     });
     match gateway.metrics.render(in_flight) {

@@ -134,10 +134,11 @@ impl Carriage {
     fn pick(&mut self) -> Option<HttpPeer> {
         let service = &self.exchange.route.upstream.service;
         let picked = service.pick(&self.tried, random::next_u64())?;
-        let address = picked.address();
+        let endpoint = Arc::clone(picked.endpoint());
+        let address = endpoint.address();
         self.in_flight = Some(picked);
         self.attempt_began = clock::now();
-        self.outcome.endpoint = Some(address);
+        self.outcome.endpoint = Some(endpoint);
         self.outcome.attempts += 1;
 
         let timeouts = &service.policy().timeouts;

@@ -1,5 +1,6 @@
 //! The one place that asks what time it is.
 
+use std::cell::RefCell;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Monotonic, for durations and deadlines.
@@ -17,13 +18,39 @@ pub(crate) fn unix_micros() -> u64 {
     u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// `2026-11-24T13:37:00.123456Z`.
-pub(crate) fn rfc3339(unix_micros: u64) -> String {
-    let (seconds, micros) = (unix_micros / 1_000_000, unix_micros % 1_000_000);
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
+/// Spells a moment as `2026-11-24T13:37:00.123456Z`. Most moments of a thread share their second
+/// with the one before, so its spelling is kept.
+pub(crate) fn with_rfc3339<T>(unix_micros: u64, read: impl FnOnce(&str) -> T) -> T {
+    thread_local! {
+        static SPELLED: RefCell<(u64, String)> =
+            const { RefCell::new((u64::MAX, String::new())) };
+    }
+    let (second, micros) = (unix_micros / 1_000_000, unix_micros % 1_000_000);
+    SPELLED.with_borrow_mut(|(spelled, text)| {
+        if *spelled != second {
+            *spelled = second;
+            *text = spell_second(second);
+        }
+        text.truncate(SECOND_CHARS);
+        let mut divisor = 100_000;
+        while divisor > 0 {
+            let digit = u32::try_from(micros / divisor % 10).ok();
+            text.extend(digit.and_then(|digit| char::from_digit(digit, 10)));
+            divisor /= 10;
+        }
+        text.push('Z');
+        read(text)
+    })
+}
+
+/// The length of `2026-11-24T13:37:00.`.
+const SECOND_CHARS: usize = 20;
+
+fn spell_second(unix_seconds: u64) -> String {
+    let (days, second) = (unix_seconds / 86_400, unix_seconds % 86_400);
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.")
 }
 
 /// The date that is so many days after 1970-01-01, in the Gregorian calendar.
@@ -63,7 +90,7 @@ mod tests {
             (4_102_444_799_000_000,  "2099-12-31T23:59:59.000000Z"),
         ];
         for (unix_micros, expected) in cases {
-            assert_eq!(rfc3339(unix_micros), expected);
+            with_rfc3339(unix_micros, |text| assert_eq!(text, expected));
         }
     }
 }

@@ -7,14 +7,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::rejection::Rejection;
 use tokio::net::TcpStream;
 
 use crate::answer::Answer;
 use crate::carrier::Carried;
 use crate::clock;
 use crate::envelope::Unread;
-use crate::exchange::{Exchange, Request};
+use crate::exchange::{Peer, Request};
 use crate::gateway::{Admitted, Gateway, Refused};
 use crate::lifecycle::Phase;
 use crate::wire::Wire;
@@ -24,7 +23,7 @@ use head::Heard;
 mod head;
 
 /// A body that nobody wants is read up to this size to keep its connection.
-const DISCARD_BYTES_MAX: u64 = 64 * 1024;
+const SKIPPED_BYTES_MAX: u64 = 64 * 1024;
 /// How long a client that was told to go may take to do so.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -35,13 +34,14 @@ enum Next {
 }
 
 pub(crate) async fn serve(gateway: &Arc<Gateway>, stream: TcpStream, peer: SocketAddr) {
+    let peer = Peer::new(peer);
     let mut wire = Wire::new(stream);
     let mut phase = gateway.lifecycle.watch_phase();
     loop {
         let next = match head::listen(&mut wire, gateway, &mut phase).await {
-            Heard::Head(length) => exchange(gateway, wire, length, peer).await,
+            Heard::Head(length) => exchange(gateway, wire, length, &peer).await,
             Heard::Refusal(rejection) => {
-                let request = Request::new(peer, clock::now());
+                let request = Request::unread(&peer, clock::now());
                 refuse(gateway, wire, Refused { request, rejection }).await
             }
             Heard::Nothing => Next::Close,
@@ -53,7 +53,7 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, stream: TcpStream, peer: Socke
     }
 }
 
-async fn exchange(gateway: &Arc<Gateway>, mut wire: Wire, length: usize, peer: SocketAddr) -> Next {
+async fn exchange(gateway: &Arc<Gateway>, mut wire: Wire, length: usize, peer: &Arc<Peer>) -> Next {
     let head = wire.ahead.split_to(length);
     let admitted = gateway.admit(&head, peer, clock::now());
     drop(head);
@@ -72,24 +72,23 @@ async fn carry(gateway: &Arc<Gateway>, wire: Wire, admitted: Admitted) -> Next {
 
     let Carried {
         connection,
-        outcome,
+        mut outcome,
         keeps_alive,
     } = carried;
-    let Some((wire, unread)) = connection else {
+    let Some((mut wire, unread)) = connection else {
         gateway.account(&exchange, &outcome, None);
         return Next::Close;
     };
-    let unanswered = outcome
-        .rejection
-        .as_ref()
-        .filter(|_| outcome.status.is_none());
-    if let Some(rejection) = unanswered {
-        let sent = Failure {
-            exchange: &exchange,
-            rejection,
-            unread,
-        };
-        return fail(gateway, wire, sent, &outcome).await;
+    if outcome.status.is_none()
+        && let Some(rejection) = outcome.rejection.clone()
+    {
+        let wants_more = exchange.asked().is_some_and(|asked| asked.keeps_alive);
+        let closes = !wants_more || !unread.is_nothing() || is_closing(gateway);
+        let answer = Answer::new(&rejection, &exchange.request, closes);
+        let was_sent = send(gateway, &mut wire, &answer).await;
+        outcome.body_bytes_out = answer.body_bytes;
+        gateway.account(&exchange, &outcome, Some(&answer.reply));
+        return after_own_answer(wire, unread, was_sent && !answer.reply.closes).await;
     }
     gateway.account(&exchange, &outcome, None);
     if !outcome.is_complete {
@@ -102,36 +101,6 @@ async fn carry(gateway: &Arc<Gateway>, wire: Wire, admitted: Admitted) -> Next {
     part(wire, &unread).await
 }
 
-/// An exchange for which the service gave no answer.
-struct Failure<'a> {
-    exchange: &'a Exchange,
-    rejection: &'a Rejection,
-    unread: Unread,
-}
-
-async fn fail(
-    gateway: &Gateway,
-    mut wire: Wire,
-    failure: Failure<'_>,
-    outcome: &crate::exchange::Outcome,
-) -> Next {
-    let Failure {
-        exchange,
-        rejection,
-        unread,
-    } = failure;
-    let wants_more = exchange.asked().is_some_and(|asked| asked.keeps_alive);
-    let closes = !wants_more || !unread.is_nothing() || is_closing(gateway);
-    let answer = Answer::new(rejection, &exchange.request, closes);
-    let sent = send(gateway, &mut wire, &answer).await;
-    gateway.account(exchange, outcome, Some(&answer.reply));
-    match sent {
-        true if !answer.reply.closes => Next::Listen(wire),
-        true => part(wire, &unread).await,
-        false => Next::Close,
-    }
-}
-
 /// Answers a request that no service is asked for.
 async fn refuse(gateway: &Gateway, mut wire: Wire, refused: Refused) -> Next {
     let Refused { request, rejection } = refused;
@@ -139,23 +108,22 @@ async fn refuse(gateway: &Gateway, mut wire: Wire, refused: Refused) -> Next {
     let mut closes = is_closing(gateway);
     if let Some(asked) = &request.asked {
         unread = Unread::new(asked.framing);
-        closes |= !asked.keeps_alive;
+        closes |= !asked.keeps_alive || asked.expects_continue;
+        closes |= !may_be_skipped(&mut wire, &mut unread);
     }
-    let may_keep = !closes && !rejection.reply().closes;
-    closes |= may_keep && !discard(&mut wire, &mut unread, gateway).await;
-
     let answer = Answer::new(&rejection, &request, closes);
-    let sent = send(gateway, &mut wire, &answer).await;
+    let was_sent = send(gateway, &mut wire, &answer).await;
     gateway.account_refused(&request, &rejection, answer.body_bytes);
-    match sent {
-        true if !answer.reply.closes => Next::Listen(wire),
-        true => {
-            let _ = wire.finish().await;
-            drain(&mut wire).await;
-            Next::Close
-        }
-        false => Next::Close,
+    let keeps = was_sent && !answer.reply.closes && skip(gateway, &mut wire, &mut unread).await;
+    after_own_answer(wire, unread, keeps).await
+}
+
+async fn after_own_answer(mut wire: Wire, unread: Unread, keeps: bool) -> Next {
+    if keeps && unread.is_nothing() {
+        return Next::Listen(wire);
     }
+    farewell(&mut wire).await;
+    Next::Close
 }
 
 fn is_closing(gateway: &Gateway) -> bool {
@@ -171,42 +139,57 @@ async fn send(gateway: &Gateway, wire: &mut Wire, answer: &Answer) -> bool {
     )
 }
 
-/// Reads a small body that nobody wants, so that the next head can be found behind it.
-async fn discard(wire: &mut Wire, unread: &mut Unread, gateway: &Gateway) -> bool {
+/// Whether a body that nobody wants is worth reading for the sake of the next head behind it. What
+/// was read of it already is dropped.
+fn may_be_skipped(wire: &mut Wire, unread: &mut Unread) -> bool {
+    if !drop_ahead(wire, unread) {
+        return false;
+    }
+    match unread {
+        Unread::Nothing => true,
+        Unread::Bytes(left) => *left <= SKIPPED_BYTES_MAX,
+        Unread::Chunks(_) => false,
+    }
+}
+
+/// Drops what lies ahead of a body; `false` when it is not framed as announced.
+fn drop_ahead(wire: &mut Wire, unread: &mut Unread) -> bool {
+    let advanced = unread.advance(&wire.ahead);
+    advanced.is_ok_and(|count| {
+        drop(wire.ahead.split_to(count));
+        true
+    })
+}
+
+/// Reads the rest of a body that may be skipped.
+async fn skip(gateway: &Gateway, wire: &mut Wire, unread: &mut Unread) -> bool {
     let stall = gateway.snapshot.load().deadlines.stall;
     let read = async {
-        let mut budget = DISCARD_BYTES_MAX;
         while !unread.is_nothing() {
-            if wire.ahead.is_empty() && !wire.read_more().await.unwrap_or(false) {
+            if !wire.read_more().await.unwrap_or(false) || !drop_ahead(wire, unread) {
                 return false;
             }
-            let Ok(count) = unread.advance(&wire.ahead) else {
-                return false;
-            };
-            let Some(left) = budget.checked_sub(count as u64) else {
-                return false;
-            };
-            budget = left;
-            drop(wire.ahead.split_to(count));
         }
         true
     };
     tokio::time::timeout(stall, read).await.unwrap_or(false)
 }
 
-/// Closes a connection whose answer was sent. A close with unread bytes would be a reset, which can
-/// overtake the answer; so the client is first given the end of ours and a moment to go.
+/// Closes a connection whose answer was sent.
 async fn part(mut wire: Wire, unread: &Unread) -> Next {
     if !unread.is_nothing() || !wire.ahead.is_empty() {
-        let _ = wire.finish().await;
-        drain(&mut wire).await;
+        farewell(&mut wire).await;
     }
     Next::Close
 }
 
-async fn drain(wire: &mut Wire) {
+/// A close with unread bytes would be a reset, which can overtake the answer; so the client is first
+/// given the end of our side and a moment to go.
+async fn farewell(wire: &mut Wire) {
+    // Whether the client went or not, the connection is closed afterwards.
+    let _ = wire.finish().await;
     let read = async {
-        let mut budget = DISCARD_BYTES_MAX;
+        let mut budget = SKIPPED_BYTES_MAX;
         while let (true, Some(left)) = (
             wire.read_more().await.unwrap_or(false),
             budget.checked_sub(wire.ahead.len() as u64),
@@ -215,6 +198,5 @@ async fn drain(wire: &mut Wire) {
             wire.ahead.clear();
         }
     };
-    // Whether the client went or not, the connection is closed now.
     let _ = tokio::time::timeout(FAREWELL, read).await;
 }

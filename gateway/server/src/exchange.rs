@@ -1,17 +1,36 @@
 //! One request on its way: what is known of it, and how it ended.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gateway_core::head::{Framing, Head};
+use gateway_core::host::Host;
 use gateway_core::ids::{RequestId, Trace};
 use gateway_core::rejection::Rejection;
 use gateway_core::route::Route;
+use gateway_upstream::Endpoint;
 use http::Method;
 
 use crate::snapshot::{RouteState, Snapshot};
 use crate::{clock, random};
+
+/// Who is at the other end of a connection.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) ip: IpAddr,
+    /// Address and port as they are logged.
+    pub(crate) text: String,
+}
+
+impl Peer {
+    pub(crate) fn new(address: SocketAddr) -> Arc<Self> {
+        Arc::new(Self {
+            ip: address.ip(),
+            text: address.to_string(),
+        })
+    }
+}
 
 /// What the gateway knows of a request, also of one it could not read.
 #[derive(Debug)]
@@ -19,7 +38,7 @@ pub(crate) struct Request {
     pub(crate) id: RequestId,
     pub(crate) trace: Trace,
     pub(crate) began: Instant,
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: Arc<Peer>,
     /// `None` when the head could not be read.
     pub(crate) asked: Option<Asked>,
 }
@@ -30,36 +49,46 @@ pub(crate) struct Asked {
     pub(crate) method: Method,
     /// Canonical, without the query: queries carry what does not belong in logs.
     pub(crate) path: String,
-    pub(crate) host: String,
+    pub(crate) host: Host,
     pub(crate) framing: Framing,
     pub(crate) keeps_alive: bool,
+    pub(crate) expects_continue: bool,
 }
 
 impl Request {
-    pub(crate) fn new(peer: SocketAddr, began: Instant) -> Self {
+    /// A request of which nothing could be read.
+    pub(crate) fn unread(peer: &Arc<Peer>, began: Instant) -> Self {
         Self {
-            id: RequestId::new(clock::unix_micros() / 1000, random::next_u128()),
-            trace: Trace::next(None, random::next_u128(), random::next_u64()),
+            id: new_id(),
+            trace: trace(None),
             began,
-            peer,
+            peer: Arc::clone(peer),
             asked: None,
         }
     }
 
-    /// Takes over what a sound head says; ids only from a peer that is trusted.
-    pub(crate) fn learn(&mut self, head: &Head<'_>, peer_is_trusted: bool) {
-        let id = head.only("x-request-id").filter(|_| peer_is_trusted);
-        self.id = id.and_then(RequestId::parse).unwrap_or(self.id);
-        if let Some(parent) = head.only("traceparent") {
-            self.trace = Trace::next(Some(parent), random::next_u128(), random::next_u64());
+    /// A request with a sound head. Its id is taken over from a peer that is trusted.
+    pub(crate) fn read(
+        head: &Head<'_>,
+        peer: &Arc<Peer>,
+        peer_is_trusted: bool,
+        began: Instant,
+    ) -> Self {
+        let told = head.only("x-request-id").filter(|_| peer_is_trusted);
+        Self {
+            id: told.and_then(RequestId::parse).unwrap_or_else(new_id),
+            trace: trace(head.only("traceparent")),
+            began,
+            peer: Arc::clone(peer),
+            asked: Some(Asked {
+                method: head.method.clone(),
+                path: head.path.as_ref().to_owned(),
+                host: head.host.clone(),
+                framing: head.framing,
+                keeps_alive: head.keeps_alive,
+                expects_continue: head.expects_continue,
+            }),
         }
-        self.asked = Some(Asked {
-            method: head.method.clone(),
-            path: head.path.as_ref().to_owned(),
-            host: head.host.name().to_owned(),
-            framing: head.framing,
-            keeps_alive: head.keeps_alive,
-        });
     }
 
     pub(crate) fn is_head_method(&self) -> bool {
@@ -67,6 +96,14 @@ impl Request {
             .as_ref()
             .is_some_and(|asked| asked.method == Method::HEAD)
     }
+}
+
+fn new_id() -> RequestId {
+    RequestId::new(clock::unix_micros() / 1000, random::next_u128())
+}
+
+fn trace(parent: Option<&[u8]>) -> Trace {
+    Trace::next(parent, random::next_u128(), random::next_u64())
 }
 
 /// A request that was let through, with the one snapshot it sees from first to last.
@@ -96,7 +133,7 @@ pub(crate) struct Outcome {
     /// Why there was no answer of the service, or no whole one.
     pub(crate) rejection: Option<Rejection>,
     pub(crate) client_left: bool,
-    pub(crate) endpoint: Option<SocketAddr>,
+    pub(crate) endpoint: Option<Arc<Endpoint>>,
     pub(crate) attempts: u32,
     pub(crate) connection_was_reused: bool,
     pub(crate) connect: Option<Duration>,

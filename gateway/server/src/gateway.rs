@@ -1,6 +1,5 @@
 //! The gateway as every connection sees it, and the decision whether a request may go on.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +10,7 @@ use gateway_core::rejection::Rejection;
 
 use crate::access_log::AccessLog;
 use crate::carrier::Carrier;
-use crate::exchange::{Exchange, Request};
+use crate::exchange::{Exchange, Peer, Request};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
@@ -46,17 +45,16 @@ impl Gateway {
     pub(crate) fn admit(
         &self,
         bytes: &[u8],
-        peer: SocketAddr,
+        peer: &Arc<Peer>,
         began: Instant,
     ) -> Result<Admitted, Box<Refused>> {
         let snapshot = self.snapshot.load_full();
-        let mut request = Request::new(peer, began);
         let head = match Head::parse(bytes, &snapshot.limits) {
             Ok(head) => head,
-            Err(error) => return Err(Refused::boxed(request, error)),
+            Err(error) => return Err(Refused::boxed(Request::unread(peer, began), error)),
         };
-        let peer_is_trusted = snapshot.trusts(peer.ip());
-        request.learn(&head, peer_is_trusted);
+        let peer_is_trusted = snapshot.trusts(peer.ip);
+        let request = Request::read(&head, peer, peer_is_trusted, began);
 
         let route = match snapshot.find(&head) {
             Ok(route) => Arc::clone(route),
@@ -69,7 +67,7 @@ impl Gateway {
         let hop = Hop {
             request_id: &request.id,
             trace: &request.trace,
-            peer: peer.ip(),
+            peer: peer.ip,
             peer_is_trusted,
             scheme: "http",
         };

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::answer::Answer;
 use crate::clock;
 use crate::connection;
-use crate::exchange::Request;
+use crate::exchange::{Peer, Request};
 use crate::gateway::Gateway;
 use crate::lifecycle::draining;
 use crate::spawn::spawn;
@@ -74,7 +74,7 @@ fn greet(gateway: &Arc<Gateway>, stream: TcpStream, peer: SocketAddr) {
 
 /// Over the ceiling there is one answer and no waiting for anything.
 fn turn_away(gateway: &Gateway, stream: &TcpStream, peer: SocketAddr) {
-    let request = Request::new(peer, clock::now());
+    let request = Request::unread(&Peer::new(peer), clock::now());
     let answer = Answer::new(&Rejection::TooManyConnections, &request, true);
     // A fresh socket has room for an answer; if not, the close says it all.
     let _ = stream.try_write(&answer.bytes);

@@ -29,8 +29,6 @@ pub(crate) struct Snapshot {
 #[derive(Debug)]
 pub(crate) struct RouteState {
     pub(crate) route: Route,
-    /// The name as it stands in a JSON string.
-    pub(crate) name_json: String,
     pub(crate) upstream: Arc<Upstream>,
     /// Until an exchange must be over.
     pub(crate) timeout: Duration,
@@ -103,7 +101,6 @@ impl RouteState {
         let mut named = services.iter();
         let upstream = named.find(|known| known.service.policy().name == route.service)?;
         Some(Self {
-            name_json: serde_json::Value::from(&*route.name).to_string(),
             timeout: route
                 .timeout
                 .unwrap_or(upstream.service.policy().timeouts.exchange),

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Debug)]
 pub struct Endpoint {
     address: SocketAddr,
+    text: String,
     in_flight: AtomicUsize,
 }
 
@@ -14,6 +15,7 @@ impl Endpoint {
     pub(crate) fn new(address: SocketAddr) -> Self {
         Self {
             address,
+            text: address.to_string(),
             in_flight: AtomicUsize::new(0),
         }
     }
@@ -21,6 +23,12 @@ impl Endpoint {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address as it is logged.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Exchanges begun here and not over yet.
@@ -47,8 +55,8 @@ impl InFlight {
     }
 
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.endpoint.address
+    pub fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
     }
 
     /// The place of the endpoint in its service, to be named in `tried` when another is picked.

@@ -60,6 +60,35 @@ async fn a_refused_request_is_told_why_and_keeps_a_connection_that_is_sound() {
     }
 }
 
+/// Such a client sends its body only once it is told to; nobody must wait for it.
+#[tokio::test]
+async fn a_refused_client_that_waits_for_continue_is_answered_at_once() {
+    let service = Upstream::start([ok("fine")]).await;
+    let edge = edge_with_limits(&service).await;
+    let mut client = edge.connect().await;
+    let request =
+        "POST /nothing HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n";
+    let answer = client.ask(request).await;
+    assert_eq!(
+        (answer.status, answer.field("connection")),
+        (404, Some("close"))
+    );
+}
+
+#[tokio::test]
+async fn a_small_body_may_still_be_on_its_way_when_the_answer_comes() {
+    let service = Upstream::start([ok("fine")]).await;
+    let edge = edge_with_limits(&service).await;
+    let mut client = edge.connect().await;
+    let head = "POST /nothing HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n";
+    assert_eq!(
+        client.ask(head).await.field("connection"),
+        Some("keep-alive")
+    );
+    client.say("123456789").await;
+    assert_eq!(client.get("/served/x").await.text(), "fine");
+}
+
 #[tokio::test]
 async fn a_405_names_the_methods_that_are_allowed() {
     let service = Upstream::start([ok("fine")]).await;
@@ -77,12 +106,8 @@ async fn an_unwanted_body_that_is_too_large_to_skip_costs_the_connection() {
     let service = Upstream::start([ok("fine")]).await;
     let edge = edge_with_limits(&service).await;
     let mut client = edge.connect().await;
-    let body = "x".repeat(70_000);
-    let head = format!(
-        "POST /nothing HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    let answer = client.ask(head + &body).await;
+    let head = "POST /nothing HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\n";
+    let answer = client.ask(format!("{head}only the beginning")).await;
     assert_eq!(
         (answer.status, answer.field("connection")),
         (404, Some("close"))

@@ -1,6 +1,10 @@
 //! The gateway on real sockets: clients and services are scripted byte by byte.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
 
 mod client;
 mod edge;
