@@ -17,6 +17,7 @@ mod layout;
 mod memory;
 mod peer;
 mod process;
+mod reload;
 mod report;
 mod round;
 mod sink;
@@ -32,6 +33,7 @@ use thiserror::Error;
 
 pub use edge::{EdgeOptions, edge};
 pub use idle::{IdleOptions, idle};
+pub use reload::{ReloadOptions, large_file, reload};
 
 /// What a finished bench has to say besides its report.
 #[derive(Clone, Debug)]
@@ -41,6 +43,8 @@ pub struct Outcome {
     pub files: Vec<PathBuf>,
     /// Rows that should have been there: the run is not a result for them.
     pub missing: Vec<&'static str>,
+    /// The promise that the figures break, in words.
+    pub broken: Option<String>,
 }
 
 #[derive(Debug, Error)]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use load::bench::{self, BenchError, EdgeOptions, IdleOptions, Outcome};
+use load::bench::{self, BenchError, EdgeOptions, IdleOptions, Outcome, ReloadOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// 128 + SIGINT, as a shell has it.
@@ -33,6 +33,8 @@ enum Bench {
     Edge(Edge),
     /// Memory per idle keep-alive connection.
     Idle(Idle),
+    /// What a reload of 5,000 routes costs the requests under way.
+    Reload(Reload),
 }
 
 #[derive(Debug, Args)]
@@ -63,6 +65,18 @@ struct Idle {
 }
 
 #[derive(Debug, Args)]
+struct Reload {
+    /// Times both phases are measured.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Length of one phase.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
 struct Common {
     /// The gateway's binary; without it the run lacks its row and fails at its end.
     #[arg(long, value_name = "PATH")]
@@ -84,7 +98,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         _ = terminated.recv() => return Ok(ExitCode::from(INTERRUPTED)),
     };
     show(&outcome)?;
-    if outcome.missing.is_empty() {
+    if outcome.missing.is_empty() && outcome.broken.is_none() {
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::FAILURE)
@@ -124,6 +138,20 @@ async fn run(bench: Bench) -> Result<Outcome, BenchError> {
             })
             .await
         }
+        Bench::Reload(Reload {
+            rounds,
+            seconds,
+            common,
+        }) => {
+            let Common { tollgate, out } = common;
+            bench::reload(ReloadOptions {
+                rounds,
+                seconds,
+                tollgate,
+                out,
+            })
+            .await
+        }
     }
 }
 
@@ -135,6 +163,9 @@ fn show(outcome: &Outcome) -> anyhow::Result<()> {
     }
     for name in &outcome.missing {
         writeln!(stdout, "missing: {name} was not measured (see --tollgate)")?;
+    }
+    if let Some(promise) = &outcome.broken {
+        writeln!(stdout, "broken: {promise}")?;
     }
     Ok(())
 }

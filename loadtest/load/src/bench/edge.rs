@@ -96,6 +96,7 @@ pub async fn edge(options: EdgeOptions) -> Result<Outcome, BenchError> {
         table,
         files,
         missing: report.missing,
+        broken: None,
     })
 }
 

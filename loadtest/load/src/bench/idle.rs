@@ -112,6 +112,7 @@ pub async fn idle(options: IdleOptions) -> Result<Outcome, BenchError> {
         table,
         files,
         missing: report.missing,
+        broken: None,
     })
 }
 

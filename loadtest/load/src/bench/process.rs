@@ -84,6 +84,11 @@ impl Process {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Has it load its configuration again.
+    pub(super) fn hang_up(&self) {
+        signal("HUP", self.child.id());
+    }
+
     /// The end of what it printed.
     pub(super) fn said(&self) -> String {
         let said = fs::read(&self.output).unwrap_or_default();
