@@ -13,7 +13,7 @@ use crate::bounds;
 use crate::document::NodeId;
 use crate::gateway::{AccessLog, Deadlines, Gateway};
 use crate::reader::{Field, Located, Reading};
-use crate::units::Address;
+use crate::units::{Address, Flag};
 use crate::written;
 
 mod header;
@@ -66,10 +66,9 @@ fn compile_limits(file: &written::File, reading: Reading<'_>) -> Limits {
         && target > head
     {
         let finding = reading.find(given.node, "expected a target that fits into a head");
-        let finding = finding.note(format!("a head has at most {head}"));
         reading.report.add(match limits.head.given() {
-            Some(head) => finding.other(reading.span(head.node), "the head"),
-            None => finding,
+            Some(head) => finding.other(reading.span(head.node), "the largest head"),
+            None => finding.note(format!("a head has at most {head} by default")),
         });
     }
     Limits {
@@ -155,6 +154,8 @@ fn compile_addresses(file: &written::File, reading: Reading<'_>) -> (Vec<SocketA
     let mut listen: Vec<SocketAddr> = taken.iter().map(|taken| taken.address).collect();
     if listen.is_empty() {
         listen.push(bounds::LISTEN_ADDRESS);
+    }
+    if file.listen.is_absent() {
         taken.push(Taken {
             address: bounds::LISTEN_ADDRESS,
             node: None,
@@ -164,27 +165,37 @@ fn compile_addresses(file: &written::File, reading: Reading<'_>) -> (Vec<SocketA
 }
 
 fn compile_admin(file: &written::File, taken: &mut Vec<Taken>, reading: Reading<'_>) -> SocketAddr {
-    let admin = file.admin.value();
-    let Some(address) = admin.and_then(|admin| admin.address.given()) else {
-        if file.admin.is_absent() {
-            check_default_admin(taken, reading);
-        }
-        return bounds::ADMIN_ADDRESS;
+    let absent = written::Admin::default();
+    let admin = match &file.admin {
+        Field::Absent => &absent,
+        Field::Broken => return bounds::ADMIN_ADDRESS,
+        Field::Given(admin) => &admin.value,
     };
-    let may_be_exposed = admin.is_some_and(|admin| match &admin.exposed {
+    match &admin.address {
+        Field::Absent => check_default_admin(taken, reading),
+        Field::Broken => {}
+        Field::Given(address) => {
+            check_exposure(address, &admin.exposed, reading);
+            take(taken, address, reading);
+            return address.value.0;
+        }
+    }
+    bounds::ADMIN_ADDRESS
+}
+
+/// Whoever reaches the admin listener may read it, so reaching it from elsewhere takes a word.
+fn check_exposure(address: &Located<Address>, exposed: &Field<Flag>, reading: Reading<'_>) {
+    let may_be_exposed = match exposed {
         Field::Absent => false,
         Field::Broken => true,
         Field::Given(flag) => flag.value.0,
-    });
+    };
     if !address.value.0.ip().to_canonical().is_loopback() && !may_be_exposed {
         let message = "other machines could reach the admin address, which asks for no password";
         let note = "use 127.0.0.1, or allow it with `exposed: true`";
-        reading
-            .report
-            .add(reading.find(address.node, message).note(note));
+        let finding = reading.find(address.node, message);
+        reading.report.add(finding.note(note));
     }
-    take(taken, address, reading);
-    address.value.0
 }
 
 /// Where `admin` says nothing, a listener may still stand on its default.

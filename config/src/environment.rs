@@ -59,10 +59,11 @@ impl Environment {
 
     /// These variables and no others, for tests and tools.
     #[must_use]
-    pub fn of<const N: usize>(variables: [(&str, &str); N], cores: usize) -> Self {
-        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    pub fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>, cores: usize) -> Self {
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let variables = variables.into_iter().map(owned).collect();
         Self {
-            variables: Variables::Given(variables.into()),
+            variables: Variables::Given(variables),
             cores,
         }
     }

@@ -98,8 +98,9 @@ impl Refused {
 }
 
 impl de::Error for Refused {
-    fn custom<T: std::fmt::Display>(message: T) -> Self {
-        Self::new("", message.to_string())
+    /// What a scalar says of its text; [`Reader::read_scalar`] knows what was expected.
+    fn custom<T: std::fmt::Display>(note: T) -> Self {
+        Self::new("", note.to_string())
     }
 }
 
@@ -261,9 +262,9 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         visitor.visit_seq(access::ListAccess::new(self.reading, items))
     }
 
-    /// Only the names of struct fields come this way.
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        visitor.visit_str(self.reading.document.text(self.node))
+    /// As-written types say what they want, so nothing comes this way.
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refused> {
+        Err(Refused::new("no key takes this", self.found()))
     }
 
     forward_to_deserialize_any! {
@@ -272,7 +273,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
     }
 }
 
-/// Reads a field in two steps: the value, or `None` once its problem is reported; then its place.
+/// Reads a value, or reports why not.
 fn read_field<'a, S: DeserializeSeed<'a>>(reader: Reader<'a>, seed: S) -> Option<S::Value> {
     let read = seed.deserialize(reader);
     read.map_err(|refused| reader.reading.refuse(reader.node, refused))

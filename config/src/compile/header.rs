@@ -53,7 +53,8 @@ impl Seen {
             self.names.insert(name.clone(), node);
             return true;
         };
-        let finding = reading.find(node, format!("the field `{name}` is there twice"));
+        let written = shown(reading.document.text(node));
+        let finding = reading.find(node, format!("the field `{written}` is there twice"));
         reading
             .report
             .add(finding.other(reading.span(first), "it is already here"));
@@ -82,7 +83,12 @@ fn parse_name(text: &str, node: NodeId, reading: Reading<'_>) -> Option<HeaderNa
             node,
             "expected the name of a header field, such as `X-Team`",
         );
-        let note = reading.note_on(node, "letters, digits and `-`, without a colon or spaces");
+        // A key stands in the file as it is; whatever else has a `${` was filled in.
+        let is_key = text == reading.document.text(node);
+        let note = match is_key && text.contains("${") {
+            true => "keys are not filled in from the environment".to_owned(),
+            false => reading.note_on(node, "letters, digits and `-`, without a colon or spaces"),
+        };
         reading.report.add(finding.note(note));
         return None;
     };

@@ -36,17 +36,17 @@ impl Excerpt {
         let end = span.end.clamp(start, line.end);
         let marked = source.slice(&(start..end));
 
-        let before = cut_front(printable(source.slice(&(line.start..start))));
-        let shown = cut_back(printable(marked), MARKED_WIDTH_MAX);
+        let before = cut_front(printable(last_chars(source.slice(&(line.start..start)))));
+        let shown = cut_back(printable(first_chars(marked)), MARKED_WIDTH_MAX);
         // What is cut already does not go on behind the cut.
-        let is_cut = width(&shown) < width(&printable(marked));
+        let is_cut = width(&shown) < width(&printable(first_chars(marked)));
         let rest = if is_cut {
             ""
         } else {
             source.slice(&(end..line.end))
         };
         let left = LINE_WIDTH_MAX.saturating_sub(width(&before) + width(&shown));
-        let after = cut_back(printable(rest), left.max(CUT.len()));
+        let after = cut_back(printable(first_chars(rest)), left.max(CUT.len()));
         Self {
             line: position.line,
             column: position.column,
@@ -125,12 +125,26 @@ impl Excerpt {
 
 /// A text of the file as it is quoted in a message.
 pub(crate) fn shown(text: &str) -> String {
-    cut_back(printable(text), MARKED_WIDTH_MAX)
+    cut_back(printable(first_chars(text)), MARKED_WIDTH_MAX)
 }
 
 /// A sentence of ours, which may quote a text of any length and content.
 pub(crate) fn said(sentence: &str) -> String {
-    cut_back(printable(sentence), SENTENCE_WIDTH_MAX)
+    cut_back(printable(first_chars(sentence)), SENTENCE_WIDTH_MAX)
+}
+
+/// Characters looked at on either side: a line may be megabytes long, and only its end shows.
+const CHARS_MAX: usize = 1_000;
+
+fn first_chars(text: &str) -> &str {
+    text.char_indices()
+        .nth(CHARS_MAX)
+        .map_or(text, |(end, _)| text.get(..end).unwrap_or(text))
+}
+
+fn last_chars(text: &str) -> &str {
+    let first = text.char_indices().rev().nth(CHARS_MAX);
+    first.map_or(text, |(start, _)| text.get(start..).unwrap_or(text))
 }
 
 /// The text with nothing in it that would move a terminal's cursor or turn its direction.

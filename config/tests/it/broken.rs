@@ -21,6 +21,9 @@ fn environment() -> Environment {
             ("TWO_LINES", "s3cr3t\r\ns3cr3t"),
             ("HUGE", "777777"),
             ("ENDPOINT", "localhost:8081"),
+            ("HEADER", "x-s3cr3t"),
+            ("SIZE", "777777B"),
+            ("SMALL_SIZE", "7777B"),
         ],
         2,
     )
@@ -79,7 +82,7 @@ fn every_broken_file_is_answered_word_for_word() {
 fn no_answer_shows_a_value_of_the_environment() {
     for file in broken_files() {
         let answer = answer(&file);
-        for value in [SECRET, "777777"] {
+        for value in [SECRET, "7777"] {
             assert!(!answer.contains(value), "{}:\n{answer}", file.display());
         }
     }

@@ -187,3 +187,9 @@ fn problems_without_number_are_counted_and_not_kept() {
         "{rendered}"
     );
 }
+
+#[test]
+fn problems_on_one_long_line_are_not_each_as_long() {
+    let text = format!("services: {{ {} }}", "a, ".repeat(100_000));
+    check(text.as_bytes());
+}
