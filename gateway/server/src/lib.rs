@@ -10,6 +10,7 @@ mod account;
 mod admin;
 mod answer;
 mod carrier;
+mod ceiling;
 mod clock;
 mod connection;
 mod envelope;

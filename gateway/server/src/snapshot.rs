@@ -12,6 +12,7 @@ use gateway_core::routes::{Miss, RouteTable};
 use gateway_upstream::Service;
 use tollgate_config::{Deadlines, Gateway as Config};
 
+use crate::ceiling;
 use crate::metrics::{Metrics, RouteMetrics, ServiceMetrics};
 
 #[derive(Debug)]
@@ -62,7 +63,10 @@ impl Snapshot {
         let routes = config.routes.routes().iter();
         let routes = routes.filter_map(|route| RouteState::build(route, &services, metrics));
         Self {
-            limits: config.limits.clone(),
+            limits: Limits {
+                connections_max: ceiling::connections_max(config.limits.connections_max),
+                ..config.limits.clone()
+            },
             deadlines: config.deadlines,
             trusted_proxies: config.trusted_proxies.clone(),
             table: config.routes.clone(),

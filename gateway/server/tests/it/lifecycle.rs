@@ -163,6 +163,28 @@ async fn a_lame_duck_still_serves_new_connections_and_ends_them() {
 }
 
 #[tokio::test]
+async fn a_request_on_its_way_when_the_drain_begins_is_answered() {
+    let service = Upstream::start([ok("fine")]).await;
+    let edge = Edge::before(service.address).await;
+    let mut used = edge.connect().await;
+    assert_eq!(used.get("/").await.status, 200);
+    let mut new = edge.connect().await;
+    while !edge.admin("/metrics").await.1.contains("connections 2") {}
+
+    let (stopped, ()) = tokio::join!(edge.running.stop(Some(Duration::ZERO)), async {
+        while !edge.admin("/readyz").await.1.contains("under way") {}
+        for client in [&mut used, &mut new] {
+            let answer = client.get("/").await;
+            assert_eq!(
+                (answer.status, answer.field("connection")),
+                (200, Some("close"))
+            );
+        }
+    });
+    assert!(stopped);
+}
+
+#[tokio::test]
 async fn the_drain_deadline_ends_what_does_not_end() {
     let service = Upstream::start([Step::Hang]).await;
     let config = everything_to(&[service.address]);
