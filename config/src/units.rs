@@ -1,8 +1,7 @@
 //! Scalars as they are written: numbers that carry their unit, addresses, words.
 //!
 //! Each has one spelling, a sentence on what was expected, and a schema that editors check against.
-//! In the schema every one of them is a string or what YAML makes of it unquoted, and may also be
-//! filled in from the environment.
+//! In the schema each may also be filled in from the environment.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -98,7 +97,7 @@ fn split_unit(text: &str) -> (&str, &str) {
 }
 
 /// A pattern that also lets a value through that is filled in from the environment.
-fn or_variable(pattern: &str) -> String {
+pub(crate) fn or_variable(pattern: &str) -> String {
     format!("^({pattern})$|\\$\\{{")
 }
 

@@ -37,8 +37,10 @@ pub(crate) struct File {
     /// front. From everybody else they are dropped.
     pub(crate) trusted_proxies: Field<Vec<Field<Network>>>,
     /// What requests can be sent to, by name.
+    #[schemars(extend("propertyNames" = { "pattern": "^[a-z][a-z0-9_-]{0,62}$" }))]
     pub(crate) services: Field<Entries<Service>>,
     /// Which requests go where. The most specific route wins, whatever the order.
+    #[schemars(extend("minItems" = 1))]
     pub(crate) routes: Field<Vec<Field<Route>>>,
 }
 

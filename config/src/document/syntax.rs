@@ -4,6 +4,9 @@ use crate::report::Finding;
 use crate::source::{Source, Span};
 
 /// What the parser says, what it means, what to do. The first entry that is found counts.
+///
+/// The parser has no codes for its complaints, only sentences. The corpus of broken files holds each
+/// entry that matters, so a parser that finds other words is noticed.
 #[rustfmt::skip]
 const PLAIN_WORDS: &[(&str, &str, &str)] = &[
     ("unknown anchor",
@@ -23,8 +26,6 @@ const PLAIN_WORDS: &[(&str, &str, &str)] = &[
     ("mapping values are not allowed",
         "a `:` is not allowed here", "text that has `: ` in it needs quotes"),
     ("simple key expect",
-        "a `:` is missing after this key", "write it as `key: value`"),
-    ("simple key expected",
         "a `:` is missing after this key", "write it as `key: value`"),
     ("illegal placement of ':'",
         "a `:` is not allowed here", "quote text that has a `: ` in it"),

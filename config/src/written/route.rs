@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::reader::{Entries, Field};
-use crate::units::{Size, Text, Time};
+use crate::units::{Size, Text, Time, or_variable};
+
+/// Whole segments; for the schema only.
+const PREFIX: &str = "(/[^/{}]+)+";
 
 /// Which requests go to which service, and what changes on the way.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -17,6 +20,8 @@ pub(crate) struct Route {
     /// method. `{id}` stands for one segment, `{rest*}` at the end for all that remain.
     #[serde(rename = "match")]
     #[schemars(extend(
+        "type" = "string",
+        "pattern" = or_variable("([A-Z]+(,[A-Z]+)* +)?/\\S*"),
         "examples" = ["POST /money/transfers", "GET /members/{id}", "/money/{rest*}"]))]
     pub(crate) matches: Field<Text>,
     /// Only for this host, or with `*.example.com` for all below it.
@@ -27,10 +32,10 @@ pub(crate) struct Route {
     /// The service that answers.
     pub(crate) to: Field<Text>,
     /// A prefix of the path to take away before the service sees it.
-    #[schemars(extend("examples" = ["/money"]))]
+    #[schemars(extend("type" = "string", "pattern" = or_variable(PREFIX), "examples" = ["/money"]))]
     pub(crate) strip: Field<Text>,
     /// A prefix to put in front of the path, after `strip`.
-    #[schemars(extend("examples" = ["/v1"]))]
+    #[schemars(extend("type" = "string", "pattern" = or_variable(PREFIX), "examples" = ["/v1"]))]
     pub(crate) add: Field<Text>,
     /// The largest request body; by default `limits.body`.
     pub(crate) body: Field<Size>,
