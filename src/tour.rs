@@ -10,6 +10,8 @@ use gateway_core::route::Route;
 use http::Method;
 use tollgate::Stack;
 
+/// Why a file brings no pay services up.
+const NO_PAY: &str = "the file names no membership, banking, money and remittance on loopback";
 /// Requests that are proposed.
 const EXAMPLES: usize = 3;
 
@@ -49,8 +51,10 @@ pub(crate) fn tour(stack: &Stack, took: Duration) -> String {
         text.push_str(&row(
             "pay admin",
             &paint.link(&url(pay.admin)),
-            "/faults /requests",
+            "/faults /requests /ledger",
         ));
+    } else {
+        text.push_str(&row("pay", "not started", NO_PAY));
     }
     if let Some(gateway) = addresses.listen.first() {
         text.push_str(&format!("\n  {}\n", paint.bold("try")));

@@ -29,7 +29,7 @@ pub(crate) struct Up {
     #[arg(long, value_name = "COUNT", default_value_t = pay::Sizes::default().remittances)]
     remittances: u32,
     /// How much the process says of itself on standard error
-    #[arg(long, value_enum, default_value = "warn")]
+    #[arg(long, value_enum, default_value = "info")]
     log: Level,
 }
 

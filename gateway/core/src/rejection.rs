@@ -37,6 +37,13 @@ pub enum Rejection {
     Internal,
 }
 
+/// The rejections that are a service's fault and nobody else's.
+pub const SERVICE_FAULTS: [Rejection; 3] = [
+    Rejection::UpstreamUnreachable,
+    Rejection::UpstreamTimeout,
+    Rejection::UpstreamBroken,
+];
+
 /// What a client is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reply {

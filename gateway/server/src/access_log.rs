@@ -129,6 +129,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn write_lines(shared: &Shared, mut sink: Sink) {
     let mut gathered = Vec::new();
+    let mut is_failing = false;
     loop {
         let orders = wait_for_orders(shared);
         if !orders.stop {
@@ -141,7 +142,16 @@ fn write_lines(shared: &Shared, mut sink: Sink) {
         for shard in &shared.shards {
             gathered.append(&mut lock(shard));
         }
-        sink.write(&gathered, &shared.dropped);
+        is_failing = match sink.write(&gathered) {
+            Ok(()) => false,
+            Err(error) => {
+                shared.dropped.inc_by(count_lines(&gathered));
+                if !is_failing {
+                    tracing::error!(%error, "access lines cannot be written and are lost until they can");
+                }
+                true
+            }
+        };
         gathered.clear();
         if orders.stop {
             return;
@@ -191,17 +201,17 @@ impl Sink {
         }
     }
 
-    fn write(&mut self, lines: &[u8], dropped: &IntCounter) {
-        let written = match self {
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        match self {
             Self::Stdout => write_all(&mut io::stdout().lock(), lines),
             Self::Stderr => write_all(&mut io::stderr().lock(), lines),
             Self::File { file, .. } => write_all(file, lines),
-        };
-        if let Err(error) = written {
-            dropped.inc_by(lines.iter().filter(|byte| **byte == b'\n').count() as u64);
-            tracing::error!(%error, "access lines could not be written and are lost");
         }
     }
+}
+
+fn count_lines(lines: &[u8]) -> u64 {
+    lines.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
 fn write_all(sink: &mut impl Write, lines: &[u8]) -> io::Result<()> {

@@ -37,9 +37,7 @@ impl Gateway {
         }
         if let Some(rejection) = &outcome.rejection {
             let code = rejection.reply().code;
-            if is_fault_of_the_service(rejection) {
-                upstream.metrics.count_failure(code);
-            }
+            upstream.metrics.count_failure(code);
             self.metrics.count_rejection(code);
         }
         self.access_log.line(|out| {
@@ -71,13 +69,6 @@ impl Gateway {
             line.number("total_us", micros(took));
         });
     }
-}
-
-fn is_fault_of_the_service(rejection: &Rejection) -> bool {
-    matches!(
-        rejection,
-        Rejection::UpstreamBroken | Rejection::UpstreamTimeout | Rejection::UpstreamUnreachable
-    )
 }
 
 fn write_request(line: &mut Line<'_>, request: &Request) {

@@ -36,6 +36,9 @@ const ATTEMPTS_MAX: usize = 3;
 /// Connections to services kept for reuse, all services together.
 const POOL_CONNECTIONS: usize = 4096;
 
+/// Fields of an answer that are between us and the service; pingora minds the framing itself.
+const ENDS_AT_THIS_HOP: [&str; 3] = ["keep-alive", "proxy-connection", "upgrade"];
+
 pub(crate) struct Carrier {
     proxy: Arc<HttpProxy<Hooks>>,
 }
@@ -320,6 +323,9 @@ impl ProxyHttp for Hooks {
         }
         carriage.outcome.first_byte = carriage.since_attempt();
         carriage.outcome.status = Some(response.status.as_u16());
+        for name in ENDS_AT_THIS_HOP {
+            response.remove_header(name);
+        }
         let rules = &carriage.exchange.route().response_fields;
         for name in &rules.remove {
             response.remove_header(name);

@@ -18,6 +18,8 @@ use crate::spawn::spawn;
 
 /// How long accepting rests when the system has no more file descriptors.
 const REST: Duration = Duration::from_millis(50);
+/// The kernel's queue is shorter; whoever keeps coming after that must not keep the process.
+const WAITING_MAX: usize = 4096;
 
 /// Accepts until the drain begins.
 pub(crate) async fn accept(gateway: Arc<Gateway>, listener: TcpListener) {
@@ -29,16 +31,24 @@ pub(crate) async fn accept(gateway: Arc<Gateway>, listener: TcpListener) {
         }
     }
     // What the kernel accepted for us before the socket closes is served, not reset.
-    while let Some(accepted) = accept_waiting(&listener).await {
-        take(&gateway, Ok(accepted)).await;
+    match listener.into_std() {
+        Ok(listener) => accept_waiting(&gateway, &listener),
+        Err(error) => tracing::warn!(%error, "connections that wait to be accepted are reset"),
     }
 }
 
-async fn accept_waiting(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
-    tokio::time::timeout(Duration::ZERO, listener.accept())
-        .await
-        .ok()?
-        .ok()
+/// Asks the kernel itself: the runtime may not have heard yet of what arrived last.
+fn accept_waiting(gateway: &Arc<Gateway>, listener: &std::net::TcpListener) {
+    let waiting = std::iter::repeat_with(|| listener.accept()).map_while(Result::ok);
+    for (stream, peer) in waiting.take(WAITING_MAX) {
+        let stream = stream
+            .set_nonblocking(true)
+            .and_then(|()| TcpStream::from_std(stream));
+        match stream {
+            Ok(stream) => greet(gateway, stream, peer),
+            Err(error) => tracing::warn!(%error, "a connection could not be accepted"),
+        }
+    }
 }
 
 async fn take(gateway: &Arc<Gateway>, accepted: io::Result<(TcpStream, SocketAddr)>) {

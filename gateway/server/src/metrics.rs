@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
+use gateway_core::rejection::SERVICE_FAULTS;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Registry, TextEncoder, core::Collector,
 };
 
 /// From half a millisecond, what a local service takes, to what nobody waits for.
@@ -26,7 +27,6 @@ pub(crate) struct Metrics {
     upstream_seconds: HistogramVec,
     upstream_failures: IntCounterVec,
     upstream_retries: IntCounterVec,
-    endpoint_in_flight: IntGaugeVec,
     reloads: IntCounterVec,
     pub(crate) connections: IntGauge,
     pub(crate) requests_in_flight: IntGauge,
@@ -44,87 +44,64 @@ pub(crate) struct RouteMetrics {
 pub(crate) struct ServiceMetrics {
     pub(crate) first_byte_seconds: Histogram,
     pub(crate) retries: IntCounter,
-    failures: IntCounterVec,
-    name: String,
+    failures: [(&'static str, IntCounter); SERVICE_FAULTS.len()],
 }
 
 impl Metrics {
     pub(crate) fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
+        let house = House {
+            registry: &registry,
+        };
         let metrics = Self {
-            requests: counters(
+            requests: house.counters(
                 "requests_total",
                 "Requests by route and class of the answer; `none` when the client left first.",
                 &["route", "class"],
             )?,
-            request_seconds: histograms(
+            request_seconds: house.histograms(
                 "request_seconds",
                 "From the last byte of the head to the end of the answer.",
                 &["route"],
             )?,
-            rejections: counters(
+            rejections: house.counters(
                 "rejections_total",
                 "Answers of the gateway's own, by their code.",
                 &["code"],
             )?,
-            upstream_seconds: histograms(
+            upstream_seconds: house.histograms(
                 "upstream_first_byte_seconds",
                 "From picking an endpoint to the head of its answer.",
                 &["service"],
             )?,
-            upstream_failures: counters(
+            upstream_failures: house.counters(
                 "upstream_failures_total",
-                "Exchanges that a service failed, by the code the client got.",
+                "Exchanges that a service failed, by the code that stands for it.",
                 &["service", "code"],
             )?,
-            upstream_retries: counters(
+            upstream_retries: house.counters(
                 "upstream_retries_total",
                 "Exchanges tried again on another endpoint or connection.",
                 &["service"],
             )?,
-            endpoint_in_flight: gauges(
-                "endpoint_in_flight",
-                "Exchanges under way with an endpoint.",
-                &["service", "endpoint"],
-            )?,
-            reloads: counters(
+            reloads: house.counters(
                 "reloads_total",
                 "Reloads of the configuration by result: applied, refused.",
                 &["result"],
             )?,
-            connections: IntGauge::with_opts(opts("connections", "Client connections open now."))?,
-            requests_in_flight: IntGauge::with_opts(opts(
-                "requests_in_flight",
-                "Requests under way.",
-            ))?,
-            log_lines_dropped: IntCounter::with_opts(opts(
+            connections: house.gauge("connections", "Client connections open now.")?,
+            requests_in_flight: house.gauge("requests_in_flight", "Requests under way.")?,
+            log_lines_dropped: house.counter(
                 "access_log_dropped_total",
                 "Access lines lost because the disk was too slow or refused them.",
-            ))?,
-            config_unix_seconds: IntGauge::with_opts(opts(
+            )?,
+            config_unix_seconds: house.gauge(
                 "config_applied_unix_seconds",
                 "When the running configuration was applied.",
-            ))?,
-            registry,
+            )?,
+            registry: registry.clone(),
         };
-        metrics.register()?;
         Ok(metrics)
-    }
-
-    fn register(&self) -> Result<(), prometheus::Error> {
-        let registry = &self.registry;
-        registry.register(Box::new(self.requests.clone()))?;
-        registry.register(Box::new(self.request_seconds.clone()))?;
-        registry.register(Box::new(self.rejections.clone()))?;
-        registry.register(Box::new(self.upstream_seconds.clone()))?;
-        registry.register(Box::new(self.upstream_failures.clone()))?;
-        registry.register(Box::new(self.upstream_retries.clone()))?;
-        registry.register(Box::new(self.endpoint_in_flight.clone()))?;
-        registry.register(Box::new(self.reloads.clone()))?;
-        registry.register(Box::new(self.connections.clone()))?;
-        registry.register(Box::new(self.requests_in_flight.clone()))?;
-        registry.register(Box::new(self.log_lines_dropped.clone()))?;
-        registry.register(Box::new(self.config_unix_seconds.clone()))
     }
 
     pub(crate) fn route(&self, name: &str) -> RouteMetrics {
@@ -138,18 +115,32 @@ impl Metrics {
         ServiceMetrics {
             first_byte_seconds: self.upstream_seconds.with_label_values(&[name]),
             retries: self.upstream_retries.with_label_values(&[name]),
-            failures: self.upstream_failures.clone(),
-            name: name.to_owned(),
+            failures: SERVICE_FAULTS.map(|fault| {
+                let code = fault.reply().code;
+                (
+                    code,
+                    self.upstream_failures.with_label_values(&[name, code]),
+                )
+            }),
         }
     }
 
-    /// Forgets a route that is not configured any more, so that names cannot pile up.
+    /// Forgets routes and services that are not configured any more, so that names cannot pile up.
+    /// A series that was never there is as good as removed.
     pub(crate) fn forget_route(&self, name: &str) {
-        // A series that was never there is as good as removed.
         for class in CLASSES {
             let _ = self.requests.remove_label_values(&[name, class]);
         }
         let _ = self.request_seconds.remove_label_values(&[name]);
+    }
+
+    pub(crate) fn forget_service(&self, name: &str) {
+        for fault in SERVICE_FAULTS {
+            let code = fault.reply().code;
+            let _ = self.upstream_failures.remove_label_values(&[name, code]);
+        }
+        let _ = self.upstream_seconds.remove_label_values(&[name]);
+        let _ = self.upstream_retries.remove_label_values(&[name]);
     }
 
     pub(crate) fn count_rejection(&self, code: &str) {
@@ -160,19 +151,24 @@ impl Metrics {
         self.reloads.with_label_values(&[result]).inc();
     }
 
-    /// Everything in the text format; gauges that live elsewhere are read now.
+    /// Everything in the text format; what is counted elsewhere is read now.
     pub(crate) fn render(
         &self,
         in_flight: impl Iterator<Item = (String, String, usize)>,
     ) -> Result<String, prometheus::Error> {
-        self.endpoint_in_flight.reset();
+        let moment = Registry::new();
+        let endpoints = House { registry: &moment }.gauges(
+            "endpoint_in_flight",
+            "Exchanges under way with an endpoint.",
+            &["service", "endpoint"],
+        )?;
         for (service, endpoint, count) in in_flight {
-            let gauge = self
-                .endpoint_in_flight
-                .with_label_values(&[&service, &endpoint]);
-            gauge.add(i64::try_from(count).unwrap_or(i64::MAX));
+            let gauge = endpoints.with_label_values(&[&service, &endpoint]);
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        let mut families = self.registry.gather();
+        families.extend(moment.gather());
+        TextEncoder::new().encode_to_string(&families)
     }
 }
 
@@ -188,27 +184,52 @@ impl RouteMetrics {
 }
 
 impl ServiceMetrics {
+    /// Counts a failure, if it is one of the service.
     pub(crate) fn count_failure(&self, code: &str) {
-        self.failures.with_label_values(&[&self.name, code]).inc();
+        if let Some((_, counter)) = self.failures.iter().find(|(known, _)| *known == code) {
+            counter.inc();
+        }
     }
 }
 
+/// Where metrics are made: all have our prefix and are registered at once.
+struct House<'a> {
+    registry: &'a Registry,
+}
+
+impl House<'_> {
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Made<IntCounterVec> {
+        self.register(IntCounterVec::new(opts(name, help), labels)?)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Made<IntCounter> {
+        self.register(IntCounter::with_opts(opts(name, help))?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Made<IntGaugeVec> {
+        self.register(IntGaugeVec::new(opts(name, help), labels)?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Made<IntGauge> {
+        self.register(IntGauge::with_opts(opts(name, help))?)
+    }
+
+    fn histograms(&self, name: &str, help: &str, labels: &[&str]) -> Made<HistogramVec> {
+        let opts = HistogramOpts {
+            common_opts: opts(name, help),
+            buckets: SECONDS.to_vec(),
+        };
+        self.register(HistogramVec::new(opts, labels)?)
+    }
+
+    fn register<T: Collector + Clone + 'static>(&self, made: T) -> Made<T> {
+        self.registry.register(Box::new(made.clone()))?;
+        Ok(made)
+    }
+}
+
+type Made<T> = Result<T, prometheus::Error>;
+
 fn opts(name: &str, help: &str) -> Opts {
     Opts::new(format!("tollgate_{name}"), help)
-}
-
-fn counters(name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
-    IntCounterVec::new(opts(name, help), labels)
-}
-
-fn gauges(name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
-    IntGaugeVec::new(opts(name, help), labels)
-}
-
-fn histograms(name: &str, help: &str, labels: &[&str]) -> Result<HistogramVec, prometheus::Error> {
-    let opts = HistogramOpts {
-        common_opts: opts(name, help),
-        buckets: SECONDS.to_vec(),
-    };
-    HistogramVec::new(opts, labels)
 }

@@ -1,5 +1,6 @@
 //! Starting a gateway, changing its configuration, stopping it.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -101,9 +102,11 @@ impl Running {
         let after = Arc::new(Snapshot::build(config, Some(&before), &gateway.metrics));
         gateway.snapshot.store(Arc::clone(&after));
 
-        let kept: std::collections::HashSet<_> = after.route_names().collect();
-        for gone in before.route_names().filter(|name| !kept.contains(name)) {
+        for gone in gone(before.route_names(), after.route_names()) {
             gateway.metrics.forget_route(gone);
+        }
+        for gone in gone(before.service_names(), after.service_names()) {
+            gateway.metrics.forget_service(gone);
         }
         gateway.metrics.count_reload("applied");
         note_applied(gateway);
@@ -208,6 +211,15 @@ fn note_applied(gateway: &Gateway) {
         .metrics
         .config_unix_seconds
         .set(i64::try_from(seconds).unwrap_or(i64::MAX));
+}
+
+/// The names that were there before and are not any more.
+fn gone<'a>(
+    before: impl Iterator<Item = &'a str>,
+    after: impl Iterator<Item = &'a str>,
+) -> impl Iterator<Item = &'a str> {
+    let kept: HashSet<_> = after.collect();
+    before.filter(move |name| !kept.contains(name))
 }
 
 /// The keys that a running process cannot take over.

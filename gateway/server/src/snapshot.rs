@@ -90,6 +90,12 @@ impl Snapshot {
         self.routes.iter().map(|state| &*state.route.name)
     }
 
+    pub(crate) fn service_names(&self) -> impl Iterator<Item = &str> {
+        self.services
+            .iter()
+            .map(|upstream| &*upstream.service.policy().name)
+    }
+
     pub(crate) fn routes(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter().map(|state| &state.route)
     }

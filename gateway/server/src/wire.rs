@@ -21,8 +21,6 @@ pub(crate) struct Wire {
     pub(crate) ahead: BytesMut,
     /// Written, but not yet given to the socket.
     held_back: BytesMut,
-    /// Bytes accepted for sending since the connection began.
-    pub(crate) sent: u64,
 }
 
 impl Wire {
@@ -31,7 +29,6 @@ impl Wire {
             stream,
             ahead: BytesMut::new(),
             held_back: BytesMut::new(),
-            sent: 0,
         }
     }
 
@@ -69,14 +66,11 @@ impl Wire {
         if self.held_back.len() + bytes.len() > HELD_BACK_BYTES_MAX {
             ready!(self.poll_send(context))?;
         }
-        let accepted = if bytes.len() > HELD_BACK_BYTES_MAX {
-            ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?
-        } else {
-            self.held_back.extend_from_slice(bytes);
-            bytes.len()
-        };
-        self.sent += accepted as u64;
-        Poll::Ready(Ok(accepted))
+        if bytes.len() > HELD_BACK_BYTES_MAX {
+            return Pin::new(&mut self.stream).poll_write(context, bytes);
+        }
+        self.held_back.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
     }
 
     /// Sends all that is held back.

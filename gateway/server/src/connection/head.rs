@@ -1,5 +1,6 @@
 //! Waiting for the next head, and no longer than allowed.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use gateway_core::head::{HeadError, find_end};
@@ -9,6 +10,10 @@ use tokio::sync::watch;
 use crate::gateway::Gateway;
 use crate::lifecycle::{Phase, draining};
 use crate::wire::Wire;
+
+/// How long a connection without a request is kept once the drain has begun: what was sent before
+/// the client could know is still on its way.
+const LAST_REQUEST: Duration = Duration::from_millis(250);
 
 /// What came of waiting.
 pub(super) enum Heard {
@@ -37,18 +42,22 @@ pub(super) async fn listen(
         .unwrap_or(Heard::Refusal(Rejection::HeadTimeout))
 }
 
-/// An idle connection is closed without a word: after `idle`, or when the drain begins.
+/// An idle connection is closed without a word: after `idle`, or soon after the drain begins.
 async fn await_first_byte(
     wire: &mut Wire,
     idle: Duration,
     phase: &mut watch::Receiver<Phase>,
 ) -> bool {
     wire.release_memory();
-    tokio::select! {
-        biased;
-        read = tokio::time::timeout(idle, wire.read_more()) => matches!(read, Ok(Ok(true))),
-        () = draining(phase) => false,
-    }
+    let mut read = pin!(tokio::time::timeout(idle, wire.read_more()));
+    let read = tokio::select! {
+        read = &mut read => read,
+        () = draining(phase) => match tokio::time::timeout(LAST_REQUEST, read).await {
+            Ok(read) => read,
+            Err(silent) => Err(silent),
+        },
+    };
+    matches!(read, Ok(Ok(true)))
 }
 
 async fn read_head(wire: &mut Wire, head_bytes_max: usize) -> Heard {

@@ -55,7 +55,7 @@ async fn a_request_goes_on_canonical_rewritten_and_with_our_fields() {
 #[tokio::test]
 async fn fields_of_an_answer_follow_the_route() {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Secret: s\r\nX-Env: a\r\nX-Tag: a\r\n\
-                X-Request-Id: forged\r\n\r\nok";
+                X-Request-Id: forged\r\nKeep-Alive: timeout=5\r\n\r\nok";
     let service = Upstream::start([Step::Say(head.into())]).await;
     let edge = Edge::start(&format!(
         "services: {{ s: {{ endpoints: [\"{}\"] }} }}\n\
@@ -76,6 +76,7 @@ async fn fields_of_an_answer_follow_the_route() {
     assert_eq!(tags.len(), 2, "{}", answer.head);
     assert_eq!(answer.field("x-env"), Some("b"));
     assert_eq!(answer.field("x-secret"), None);
+    assert_eq!(answer.field("keep-alive"), None);
     assert_ne!(answer.field("x-request-id"), Some("forged"));
 }
 

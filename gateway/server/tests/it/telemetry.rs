@@ -103,11 +103,14 @@ async fn requests_and_rejections_are_counted_under_closed_labels() {
 }
 
 #[tokio::test]
-async fn routes_that_are_gone_leave_no_series_behind() {
+async fn routes_and_services_that_are_gone_leave_no_series_behind() {
     let service = Upstream::start([ok("fine")]).await;
     let edge = Edge::before(service.address).await;
     edge.get("/").await;
-    let renamed = crate::edge::everything_to(&[service.address]).replace("name: all", "name: new");
+    let renamed = crate::edge::everything_to(&[service.address])
+        .replace("name: all", "name: new")
+        .replace("services: { s:", "services: { t:")
+        .replace("to: s", "to: t");
     edge.running.apply(&edge.compile(&renamed));
 
     let (_, metrics) = edge.admin("/metrics").await;
