@@ -230,6 +230,24 @@ fn judge_downstream(error: &Error) -> Option<Rejection> {
     }
 }
 
+/// Whether a connection broke, as one does that the service closed while it was idle. An answer that
+/// was late or wrong says nothing about the connection.
+fn has_broken(error: &ErrorType) -> bool {
+    matches!(
+        error,
+        ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError
+    )
+}
+
+/// The head of an answer as HTTP/1.1 writes it.
+fn head_bytes(response: &ResponseHeader) -> usize {
+    let reason = response.get_reason_phrase().unwrap_or_default();
+    let status_line = "HTTP/1.1 200 \r\n".len() + reason.len();
+    let fields = response.headers.iter();
+    let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    status_line + fields.sum::<usize>() + "\r\n".len()
+}
+
 /// pingora's view of us; everything lives in the context of the exchange.
 struct Hooks;
 
@@ -321,6 +339,9 @@ impl ProxyHttp for Hooks {
         if response.status.is_informational() {
             return Ok(());
         }
+        if head_bytes(response) > carriage.exchange.snapshot.limits.head_bytes_max {
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, "head too large").into_up());
+        }
         carriage.outcome.first_byte = carriage.since_attempt();
         carriage.outcome.status = Some(response.status.as_u16());
         for name in ENDS_AT_THIS_HOP {
@@ -375,13 +396,13 @@ impl ProxyHttp for Hooks {
         context: &mut Context,
         client_reused: bool,
     ) -> Box<Error> {
-        let is_upstream = *error.esource() == ErrorSource::Upstream;
+        let is_broken = *error.esource() == ErrorSource::Upstream && has_broken(error.etype());
         let is_unanswered = session.response_written().is_none();
         let is_repeatable = context
             .as_ref()
             .is_some_and(|carriage| carriage.may_be_repeated());
         let may_retry = client_reused
-            && is_upstream
+            && is_broken
             && is_unanswered
             && is_repeatable
             && !session.as_ref().retry_buffer_truncated();

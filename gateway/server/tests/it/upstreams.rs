@@ -129,6 +129,45 @@ async fn a_read_is_tried_again_when_a_kept_connection_breaks() {
 }
 
 #[tokio::test]
+async fn a_read_that_took_all_its_time_is_not_tried_again() {
+    let service = Upstream::start([ok("first"), Step::Hang]).await;
+    let edge = Edge::start(&format!(
+        "services: {{ s: {{ endpoints: [\"{}\"], timeout: 200ms }} }}\n\
+         routes: [{{ match: \"/{{rest*}}\", to: s }}]\n",
+        service.address
+    ))
+    .await;
+    let mut client = edge.connect().await;
+    assert_eq!(client.get("/1").await.text(), "first");
+    let answer = client.get("/2").await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (504, "upstream_timeout")
+    );
+    assert_eq!(service.heard().len(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_may_have_a_head_as_large_as_a_request_and_no_larger() {
+    // What HTTP adds to the field that fills the head: the status line, the other field, the ends.
+    let around = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX: \r\n\r\n".len();
+    let answer = |head_bytes: usize| {
+        let filler = "f".repeat(head_bytes - around);
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX: {filler}\r\n\r\n");
+        Step::Say(head + "fine")
+    };
+    for (head_bytes, status) in [(8 * 1024, 200), (8 * 1024 + 1, 502)] {
+        let service = Upstream::start([answer(head_bytes)]).await;
+        let config = everything_to(&[service.address]);
+        let edge = Edge::start(&format!("limits: {{ head: 8KiB }}\n{config}")).await;
+        let mut client = edge.connect().await;
+        for _ in 0..2 {
+            assert_eq!(client.get("/").await.status, status, "{head_bytes}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_never_ends_is_cut_at_the_deadline() {
     let endless = Step::Say("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx".into());
     let service = Upstream::start([endless]).await;
