@@ -106,9 +106,6 @@ fn parse_path(text: &str) -> Result<PathPattern, Unfit<'_>> {
 
 fn why_not_a_pattern(text: &str, error: &PatternError) -> String {
     match error {
-        PatternError::NotCanonical(meant) if PathPattern::parse(meant).is_err() => {
-            "leave out `.` and `..`: paths are matched once these are resolved".to_owned()
-        }
         PatternError::Path(_) if text.contains('?') => {
             "a path is matched without its query".to_owned()
         }

@@ -84,34 +84,38 @@ impl PathPattern {
     }
 
     fn check_literals(&self, text: &str) -> Result<(), PatternError> {
-        let stand_in: String = self.segments.iter().fold(String::new(), |path, segment| {
-            let text = match segment {
-                Segment::Literal(text) => text.as_str(),
-                Segment::Param(_) | Segment::Rest(_) => "x",
-            };
-            path + "/" + text
-        });
-        let canonical = canonical(&stand_in)?;
-        if canonical == stand_in {
-            return Ok(());
+        let spelled = respell(text)?;
+        if spelled == text {
+            Ok(())
+        } else {
+            Err(PatternError::NotCanonical(spelled))
         }
-        let literals = canonical_literals(text)?;
-        Err(PatternError::NotCanonical(literals))
     }
 }
 
-/// The pattern as it should have been written; braces stay as they are.
-fn canonical_literals(text: &str) -> Result<String, PathError> {
-    let mut out = Vec::new();
+/// The pattern as it should have been written. Each parameter is stood in for by a segment that is
+/// canonical, and takes its place again afterwards.
+fn respell(text: &str) -> Result<String, PathError> {
+    let mut parameters = Vec::new();
+    let mut path = String::new();
     for segment in text.split('/').skip(1) {
+        path.push('/');
         if segment.starts_with('{') {
-            out.push(segment.to_owned());
+            path.push_str(&stand_in(parameters.len()));
+            parameters.push(segment);
         } else {
-            let path = format!("/{segment}");
-            out.push(canonical(&path)?.trim_start_matches('/').to_owned());
+            path.push_str(segment);
         }
     }
-    Ok(format!("/{}", out.join("/")))
+    let mut spelled = canonical(&path)?.into_owned();
+    for (place, parameter) in parameters.iter().enumerate() {
+        spelled = spelled.replacen(&stand_in(place), parameter, 1);
+    }
+    Ok(spelled)
+}
+
+fn stand_in(place: usize) -> String {
+    format!("~{place}~")
 }
 
 impl Segment {
@@ -167,7 +171,8 @@ mod tests {
             ("members",          PatternError::Path(PathError::NotAbsolute)),
             ("/a//b",            PatternError::Path(PathError::EmptySegment)),
             ("/a%2fb",           PatternError::Path(PathError::EncodedSeparator)),
-            ("/a/./b",           PatternError::NotCanonical("/a//b".into())),
+            ("/a/./b",           PatternError::NotCanonical("/a/b".into())),
+            ("/a/../{id}/%7e",   PatternError::NotCanonical("/{id}/~".into())),
             ("/%61/{id}",        PatternError::NotCanonical("/a/{id}".into())),
             ("/x{id}",           PatternError::Mixed("x{id}".into())),
             ("/{id}.json",       PatternError::Mixed("{id}.json".into())),
