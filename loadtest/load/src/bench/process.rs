@@ -229,6 +229,7 @@ mod tests {
             if is_so() {
                 return;
             }
+            // sleeps: what another process does has nothing to wait on
             thread::sleep(POLL);
         }
         panic!("it did not become so");

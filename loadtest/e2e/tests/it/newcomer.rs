@@ -1,0 +1,262 @@
+//! Promise: whoever has only the binary finds out how to use it: one command runs everything and says
+//! what to try, and whatever is wrong is said at once, with a place and an exit code.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::stack::{Client, Tollgate, default_routes, free_addresses, run};
+
+/// Small services, so that starting takes no time.
+const SIZES: [&str; 6] = ["--members", "300", "--banks", "40", "--remittances", "3000"];
+
+/// A file for `up` on addresses that are free, with the routes of the built-in default.
+struct Site {
+    file: PathBuf,
+    /// Those of the pay services; the gateway chooses its own.
+    services: [SocketAddr; 4],
+    _folder: TempDir,
+}
+
+impl Site {
+    fn new(listen: SocketAddr, admin: SocketAddr) -> Self {
+        let services = free_addresses();
+        let [membership, banking, money, remittance] = services;
+        let text = format!(
+            "listen: [{{ address: \"{listen}\" }}]
+admin: {{ address: \"{admin}\" }}
+services:
+  membership: {{ endpoints: [\"{membership}\"] }}
+  banking: {{ endpoints: [\"{banking}\"] }}
+  money: {{ endpoints: [\"{money}\"] }}
+  remittance: {{ endpoints: [\"{remittance}\"] }}
+{}",
+            default_routes()
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tollgate.yaml");
+        fs::write(&file, text).unwrap();
+        Self {
+            file,
+            services,
+            _folder: folder,
+        }
+    }
+
+    fn up(&self) -> Tollgate {
+        let file = self.file.to_str().unwrap();
+        let arguments = ["up", "--config", file, "--pay-admin", "127.0.0.1:0"];
+        Tollgate::start(&[&arguments[..], &SIZES].concat())
+    }
+}
+
+fn any_port() -> SocketAddr {
+    "127.0.0.1:0".parse().unwrap()
+}
+
+/// The files that are shipped: the built-in default and the examples.
+fn shipped_files() -> Vec<PathBuf> {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
+    let examples = fs::read_dir(config.join("examples")).unwrap();
+    let examples = examples.map(|entry| entry.unwrap().path());
+    let files: Vec<_> = examples.chain([config.join("tollgate.yaml")]).collect();
+    assert!(files.len() > 5, "{files:?}");
+    files
+}
+
+fn code_and_output(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+/// The address on the line of the tour that begins with `name`.
+fn address_of(tour: &str, name: &str) -> SocketAddr {
+    let rows = tour
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix(name));
+    let mut urls = rows.filter_map(|row| row.trim().strip_prefix("http://"));
+    let url = urls
+        .next()
+        .unwrap_or_else(|| panic!("no {name} in:\n{tour}"));
+    let end = url.find(' ').unwrap_or(url.len());
+    url[..end].parse().unwrap()
+}
+
+#[tokio::test]
+async fn one_command_runs_everything_and_all_that_it_proposes_works() {
+    let site = Site::new(any_port(), any_port());
+    let mut process = site.up();
+    let is_told = |process: &Tollgate| {
+        let said = process.stdout();
+        said.contains("Ctrl-C").then_some(said)
+    };
+    let tour = process.until("the tour is told", is_told).await;
+    let gateway = address_of(&tour, "gateway");
+    let names = ["membership", "banking", "money", "remittance"];
+    assert_eq!(names.map(|name| address_of(&tour, name)), site.services);
+    let client = Client::new();
+    for (name, path) in [("admin", "/readyz"), ("pay admin", "/faults")] {
+        let answer = client.get(address_of(&tour, name), path).await;
+        assert_eq!(answer.status, 200, "{name}: {answer:?}");
+    }
+
+    let proposed = tour
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("curl "));
+    let proposed: Vec<&str> = proposed.collect();
+    assert!(proposed.len() >= 4, "{tour}");
+    for command in &proposed {
+        let url = command.split(' ').find(|word| word.starts_with("http://"));
+        let path = url.unwrap().strip_prefix(&format!("http://{gateway}"));
+        let answer = client.get(gateway, path.unwrap()).await;
+        let is_refused = command.contains("--path-as-is");
+        let expected = if is_refused { 400 } else { 200 };
+        assert_eq!(answer.status, expected, "{command}: {answer:?}");
+    }
+    let is_logged = |process: &Tollgate| {
+        let said = process.stdout();
+        let lines = said.lines().filter(|line| line.starts_with('{'));
+        let lines: Vec<Value> = lines
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
+        (lines.len() == proposed.len()).then_some(lines)
+    };
+    process.until("every request has its line", is_logged).await;
+
+    process.signal("INT");
+    assert_eq!(process.exit_code().await, Some(0), "{}", process.stderr());
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named_with_its_key() {
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = held.local_addr().unwrap();
+    for (key, site) in [
+        ("`listen`", Site::new(taken, any_port())),
+        ("`admin`", Site::new(any_port(), taken)),
+    ] {
+        let mut process = site.up();
+        assert_eq!(process.exit_code().await, Some(1), "{key}");
+        let said = process.stderr();
+        assert!(
+            said.contains(&taken.to_string()) && said.contains(key),
+            "{said}"
+        );
+        assert_eq!(
+            process.stdout(),
+            "",
+            "nothing is announced that does not run"
+        );
+    }
+
+    let site = Site::new(any_port(), any_port());
+    let _money = TcpListener::bind(site.services[2]).unwrap();
+    let mut process = site.up();
+    assert_eq!(process.exit_code().await, Some(1));
+    let said = process.stderr();
+    let address = site.services[2].to_string();
+    assert!(said.contains(&address) && said.contains("money"), "{said}");
+}
+
+#[test]
+fn a_broken_file_is_refused_with_every_problem_and_nothing_is_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tollgate.yaml");
+    let text = "\
+lisetn: [{ address: \"127.0.0.1:0\" }]
+log: { access: ./access.log }
+services: { web: { endpoints: [\"127.0.0.1\"], timeout: 10 } }
+routes: [{ match: GET /a, to: wbe }]
+";
+    fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    for verb in ["check", "gateway", "up"] {
+        let (code, stdout, stderr) = code_and_output(&run(&[verb, "--config", file]));
+        assert_eq!((code, stdout.as_str()), (Some(64), ""), "{verb}");
+        for told in [":1:1:", ":3:32:", ":3:55:", ":4:31:", "`listen`", "`web`"] {
+            assert!(
+                stderr.contains(told),
+                "{verb} does not say {told}:\n{stderr}"
+            );
+        }
+    }
+    let (code, _, stderr) = code_and_output(&run(&["up", "--config", "/nowhere/at-all.yaml"]));
+    assert_eq!(code, Some(64), "{stderr}");
+    assert!(stderr.contains("/nowhere/at-all.yaml"), "{stderr}");
+    assert!(!folder.path().join("access.log").exists());
+}
+
+#[test]
+fn every_file_that_is_shipped_is_right_and_so_is_what_it_comes_to() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in shipped_files() {
+        let file = file.to_str().unwrap();
+        let (code, stdout, stderr) = code_and_output(&run(&["check", "--config", file]));
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{file}");
+        let (_, sum) = stdout.split_once(" is right: ").unwrap();
+
+        let (code, effective, _) =
+            code_and_output(&run(&["check", "--config", file, "--effective"]));
+        assert_eq!(code, Some(0), "{file}");
+        let again = folder.path().join("effective.yaml");
+        fs::write(&again, effective).unwrap();
+        let again = again.to_str().unwrap();
+        let (code, stdout, stderr) = code_and_output(&run(&["check", "--config", again]));
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{file}");
+        assert!(stdout.ends_with(sum), "{file}: {stdout}, not {sum}");
+    }
+}
+
+#[test]
+fn the_schema_that_editors_are_told_of_is_the_one_that_is_printed() {
+    let (code, stdout, _) = code_and_output(&run(&["schema"]));
+    assert_eq!(code, Some(0));
+    let printed: Value = serde_json::from_str(&stdout).unwrap();
+    let properties = printed["properties"].as_object().unwrap();
+    assert!(properties.contains_key("routes"), "{stdout}");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/tollgate.schema.json");
+    let shipped: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(shipped, printed);
+}
+
+#[test]
+fn every_verb_says_which_flags_it_takes() {
+    let file = "--config <FILE>";
+    let cases: [(&str, &[&str]); 4] = [
+        (
+            "up",
+            &[
+                file,
+                "--pay-admin",
+                "--members",
+                "--banks",
+                "--remittances",
+                "--log",
+            ],
+        ),
+        ("gateway", &[file, "--log"]),
+        ("check", &[file, "--effective"]),
+        ("schema", &[]),
+    ];
+    let (code, verbs, _) = code_and_output(&run(&["--help"]));
+    assert_eq!(code, Some(0));
+    for (verb, flags) in cases {
+        assert!(verbs.contains(&format!("\n  {verb} ")), "{verb}: {verbs}");
+        let (code, help, _) = code_and_output(&run(&[verb, "--help"]));
+        assert_eq!(code, Some(0), "{verb}");
+        for flag in flags {
+            assert!(help.contains(flag), "{verb} {flag}: {help}");
+        }
+    }
+    let (code, _, stderr) = code_and_output(&run(&["chekc"]));
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("check"), "{stderr}");
+}
