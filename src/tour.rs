@@ -4,10 +4,6 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use gateway_core::host::HostPattern;
-use gateway_core::path::{PathPattern, Segment};
-use gateway_core::route::Route;
-use http::Method;
 use tollgate::Stack;
 
 /// Why a file brings no pay services up.
@@ -58,7 +54,7 @@ pub(crate) fn tour(stack: &Stack, took: Duration) -> String {
     }
     if let Some(gateway) = addresses.listen.first() {
         text.push_str(&format!("\n  {}\n", paint.bold("try")));
-        for (command, what) in commands(*gateway, &stack.gateway().routes()) {
+        for (command, what) in commands(*gateway, stack.gateway().examples()) {
             text.push_str(&format!(
                 "    {command}  {}\n",
                 paint.dim(&format!("# {what}"))
@@ -78,22 +74,16 @@ fn url(address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-/// A read of as many services as there are examples, and one request that is refused; each with
-/// what it shows.
-fn commands(gateway: SocketAddr, routes: &[Route]) -> Vec<(String, String)> {
-    let mut services = Vec::new();
-    let mut commands = Vec::new();
-    for route in routes {
-        let is_plain =
-            route.matches.host == HostPattern::Any && route.matches.conditions.is_empty();
-        let is_new = !services.contains(&&route.service);
-        if is_plain && is_new && route.matches.methods.contain(&Method::GET) {
-            services.push(&route.service);
-            let command = format!("curl -i {}{}", url(gateway), example(&route.matches.path));
-            commands.push((command, format!("answered by {}", route.service)));
-        }
-    }
-    commands.truncate(EXAMPLES);
+/// A few reads, and one request that is refused; each with what it shows.
+fn commands(gateway: SocketAddr, examples: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut commands: Vec<_> = examples
+        .into_iter()
+        .take(EXAMPLES)
+        .map(|(path, service)| {
+            let command = format!("curl -i {}{path}", url(gateway));
+            (command, format!("answered by {service}"))
+        })
+        .collect();
     let ambiguous = format!("curl -i --path-as-is {}/a/..%2fb", url(gateway));
     commands.push((
         ambiguous,
@@ -108,19 +98,6 @@ fn commands(gateway: SocketAddr, routes: &[Route]) -> Vec<(String, String)> {
         command.push_str(&" ".repeat(width - command.len()));
     }
     commands
-}
-
-/// A path that the pattern matches.
-fn example(pattern: &PathPattern) -> String {
-    let segments = pattern
-        .segments()
-        .iter()
-        .filter_map(|segment| match segment {
-            Segment::Literal(text) => Some(text.as_str()),
-            Segment::Param(_) => Some("7"),
-            Segment::Rest(_) => None,
-        });
-    segments.fold(String::new(), |path, segment| path + "/" + segment)
 }
 
 /// Colour, where somebody looks.

@@ -1,7 +1,7 @@
 //! What did the operator write, and may a gateway run with it?
 //!
 //! One YAML file goes through three stages: [`document`] says what stands where, [`written`] gives
-//! it the shape of the keys there are, [`compile`] turns that into the types the gateway runs on.
+//! it the shape of the keys there are, [`mod@compile`] turns that into the types the gateway runs on.
 //! Each stage reports what is wrong and goes on, so that one run shows every [`Problem`] with its
 //! line. A file with a problem is never used in part.
 //!

@@ -2,7 +2,7 @@
 //!
 //! The comments are what an editor shows beside a key: they end up in the JSON Schema. Nothing is
 //! checked here beyond the shape of a value; that takes the whole file and happens in
-//! [`crate::compile`].
+//! [`mod@crate::compile`].
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use gateway_core::route::Route;
+use gateway_core::host::HostPattern;
+use gateway_core::route::Matches;
+use http::Method;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tollgate_config::Gateway as Config;
@@ -125,10 +127,27 @@ impl Running {
         self.gateway.access_log.reopen();
     }
 
-    /// The routes that hold now.
+    /// One read per service that anybody can try: its path and the service that answers.
     #[must_use]
-    pub fn routes(&self) -> Vec<Route> {
-        self.gateway.snapshot.load().routes().cloned().collect()
+    pub fn examples(&self) -> Vec<(String, String)> {
+        let snapshot = self.gateway.snapshot.load();
+        let mut examples: Vec<(String, String)> = Vec::new();
+        for route in snapshot.routes() {
+            let Matches {
+                host,
+                methods,
+                path,
+                conditions,
+            } = &route.matches;
+            let is_open = *host == HostPattern::Any && conditions.is_empty();
+            let is_new = examples
+                .iter()
+                .all(|(_, service)| **service != *route.service);
+            if is_open && is_new && methods.contain(&Method::GET) {
+                examples.push((path.example(), route.service.to_string()));
+            }
+        }
+        examples
     }
 
     /// Stops without losing a request: says so for the lame-duck time (the configured one, unless

@@ -1,7 +1,7 @@
 //! Load and measurement: what does the gateway answer, and what does it cost, while it is busy?
 //!
 //! [`closed`] is a closed-loop HTTP/1.1 client for tests that need steady load while something
-//! happens to a server. [`bench`] measures the gateway beside its peers on this machine.
+//! happens to a server. [`mod@bench`] measures the gateway beside its peers on this machine.
 //!
 //! Nothing here is linked into the gateway, and nothing here trusts it: answers are parsed by
 //! the small strict parser of this crate, not by the HTTP library the gateway is built on.

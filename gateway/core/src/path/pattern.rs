@@ -64,6 +64,17 @@ impl PathPattern {
             .all(|wanted| matches!(segments.next(), Some(Segment::Literal(text)) if text == wanted))
     }
 
+    /// A path that matches, for somebody who wants to try the route.
+    #[must_use]
+    pub fn example(&self) -> String {
+        let segments = self.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(text) => Some(text.as_str()),
+            Segment::Param(_) => Some("7"),
+            Segment::Rest(_) => None,
+        });
+        segments.fold(String::new(), |path, segment| path + "/" + segment)
+    }
+
     fn check_names(&self) -> Result<(), PatternError> {
         let mut seen: Vec<&str> = Vec::new();
         for (index, segment) in self.segments.iter().enumerate() {
@@ -184,6 +195,19 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(PathPattern::parse(text), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_example_matches_its_pattern() {
+        #[rustfmt::skip]
+        let cases = [
+            ("/members/{id}/accounts",  "/members/7/accounts"),
+            ("/money/{rest*}",          "/money"),
+            ("/",                       "/"),
+        ];
+        for (pattern, expected) in cases {
+            assert_eq!(PathPattern::parse(pattern).unwrap().example(), expected);
         }
     }
 
