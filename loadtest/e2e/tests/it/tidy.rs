@@ -6,6 +6,7 @@
 
 mod architecture;
 mod comments;
+mod configuration;
 mod figures;
 mod links;
 mod manifests;
@@ -156,4 +157,44 @@ fn every_verb_in_a_document_is_one_that_dev_knows() {
         .texts(|path| path.ends_with(".md") || path == ".ci/run")
         .flat_map(|(path, text)| verbs::check(&path, &text, &script));
     assert_none(findings);
+}
+
+#[test]
+fn every_file_under_config_loads() {
+    let repository = Repository::open();
+    let findings = shipped_files(&repository)
+        .into_iter()
+        .flat_map(|(path, text)| configuration::check_loads(&path, &text));
+    assert_none(findings);
+}
+
+#[test]
+fn every_key_is_shown_in_a_shipped_file_and_read() {
+    let repository = Repository::open();
+    let keys = configuration::keys(&tollgate_config::schema());
+    assert!(keys.len() > 20, "{keys:?}");
+    let files: Vec<String> = shipped_files(&repository)
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    let compiles =
+        |path: &str| path == "config/src/compile.rs" || path.starts_with("config/src/compile/");
+    let sources: Vec<String> = repository
+        .texts(compiles)
+        .map(|(path, text)| Source::parse(&path, &text).code)
+        .collect();
+    let findings = configuration::check_shown(&keys, &files)
+        .into_iter()
+        .chain(configuration::check_read(&keys, &sources));
+    assert_none(findings);
+}
+
+/// The files somebody may copy; those under `config/tests` are broken on purpose.
+fn shipped_files(repository: &Repository) -> Vec<(String, String)> {
+    let is_shipped = |path: &str| {
+        path.starts_with("config/") && !path.starts_with("config/tests/") && path.ends_with(".yaml")
+    };
+    let files: Vec<_> = repository.texts(is_shipped).collect();
+    assert!(!files.is_empty(), "no configuration file is shipped");
+    files
 }
