@@ -12,10 +12,10 @@ use tokio::net::TcpStream;
 use crate::answer::Answer;
 use crate::carrier::Carried;
 use crate::clock;
-use crate::envelope::Unread;
 use crate::exchange::{Peer, Request};
 use crate::gateway::{Admitted, Gateway, Refused};
 use crate::lifecycle::Phase;
+use crate::unread::Unread;
 use crate::wire::Wire;
 
 use head::Heard;
@@ -67,7 +67,7 @@ async fn carry(gateway: &Arc<Gateway>, wire: Wire, admitted: Admitted) -> Next {
     let exchange = Arc::clone(&admitted.exchange);
     gateway.metrics.requests_in_flight.inc();
     let closing = gateway.lifecycle.watch_closing();
-    let carried = Box::pin(gateway.carrier.carry(wire, admitted, &closing)).await;
+    let carried = gateway.carrier.carry(wire, admitted, &closing).await;
     gateway.metrics.requests_in_flight.dec();
 
     let Carried {

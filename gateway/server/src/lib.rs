@@ -3,7 +3,7 @@
 //! What to do with a request is decided in `gateway-core`, how a service is treated in
 //! `gateway-upstream`. Here the bytes move: an accept loop, a connection loop that reads and judges
 //! every head itself, a carrier (pingora) for exchanges that were judged, reload, drain, telemetry.
-//! pingora is named in `carrier`, `envelope` and nowhere else.
+//! pingora is named in `carrier` and nowhere else.
 
 mod access_log;
 mod account;
@@ -13,7 +13,6 @@ mod carrier;
 mod ceiling;
 mod clock;
 mod connection;
-mod envelope;
 mod exchange;
 mod gateway;
 mod lifecycle;
@@ -24,6 +23,7 @@ mod reload;
 mod running;
 mod snapshot;
 mod spawn;
+mod unread;
 mod wire;
 
 pub use reload::{ReloadError, Reloader};

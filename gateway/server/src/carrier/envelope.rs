@@ -13,7 +13,6 @@ use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
 use bytes::Buf;
-use gateway_core::chunked::Chunked;
 use gateway_core::head::Framing;
 use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
@@ -21,55 +20,9 @@ use pingora_core::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::Returned;
+use crate::unread::Unread;
 use crate::wire::Wire;
-
-/// What of a body is still to come.
-#[derive(Debug)]
-pub(crate) enum Unread {
-    Nothing,
-    Bytes(u64),
-    Chunks(Chunked),
-}
-
-impl Unread {
-    pub(crate) fn new(framing: Framing) -> Self {
-        match framing {
-            Framing::NoBody => Self::Nothing,
-            Framing::Length(length) => Self::Bytes(length),
-            Framing::Chunked => Self::Chunks(Chunked::default()),
-        }
-    }
-
-    pub(crate) fn is_nothing(&self) -> bool {
-        matches!(self, Self::Nothing)
-    }
-
-    /// How many of these bytes belong to the body; they count as read.
-    pub(crate) fn advance(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Nothing => Ok(0),
-            Self::Bytes(left) => {
-                let count = usize::try_from(*left)
-                    .unwrap_or(usize::MAX)
-                    .min(bytes.len());
-                *left -= count as u64;
-                if *left == 0 {
-                    *self = Self::Nothing;
-                }
-                Ok(count)
-            }
-            Self::Chunks(chunks) => {
-                let count = chunks
-                    .advance(bytes)
-                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-                if chunks.is_done() {
-                    *self = Self::Nothing;
-                }
-                Ok(count)
-            }
-        }
-    }
-}
 
 /// Something handed to the carrier's side of an exchange and given back when that side lets go.
 #[derive(Debug)]
@@ -94,9 +47,6 @@ impl<T> Clone for HandBack<T> {
         Self(Arc::clone(&self.0))
     }
 }
-
-/// The connection as it comes back: what of the body was not read still lies in front.
-pub(crate) type Returned = (Wire, Unread);
 
 pub(crate) struct Envelope {
     head: bytes::Bytes,

@@ -1,0 +1,445 @@
+//! The carrier for everything: pingora moves the bytes, nothing else.
+//!
+//! This is the only file that implements pingora's `ProxyHttp`. What it decides is narrow: which
+//! endpoint is tried, whether a failed attempt may be repeated, and in which of our terms a failure
+//! is told. It never writes an answer of its own; the connection loop does.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use gateway_core::head::Framing;
+use gateway_core::rejection::Rejection;
+use gateway_upstream::InFlight;
+use http::Method;
+use pingora_core::apps::HttpServerApp;
+use pingora_core::modules::http::HttpModules;
+use pingora_core::protocols::Digest;
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::server::ShutdownWatch;
+use pingora_core::server::configuration::ServerConf;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, ErrorSource, ErrorType};
+use pingora_http::ResponseHeader;
+use pingora_proxy::{FailToProxy, HttpProxy, ProxyHttp, ProxyWarnLogContext, Session};
+
+use super::Carried;
+use super::envelope::{Envelope, HandBack};
+use crate::clock;
+use crate::exchange::{Exchange, Outcome};
+use crate::gateway::Admitted;
+use crate::random;
+use crate::wire::Wire;
+
+/// Attempts an exchange gets: the first, and two more where nothing was sent or nothing is changed.
+const ATTEMPTS_MAX: usize = 3;
+/// Connections to services kept for reuse, all services together.
+const POOL_CONNECTIONS: usize = 4096;
+
+/// Fields of an answer that are between us and the service; pingora minds the framing itself.
+const ENDS_AT_THIS_HOP: [&str; 3] = ["keep-alive", "proxy-connection", "upgrade"];
+
+pub(crate) struct Pingora {
+    proxy: Arc<HttpProxy<Hooks>>,
+}
+
+impl Pingora {
+    pub(crate) fn new(threads: usize) -> Self {
+        let conf = ServerConf {
+            threads,
+            max_retries: ATTEMPTS_MAX,
+            upstream_keepalive_pool_size: POOL_CONNECTIONS.div_ceil(threads.max(1)),
+            ..ServerConf::default()
+        };
+        let mut proxy = HttpProxy::new(Hooks, Arc::new(conf));
+        proxy.handle_init_modules();
+        Self {
+            proxy: Arc::new(proxy),
+        }
+    }
+
+    /// Carries one exchange; `closing` says whether answers must end their connections by now.
+    pub(crate) async fn carry(
+        &self,
+        wire: Wire,
+        admitted: Admitted,
+        closing: &ShutdownWatch,
+    ) -> Carried {
+        let Admitted { exchange, head } = admitted;
+        let home = HandBack::new();
+        let report = HandBack::new();
+        let framing = exchange
+            .asked()
+            .map_or(Framing::NoBody, |asked| asked.framing);
+        let envelope = Envelope::new(wire, head, framing, home.clone());
+        let carriage = Carriage::new(exchange, report.clone());
+
+        let mut session = ServerSession::new_http1(Box::new(envelope));
+        session.set_connection_user_context(Some(Box::new(carriage)));
+        let reusable = self.proxy.process_new_http(session, closing).await;
+        let keeps_alive = reusable.is_some();
+        drop(reusable);
+
+        // pingora answers a head it cannot read without asking us; after ours there is none.
+        let refused = || Outcome {
+            rejection: Some(Rejection::Internal),
+            ..Outcome::default()
+        };
+        let outcome = report.take().unwrap_or_else(refused);
+        Carried {
+            connection: home.take(),
+            outcome,
+            keeps_alive,
+        }
+    }
+}
+
+impl std::fmt::Debug for Pingora {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pingora").finish_non_exhaustive()
+    }
+}
+
+/// One exchange while pingora carries it.
+struct Carriage {
+    exchange: Arc<Exchange>,
+    report: HandBack<Outcome>,
+    outcome: Outcome,
+    /// Places of endpoints that refused the connection.
+    tried: Vec<usize>,
+    in_flight: Option<InFlight>,
+    attempt_began: Instant,
+}
+
+impl Carriage {
+    fn new(exchange: Arc<Exchange>, report: HandBack<Outcome>) -> Self {
+        let attempt_began = exchange.request.began;
+        Self {
+            exchange,
+            report,
+            outcome: Outcome::default(),
+            tried: Vec::new(),
+            in_flight: None,
+            attempt_began,
+        }
+    }
+
+    fn pick(&mut self) -> Option<HttpPeer> {
+        let service = &self.exchange.route.upstream.service;
+        let picked = service.pick(&self.tried, random::next_u64())?;
+        let endpoint = Arc::clone(picked.endpoint());
+        let address = endpoint.address();
+        self.in_flight = Some(picked);
+        self.attempt_began = clock::now();
+        self.outcome.endpoint = Some(endpoint);
+        self.outcome.attempts += 1;
+
+        let timeouts = &service.policy().timeouts;
+        Some(peer(
+            address,
+            timeouts.connect,
+            self.exchange.route.timeout,
+            timeouts.idle,
+        ))
+    }
+
+    /// Gives up the endpoint that refused the connection; whether another is left.
+    fn give_up_endpoint(&mut self) -> bool {
+        self.tried
+            .extend(self.in_flight.take().map(|failed| failed.place()));
+        let endpoints = self.exchange.route.upstream.service.endpoints().len();
+        self.tried.len() < endpoints.min(ATTEMPTS_MAX)
+    }
+
+    /// Only a read may be repeated once bytes were sent: a service may have acted on the rest.
+    fn may_be_repeated(&self) -> bool {
+        let asked = self.exchange.asked();
+        asked.is_some_and(|a| [Method::GET, Method::HEAD, Method::OPTIONS].contains(&a.method))
+    }
+
+    fn is_overdue(&self) -> bool {
+        clock::now().saturating_duration_since(self.exchange.request.began)
+            > self.exchange.route.timeout
+    }
+
+    fn since_attempt(&self) -> Option<Duration> {
+        Some(clock::now().saturating_duration_since(self.attempt_began))
+    }
+
+    /// Tells a failure in our terms; `None` when there is nobody left to tell.
+    fn judge(&self, error: &Error) -> Option<Rejection> {
+        match error.esource() {
+            _ if self.outcome.rejection.is_some() => self.outcome.rejection.clone(),
+            ErrorSource::Upstream => Some(judge_upstream(error.etype())),
+            ErrorSource::Downstream => judge_downstream(error),
+            ErrorSource::Internal | ErrorSource::Unset => Some(Rejection::Internal),
+        }
+    }
+}
+
+fn peer(address: SocketAddr, connect: Duration, exchange: Duration, idle: Duration) -> HttpPeer {
+    let mut peer = HttpPeer::new(address, false, String::new());
+    let options = &mut peer.options;
+    options.connection_timeout = Some(connect);
+    options.total_connection_timeout = Some(connect);
+    options.read_timeout = Some(exchange);
+    options.write_timeout = Some(exchange);
+    options.idle_timeout = Some(idle);
+    peer
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "pingora's list of errors is open"
+)]
+fn judge_upstream(error: &ErrorType) -> Rejection {
+    match error {
+        ErrorType::ConnectTimedout
+        | ErrorType::ConnectRefused
+        | ErrorType::ConnectNoRoute
+        | ErrorType::ConnectError
+        | ErrorType::BindError
+        | ErrorType::SocketError => Rejection::UpstreamUnreachable,
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => Rejection::UpstreamTimeout,
+        _ => Rejection::UpstreamBroken,
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "pingora's list of errors is open"
+)]
+fn judge_downstream(error: &Error) -> Option<Rejection> {
+    let io = error.root_cause().downcast_ref::<std::io::Error>();
+    match error.etype() {
+        ErrorType::ReadTimedout => Some(Rejection::BodyTimeout),
+        _ if io.is_some_and(|io| io.kind() == std::io::ErrorKind::InvalidData) => {
+            Some(Rejection::BodyMalformed)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a connection broke, as one does that the service closed while it was idle. An answer that
+/// was late or wrong says nothing about the connection.
+fn has_broken(error: &ErrorType) -> bool {
+    matches!(
+        error,
+        ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError
+    )
+}
+
+/// The head of an answer as HTTP/1.1 writes it.
+fn head_bytes(response: &ResponseHeader) -> usize {
+    let reason = response.get_reason_phrase().unwrap_or_default();
+    let status_line = "HTTP/1.1 200 \r\n".len() + reason.len();
+    let fields = response.headers.iter();
+    let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    status_line + fields.sum::<usize>() + "\r\n".len()
+}
+
+/// pingora's view of us; everything lives in the context of the exchange.
+struct Hooks;
+
+type Context = Option<Box<Carriage>>;
+type Result<T> = pingora_error::Result<T>;
+
+fn carriage(context: &mut Context) -> Result<&mut Carriage> {
+    context
+        .as_deref_mut()
+        .ok_or_else(|| Error::explain(ErrorType::InternalError, "no exchange"))
+}
+
+#[async_trait]
+impl ProxyHttp for Hooks {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        None
+    }
+
+    /// None: compression and the like are the services' business.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    /// Where the exchange of the connection loop arrives.
+    fn on_connection_reuse(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        luggage: Box<dyn std::any::Any + Send + Sync>,
+    ) {
+        let Ok(carriage) = luggage.downcast::<Carriage>() else {
+            return;
+        };
+        let stall = carriage.exchange.snapshot.deadlines.stall;
+        session.set_read_timeout(Some(stall));
+        session.set_write_timeout(Some(stall));
+        // A client may end its side and still wait for the answer; a payment under way is finished.
+        session.set_abort_on_close(false);
+        *context = Some(carriage);
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
+        let carriage = carriage(context)?;
+        carriage.pick().map(Box::new).ok_or_else(|| {
+            Error::explain(ErrorType::ConnectError, "no endpoint is left to try").into_up()
+        })
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _: &mut Session,
+        reused: bool,
+        _: &HttpPeer,
+        _: std::os::fd::RawFd,
+        _: Option<&Digest>,
+        context: &mut Context,
+    ) -> Result<()> {
+        let carriage = carriage(context)?;
+        carriage.outcome.connection_was_reused = reused;
+        if !reused {
+            carriage.outcome.connect = carriage.since_attempt();
+        }
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _: bool,
+        context: &mut Context,
+    ) -> Result<()> {
+        let carriage = carriage(context)?;
+        carriage.outcome.body_bytes_in += body.as_ref().map_or(0, Bytes::len) as u64;
+        if carriage.outcome.body_bytes_in > carriage.exchange.route().body_bytes_max {
+            carriage.outcome.rejection = Some(Rejection::BodyTooLarge);
+            return Err(Error::explain(ErrorType::HTTPStatus(413), "body too large").into_down());
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        _: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        let carriage = carriage(context)?;
+        if response.status.is_informational() {
+            return Ok(());
+        }
+        if head_bytes(response) > carriage.exchange.snapshot.limits.head_bytes_max {
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, "head too large").into_up());
+        }
+        carriage.outcome.first_byte = carriage.since_attempt();
+        carriage.outcome.status = Some(response.status.as_u16());
+        for name in ENDS_AT_THIS_HOP {
+            response.remove_header(name);
+        }
+        let rules = &carriage.exchange.route().response_fields;
+        for name in &rules.remove {
+            response.remove_header(name);
+        }
+        for (name, value) in &rules.set {
+            response.insert_header(name.clone(), value.clone())?;
+        }
+        for (name, value) in &rules.add {
+            response.append_header(name.clone(), value.clone())?;
+        }
+        response.insert_header("x-request-id", carriage.exchange.request.id.as_str())
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        _: &mut Option<Bytes>,
+        end_of_stream: bool,
+        context: &mut Context,
+    ) -> Result<Option<Duration>> {
+        let carriage = carriage(context)?;
+        if !end_of_stream && carriage.is_overdue() {
+            return Err(Error::explain(ErrorType::ReadTimedout, "exchange overdue").into_up());
+        }
+        Ok(None)
+    }
+
+    /// Nothing was sent, so any request may be tried elsewhere.
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        context: &mut Context,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        let may_retry = carriage(context).is_ok_and(Carriage::give_up_endpoint);
+        error.set_retry(may_retry);
+        error
+    }
+
+    /// A kept connection may have been closed by the service just when it was used again.
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        context: &mut Context,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let is_broken = *error.esource() == ErrorSource::Upstream && has_broken(error.etype());
+        let is_unanswered = session.response_written().is_none();
+        let is_repeatable = context
+            .as_ref()
+            .is_some_and(|carriage| carriage.may_be_repeated());
+        let may_retry = client_reused
+            && is_broken
+            && is_unanswered
+            && is_repeatable
+            && !session.as_ref().retry_buffer_truncated();
+        error.set_retry(may_retry);
+        error
+    }
+
+    /// The answer is written by the connection loop, from its one table.
+    async fn fail_to_proxy(
+        &self,
+        _: &mut Session,
+        error: &Error,
+        context: &mut Context,
+    ) -> FailToProxy {
+        if let Some(carriage) = context {
+            carriage.outcome.rejection = carriage.judge(error);
+            carriage.outcome.client_left = carriage.outcome.rejection.is_none();
+            tracing::debug!(request_id = %carriage.exchange.request.id, %error, "exchange failed");
+        }
+        FailToProxy {
+            error_code: 0,
+            can_reuse_downstream: false,
+        }
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
+        let Some(carriage) = context else { return };
+        carriage.in_flight = None;
+        let outcome = &mut carriage.outcome;
+        outcome.is_complete = error.is_none();
+        outcome.body_bytes_out = session.body_bytes_sent() as u64;
+        carriage.report.give(std::mem::take(outcome));
+    }
+
+    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _: &Session,
+        _: &Context,
+        _: &Error,
+        _: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+}
