@@ -12,6 +12,9 @@ use crate::limits::Limits;
 use crate::path::{self, PathError};
 use crate::route::{FieldCondition, may_be_routed};
 
+pub(crate) use fields::fold as fold_fields;
+pub(crate) use line::split as split_line;
+
 use fields::Known;
 
 mod fields;

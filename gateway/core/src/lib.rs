@@ -4,6 +4,7 @@
 //! No I/O, no clock, no randomness, no runtime: bytes, times and random numbers come in as
 //! arguments, decisions go out as values. The server beside this crate moves the bytes.
 
+pub mod answer;
 pub mod chunked;
 pub mod fields;
 pub mod forward;

@@ -20,27 +20,36 @@ pub(super) struct Known<'a> {
     pub(super) nominated: Vec<&'a str>,
 }
 
-/// Parses field lines up to and including the empty line.
+/// Parses the field lines of a request, up to and including the empty line.
 pub(super) fn parse(
-    mut rest: &[u8],
+    rest: &[u8],
     fields_max: usize,
 ) -> Result<(Vec<Field<'_>>, Known<'_>), HeadError> {
-    let mut fields = Vec::with_capacity(16);
     let mut known = Known::default();
+    let fields = fold(rest, fields_max, |field| known.note(field))?;
+    Ok((fields, known))
+}
+
+/// Parses field lines up to and including the empty line, showing each to `note`.
+pub(crate) fn fold<'a, E: From<HeadError>>(
+    mut rest: &'a [u8],
+    fields_max: usize,
+    mut note: impl FnMut(Field<'a>) -> Result<(), E>,
+) -> Result<Vec<Field<'a>>, E> {
+    let mut fields = Vec::with_capacity(16);
     loop {
         let (line, below) = split(rest)?;
         rest = below;
         if line.is_empty() {
-            break;
+            return Ok(fields);
         }
         let field = parse_line(line)?;
         if fields.len() == fields_max {
-            return Err(HeadError::TooManyFields);
+            return Err(HeadError::TooManyFields.into());
         }
-        known.note(field)?;
+        note(field)?;
         fields.push(field);
     }
-    Ok((fields, known))
 }
 
 fn parse_line(line: &[u8]) -> Result<Field<'_>, HeadError> {

@@ -19,7 +19,7 @@ pub(super) struct Start<'a> {
 }
 
 /// Splits off one line; the line end must be CRLF.
-pub(super) fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), HeadError> {
+pub(crate) fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), HeadError> {
     let at = memchr::memchr(b'\n', bytes).ok_or(HeadError::RequestLine)?;
     let (line, rest) = bytes
         .split_at_checked(at + 1)

@@ -1,0 +1,276 @@
+//! Is this answer of a service sound, and what does a client see of it?
+//!
+//! As strict as requests are read: an answer that two readers could frame differently would let one
+//! exchange write into the next. It is refused, and the connection it came on is dropped.
+
+use http::Method;
+
+use crate::fields::{is_hop_by_hop, is_ours};
+use crate::head::{Field, HeadError, fold_fields, split_line};
+use crate::ids::RequestId;
+use crate::route::Route;
+
+/// Bytes of an answer's head; past it the answer is broken.
+pub const ANSWER_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Fields in an answer's head.
+const FIELDS_MAX: usize = 256;
+
+/// The head of an answer that was judged sound.
+#[derive(Debug)]
+pub struct AnswerHead<'a> {
+    pub status: u16,
+    reason: &'a str,
+    fields: Vec<Field<'a>>,
+    nominated: Vec<&'a str>,
+    /// What `Content-Length` says, also where no body follows.
+    length: Option<u64>,
+    pub body: AnswerBody,
+    /// Whether the service will take another request on this connection.
+    pub keeps_alive: bool,
+}
+
+/// How the end of an answer's body is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerBody {
+    Nothing,
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+/// Why an answer is refused. The text is for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    #[error("the status line is not `HTTP/1.x nnn reason`")]
+    StatusLine,
+    #[error("a field line is malformed: {0}")]
+    Field(#[from] HeadError),
+    #[error("`Content-Length` is not one number")]
+    Length,
+    #[error("`Transfer-Encoding` is other than exactly `chunked`, or stands where it may not")]
+    Encoding,
+}
+
+impl<'a> AnswerHead<'a> {
+    /// Judges a whole head, its empty line included, as the answer to a request with `method`.
+    pub fn parse(bytes: &'a [u8], method: &Method) -> Result<Self, AnswerError> {
+        let (line, rest) = split_line(bytes)?;
+        let (is_http11, status, reason) = parse_status_line(line)?;
+        let mut known = Known::default();
+        let fields = fold_fields(rest, FIELDS_MAX, |field| known.note(field))?;
+        let keeps_alive = if is_http11 {
+            !known.closes
+        } else {
+            known.keeps_alive
+        };
+        Ok(Self {
+            status,
+            reason,
+            fields,
+            length: known.length,
+            body: known.body(status, method, is_http11)?,
+            nominated: known.nominated,
+            keeps_alive,
+        })
+    }
+
+    #[must_use]
+    pub fn is_informational(&self) -> bool {
+        self.status < 200
+    }
+}
+
+fn parse_status_line(line: &[u8]) -> Result<(bool, u16, &str), AnswerError> {
+    let line = std::str::from_utf8(line).map_err(|_| AnswerError::StatusLine)?;
+    let (version, rest) = line.split_once(' ').ok_or(AnswerError::StatusLine)?;
+    let is_http11 = match version {
+        "HTTP/1.1" => true,
+        "HTTP/1.0" => false,
+        _ => return Err(AnswerError::StatusLine),
+    };
+    let (status, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+    let is_plain = reason.chars().all(|c| c == '\t' || !c.is_control());
+    let is_status = status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit());
+    let number = status
+        .parse()
+        .ok()
+        .filter(|number| (100..600).contains(number));
+    match number {
+        Some(number) if is_plain && is_status => Ok((is_http11, number, reason)),
+        _ => Err(AnswerError::StatusLine),
+    }
+}
+
+/// What the fields that concern this hop say.
+#[derive(Debug, Default)]
+struct Known<'a> {
+    length: Option<u64>,
+    is_chunked: bool,
+    closes: bool,
+    keeps_alive: bool,
+    nominated: Vec<&'a str>,
+}
+
+impl<'a> Known<'a> {
+    fn note(&mut self, field: Field<'a>) -> Result<(), AnswerError> {
+        let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+        match field.name.len() {
+            10 if is("connection") => self.note_connection(field.value),
+            14 if is("content-length") => self.note_length(field.value),
+            17 if is("transfer-encoding") => self.note_encoding(field.value),
+            _ => Ok(()),
+        }
+    }
+
+    fn note_length(&mut self, value: &[u8]) -> Result<(), AnswerError> {
+        let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+        let digits = std::str::from_utf8(value).ok().filter(|_| is_number);
+        let length = digits.and_then(|digits| digits.parse().ok());
+        if length.is_none() || self.length.is_some() {
+            return Err(AnswerError::Length);
+        }
+        self.length = length;
+        Ok(())
+    }
+
+    fn note_encoding(&mut self, value: &[u8]) -> Result<(), AnswerError> {
+        if self.is_chunked || !value.eq_ignore_ascii_case(b"chunked") {
+            return Err(AnswerError::Encoding);
+        }
+        self.is_chunked = true;
+        Ok(())
+    }
+
+    fn note_connection(&mut self, value: &'a [u8]) -> Result<(), AnswerError> {
+        let text = std::str::from_utf8(value).map_err(|_| HeadError::Connection)?;
+        for option in text
+            .split(',')
+            .map(|option| option.trim_matches([' ', '\t']))
+        {
+            if option.eq_ignore_ascii_case("close") {
+                self.closes = true;
+            } else if option.eq_ignore_ascii_case("keep-alive") {
+                self.keeps_alive = true;
+            } else if !option.is_empty() {
+                self.nominated.push(option);
+            }
+        }
+        Ok(())
+    }
+
+    /// RFC 9112 §6.3, without its tolerance for a length beside an encoding.
+    fn body(
+        &self,
+        status: u16,
+        method: &Method,
+        is_http11: bool,
+    ) -> Result<AnswerBody, AnswerError> {
+        if self.is_chunked && (self.length.is_some() || !is_http11) {
+            return Err(AnswerError::Encoding);
+        }
+        let has_none = status < 200 || matches!(status, 204 | 304) || *method == Method::HEAD;
+        Ok(match (has_none, self.is_chunked, self.length) {
+            (true, _, _) | (false, false, Some(0)) => AnswerBody::Nothing,
+            (false, true, _) => AnswerBody::Chunked,
+            (false, false, Some(length)) => AnswerBody::Length(length),
+            (false, false, None) => AnswerBody::UntilClose,
+        })
+    }
+}
+
+/// What an answer needs to know of the client it goes to.
+#[derive(Debug, Clone, Copy)]
+pub struct Client<'a> {
+    pub request_id: &'a RequestId,
+    pub keeps_alive: bool,
+    /// The time now, for an answer that does not say when it was made.
+    pub date: &'a str,
+}
+
+/// Writes the head that goes to the client.
+pub fn write_head(answer: &AnswerHead<'_>, route: &Route, client: &Client<'_>, out: &mut Vec<u8>) {
+    write_status_line(answer, out);
+    let rules = &route.response_fields;
+    let mut is_dated = false;
+    for field in &answer.fields {
+        is_dated |= field.name.eq_ignore_ascii_case("date");
+        if answer.passes(field.name) && !rules.is_dropped(field.name) {
+            write_field(field.name, field.value, out);
+        }
+    }
+    for (name, value) in rules.set.iter().chain(&rules.add) {
+        write_field(name.as_str(), value.as_bytes(), out);
+    }
+    if !is_dated {
+        write_field("date", client.date.as_bytes(), out);
+    }
+    write_framing(answer, out);
+    write_field("x-request-id", client.request_id.as_str().as_bytes(), out);
+    let connection: &[u8] = if client.keeps_alive {
+        b"keep-alive"
+    } else {
+        b"close"
+    };
+    write_field("connection", connection, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes an informational head, which has no framing and ends nothing.
+pub fn write_informational(answer: &AnswerHead<'_>, out: &mut Vec<u8>) {
+    write_status_line(answer, out);
+    for field in answer
+        .fields
+        .iter()
+        .filter(|field| answer.passes(field.name))
+    {
+        write_field(field.name, field.value, out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+impl AnswerHead<'_> {
+    fn passes(&self, name: &str) -> bool {
+        let is_nominated = self
+            .nominated
+            .iter()
+            .any(|other| other.eq_ignore_ascii_case(name));
+        !is_nominated && !is_hop_by_hop(name) && !is_ours(name)
+    }
+}
+
+fn write_status_line(answer: &AnswerHead<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    push_number(u64::from(answer.status), out);
+    out.push(b' ');
+    out.extend_from_slice(answer.reason.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_framing(answer: &AnswerHead<'_>, out: &mut Vec<u8>) {
+    match (answer.body, answer.length) {
+        (AnswerBody::Chunked | AnswerBody::UntilClose, _) => {
+            write_field("transfer-encoding", b"chunked", out);
+        }
+        // RFC 9110 §8.6: a 204 has no length. To HEAD and in a 304 it tells what GET would have had.
+        (AnswerBody::Nothing | AnswerBody::Length(_), Some(length)) if answer.status != 204 => {
+            out.extend_from_slice(b"content-length: ");
+            push_number(length, out);
+            out.extend_from_slice(b"\r\n");
+        }
+        (AnswerBody::Nothing | AnswerBody::Length(_), _) => {}
+    }
+}
+
+fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn push_number(number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(number.to_string().as_bytes());
+}
+
+#[cfg(test)]
+mod tests;
