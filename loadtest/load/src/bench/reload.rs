@@ -1,6 +1,6 @@
 //! What a reload of a large file costs the requests that are under way.
 //!
-//! One connection asks once a millisecond, first while nothing happens and then while the file is
+//! A thousand times a second somebody asks, first while nothing happens and then while the file is
 //! replaced by one in which every route is another. The gateway has a single CPU, so that compiling
 //! the file and answering compete as hard as they can.
 
@@ -16,6 +16,7 @@ use super::conditions::Conditions;
 use super::peer::{free_addresses, wait_until_ready};
 use super::process::{Launch, Process};
 use super::report::{Table, save, show_conditions};
+use super::stats::Spread;
 use super::workbench::Workbench;
 use super::{BenchError, Outcome, say, write};
 use crate::closed::{Load, Request, Tally};
@@ -23,18 +24,21 @@ use crate::closed::{Load, Request, Tally};
 const ROUTES: usize = 5_000;
 const SERVICES: usize = 100;
 const RELOADS: u32 = 20;
-const PROBE_EVERY: Duration = Duration::from_millis(1);
+/// Together they ask about once a millisecond: a rest and an answer take two or three.
+const CONNECTIONS: usize = 3;
+const REST: Duration = Duration::from_millis(1);
 const EXCESS_MAX: Duration = Duration::from_millis(10);
 const NAME: &str = "tollgate";
 
 const HOW_TO_READ: &str = "\
 ## How to read it
-1. One keep-alive connection rests a millisecond after each answer; its latencies are what is shown.
+1. Three keep-alive connections rest a millisecond after each answer, so that about a thousand
+   requests are sent a second; their latencies are what is shown.
 2. In the quiet phase nothing else happens. In the other the file of 5,000 routes and 100 services
    is replaced 20 times by one in which every route has another path, and SIGHUP is sent each time.
 3. The excess is the slowest answer of the reload phase less that of the quiet phase of its round.
-   What else runs on the machine can only add to it, and a stall of the gateway's own would be in
-   every round: so the round with the smallest excess says what reloading does.
+   One slow answer decides it, and what else runs on the machine may slow one down in either phase:
+   the median of the rounds is what is held against the bar of 10 ms.
 4. The gateway has one worker and one CPU, which compiling the file has to share.
 ";
 
@@ -117,7 +121,7 @@ pub async fn reload(options: ReloadOptions) -> Result<Outcome, BenchError> {
         tollgate,
         out,
     } = options;
-    let bench = Workbench::set_up(1, tollgate).await?;
+    let bench = Workbench::set_up(CONNECTIONS, tollgate).await?;
     let flags = format!(
         "rounds: {rounds}, each {seconds} s quiet and {seconds} s with {RELOADS} reloads of \
          {ROUTES} routes"
@@ -153,10 +157,10 @@ pub async fn reload(options: ReloadOptions) -> Result<Outcome, BenchError> {
 
 /// The promise, if it was broken.
 fn verdict(rounds: &[Round]) -> Option<String> {
-    let smallest = rounds.iter().map(|round| round.excess_us).min()?;
-    let excess_max_us = i64::try_from(EXCESS_MAX.as_micros()).unwrap_or(i64::MAX);
-    (smallest > excess_max_us).then(|| {
-        format!("reloads held a request up by {smallest} us in the best round, at most {excess_max_us} are allowed")
+    let excess_us = Spread::of(rounds.iter().map(|round| round.excess_us as f64))?.median;
+    let excess_us_max = EXCESS_MAX.as_micros() as f64;
+    (excess_us > excess_us_max).then(|| {
+        format!("reloads held requests up by {excess_us} us, {excess_us_max} us are allowed")
     })
 }
 
@@ -213,9 +217,13 @@ impl Subject {
     /// Probes for so long, with so many reloads evenly spread over it.
     async fn probe(&self, length: Duration, reloads: u32, round: u32) -> Result<Phase, BenchError> {
         let load = Load::new(self.address, Request::get("/v1/accounts/1"));
-        let pause = PROBE_EVERY;
         let began = Instant::now();
-        let running = Load { pause, ..load }.start();
+        let running = Load {
+            connections: CONNECTIONS,
+            pause: REST,
+            ..load
+        }
+        .start();
         for number in 1..=reloads {
             sleep_until(began + length * number / (reloads + 1)).await;
             let edition = round * RELOADS + number;
@@ -341,12 +349,12 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_in_every_round_breaks_the_promise() {
+    fn a_stall_in_the_median_round_breaks_the_promise() {
         let cases = [
             (vec![10_000], false),
             (vec![10_001], true),
-            (vec![90_000, 10_001, 10_002], true),
-            (vec![90_000, -5], false),
+            (vec![90_000, 10_001, -5], true),
+            (vec![90_000, 9_000, -5], false),
             (vec![], false),
         ];
         for (excesses, is_broken) in cases {
