@@ -10,8 +10,6 @@ use crate::head::{Field, HeadError, fold_fields, split_line};
 use crate::ids::RequestId;
 use crate::route::Route;
 
-/// Bytes of an answer's head; past it the answer is broken.
-pub const ANSWER_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Fields in an answer's head.
 const FIELDS_MAX: usize = 256;
 

@@ -15,6 +15,7 @@ pub struct Chunked {
     state: State,
     /// Data bytes that the current chunk still owes.
     owed: u64,
+    data_bytes: u64,
     /// Bytes of the current line, or of the trailer section.
     line_bytes: u16,
 }
@@ -71,11 +72,18 @@ impl Chunked {
         self.state == State::Done
     }
 
+    /// Bytes of data so far, without their framing.
+    #[must_use]
+    pub fn data_bytes(&self) -> u64 {
+        self.data_bytes
+    }
+
     fn skip_data(&mut self, available: usize) -> usize {
         let here = usize::try_from(self.owed)
             .unwrap_or(usize::MAX)
             .min(available);
         self.owed -= here as u64;
+        self.data_bytes += here as u64;
         if self.owed == 0 {
             self.state = State::DataCr;
         }

@@ -88,14 +88,11 @@ async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
 
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     let snapshot = gateway.snapshot.load_full();
-    let in_flight = snapshot.services().iter().flat_map(|upstream| {
-        let service = &upstream.service;
-        service.endpoints().iter().map(|endpoint| {
-            let name = service.policy().name.to_string();
-            (name, endpoint.text().to_owned(), endpoint.in_flight())
-        })
-    });
-    match gateway.metrics.render(in_flight) {
+    let moments = snapshot
+        .services()
+        .iter()
+        .flat_map(|upstream| upstream.moments());
+    match gateway.metrics.render(moments) {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "metrics could not be rendered");

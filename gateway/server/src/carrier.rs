@@ -1,5 +1,7 @@
 //! Moves the bytes of exchanges that were judged.
 //!
+//! Two carriers: a lean one for ordinary HTTP/1.1 exchanges, and pingora for all others.
+//!
 //! A carrier decides little: which endpoint is tried, whether a failed attempt may be repeated, and
 //! in which of our terms a failure is told. It never writes an answer of the gateway's own.
 
@@ -13,7 +15,14 @@ use crate::wire::Wire;
 use pingora::Pingora;
 
 mod envelope;
+mod lean;
+mod link;
 mod pingora;
+
+pub(crate) use link::Spares;
+
+/// Attempts an exchange gets: the first, and two more where nothing was sent or nothing is changed.
+const ATTEMPTS_MAX: u32 = 3;
 
 #[derive(Debug)]
 pub(crate) struct Carrier {
@@ -47,6 +56,10 @@ impl Carrier {
         admitted: Admitted,
         closing: &ShutdownWatch,
     ) -> Carried {
+        if admitted.exchange.asked().is_some_and(lean::may_carry) {
+            let is_closing = *closing.borrow();
+            return lean::carry(wire, admitted, is_closing).await;
+        }
         Box::pin(self.pingora.carry(wire, admitted, closing)).await
     }
 }

@@ -1,7 +1,7 @@
 //! The one place that asks what time it is.
 
 use std::cell::RefCell;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Monotonic, for durations and deadlines.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
@@ -51,6 +51,22 @@ fn spell_second(unix_seconds: u64) -> String {
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.")
+}
+
+/// Spells a second as HTTP does: `Tue, 24 Nov 2026 13:37:00 GMT`. It is kept for the thread like the
+/// spelling above.
+pub(crate) fn with_http_date<T>(unix_seconds: u64, read: impl FnOnce(&str) -> T) -> T {
+    thread_local! {
+        static SPELLED: RefCell<(u64, String)> =
+            const { RefCell::new((u64::MAX, String::new())) };
+    }
+    SPELLED.with_borrow_mut(|(spelled, text)| {
+        if *spelled != unix_seconds {
+            *spelled = unix_seconds;
+            *text = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(unix_seconds));
+        }
+        read(text)
+    })
 }
 
 /// The date that is so many days after 1970-01-01, in the Gregorian calendar.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gateway_core::head::{Framing, Head};
+use gateway_core::head::{Framing, Head, Version};
 use gateway_core::host::Host;
 use gateway_core::ids::{RequestId, Trace};
 use gateway_core::rejection::Rejection;
@@ -47,6 +47,7 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) method: Method,
+    pub(crate) version: Version,
     /// Canonical, without the query: queries carry what does not belong in logs.
     pub(crate) path: String,
     pub(crate) host: Host,
@@ -82,6 +83,7 @@ impl Request {
             peer: Arc::clone(peer),
             asked: Some(Asked {
                 method: head.method.clone(),
+                version: head.version,
                 path: head.path.as_ref().to_owned(),
                 host: head.host.clone(),
                 framing: head.framing,
@@ -121,6 +123,13 @@ impl Exchange {
 
     pub(crate) fn asked(&self) -> Option<&Asked> {
         self.request.asked.as_ref()
+    }
+
+    /// Only a read may be repeated once bytes were sent: a service may have acted on the rest.
+    pub(crate) fn may_be_repeated(&self) -> bool {
+        let reads = [Method::GET, Method::HEAD, Method::OPTIONS];
+        self.asked()
+            .is_some_and(|asked| reads.contains(&asked.method))
     }
 }
 

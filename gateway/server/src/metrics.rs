@@ -151,25 +151,44 @@ impl Metrics {
         self.reloads.with_label_values(&[result]).inc();
     }
 
-    /// Everything in the text format; what is counted elsewhere is read now.
-    pub(crate) fn render(
+    /// Everything in the text format; what endpoints are doing is read now.
+    pub(crate) fn render<'a>(
         &self,
-        in_flight: impl Iterator<Item = (String, String, usize)>,
+        moments: impl Iterator<Item = Moment<'a>>,
     ) -> Result<String, prometheus::Error> {
-        let moment = Registry::new();
-        let endpoints = House { registry: &moment }.gauges(
+        let now = Registry::new();
+        let house = House { registry: &now };
+        let labels = ["service", "endpoint"];
+        let in_flight = house.gauges(
             "endpoint_in_flight",
             "Exchanges under way with an endpoint.",
-            &["service", "endpoint"],
+            &labels,
         )?;
-        for (service, endpoint, count) in in_flight {
-            let gauge = endpoints.with_label_values(&[&service, &endpoint]);
-            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        let spares = house.gauges(
+            "endpoint_spare_connections",
+            "Connections kept for reuse.",
+            &labels,
+        )?;
+        for moment in moments {
+            let labels = [moment.service, moment.endpoint];
+            for (gauges, count) in [(&in_flight, moment.in_flight), (&spares, moment.spares)] {
+                let gauge = gauges.with_label_values(&labels);
+                gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+            }
         }
         let mut families = self.registry.gather();
-        families.extend(moment.gather());
+        families.extend(now.gather());
         TextEncoder::new().encode_to_string(&families)
     }
+}
+
+/// What an endpoint is doing at the moment of a scrape.
+#[derive(Debug)]
+pub(crate) struct Moment<'a> {
+    pub(crate) service: &'a str,
+    pub(crate) endpoint: &'a str,
+    pub(crate) in_flight: usize,
+    pub(crate) spares: usize,
 }
 
 impl RouteMetrics {

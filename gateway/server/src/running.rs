@@ -24,6 +24,9 @@ use crate::snapshot::Snapshot;
 use crate::spawn::spawn;
 use crate::{admin, listener};
 
+/// How often spare connections are looked over.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
 /// A gateway that serves.
 #[derive(Debug)]
 pub struct Running {
@@ -32,7 +35,8 @@ pub struct Running {
     /// What it was started with; some of it holds until the next start.
     started_with: Config,
     accepting: Mutex<Vec<JoinHandle<()>>>,
-    admin: JoinHandle<()>,
+    /// What runs until the last connection is closed.
+    background: Vec<JoinHandle<()>>,
 }
 
 /// Where a gateway listens; real ports where the configuration asked for any.
@@ -82,10 +86,13 @@ impl Running {
             .map(|(listener, _)| spawn("accept", listener::accept(Arc::clone(&gateway), listener)));
         Ok(Self {
             accepting: Mutex::new(accepting.collect()),
-            admin: spawn(
-                "admin",
-                admin::serve(Arc::clone(&gateway), admin_listener.0),
-            ),
+            background: vec![
+                spawn(
+                    "admin",
+                    admin::serve(Arc::clone(&gateway), admin_listener.0),
+                ),
+                spawn("sweep", sweep(Arc::clone(&gateway))),
+            ],
             gateway,
             addresses,
             started_with: config,
@@ -178,7 +185,9 @@ impl Running {
                 "the drain deadline is over; the rest is cut"
             );
         }
-        self.admin.abort();
+        for task in &self.background {
+            task.abort();
+        }
         self.close_access_log().await;
         is_empty
     }
@@ -188,6 +197,17 @@ impl Running {
         let closed = tokio::task::spawn_blocking(move || gateway.access_log.close()).await;
         if let Err(error) = closed {
             tracing::error!(%error, "the access log did not end well");
+        }
+    }
+}
+
+/// Closes spare connections to services once they are old or dead.
+async fn sweep(gateway: Arc<Gateway>) {
+    let mut look = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        look.tick().await;
+        for upstream in gateway.snapshot.load_full().services() {
+            upstream.sweep(clock::now());
         }
     }
 }

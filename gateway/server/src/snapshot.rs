@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gateway_core::head::Head;
 use gateway_core::limits::Limits;
@@ -12,8 +12,9 @@ use gateway_core::routes::{Miss, RouteTable};
 use gateway_upstream::Service;
 use tollgate_config::{Deadlines, Gateway as Config};
 
+use crate::carrier::Spares;
 use crate::ceiling;
-use crate::metrics::{Metrics, RouteMetrics, ServiceMetrics};
+use crate::metrics::{Metrics, Moment, RouteMetrics, ServiceMetrics};
 
 #[derive(Debug)]
 pub(crate) struct Snapshot {
@@ -39,6 +40,8 @@ pub(crate) struct RouteState {
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) service: Service,
+    /// Spare connections, in the order of the service's endpoints.
+    pub(crate) spares: Vec<Spares>,
     pub(crate) metrics: ServiceMetrics,
 }
 
@@ -52,10 +55,10 @@ impl Snapshot {
                 let known = before.iter().flat_map(|before| &before.services);
                 let mut same = known.filter(|known| known.service.policy() == policy);
                 same.next().cloned().unwrap_or_else(|| {
-                    let metrics = metrics.service(&policy.name);
                     Arc::new(Upstream {
                         service: Service::new(policy.clone()),
-                        metrics,
+                        spares: policy.endpoints.iter().map(|_| Spares::default()).collect(),
+                        metrics: metrics.service(&policy.name),
                     })
                 })
             })
@@ -102,6 +105,27 @@ impl Snapshot {
 
     pub(crate) fn services(&self) -> &[Arc<Upstream>] {
         &self.services
+    }
+}
+
+impl Upstream {
+    /// What each endpoint is doing now.
+    pub(crate) fn moments(&self) -> impl Iterator<Item = Moment<'_>> {
+        let endpoints = self.service.endpoints().iter().zip(&self.spares);
+        endpoints.map(|(endpoint, spares)| Moment {
+            service: &self.service.policy().name,
+            endpoint: endpoint.text(),
+            in_flight: endpoint.in_flight(),
+            spares: spares.len(),
+        })
+    }
+
+    /// Drops spare connections that are of no use any more.
+    pub(crate) fn sweep(&self, now: Instant) {
+        let idle = self.service.policy().timeouts.idle;
+        for spares in &self.spares {
+            spares.sweep(idle, now);
+        }
     }
 }
 

@@ -86,12 +86,27 @@ impl Wire {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes and sends all of `bytes`.
-    pub(crate) async fn send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    /// Takes a piece to be sent later, if it is small enough to be held back.
+    pub(crate) fn hold(&mut self, bytes: &[u8]) -> bool {
+        let has_room = self.held_back.len() + bytes.len() <= HELD_BACK_BYTES_MAX;
+        if has_room {
+            self.held_back.extend_from_slice(bytes);
+        }
+        has_room
+    }
+
+    /// Writes all of `bytes`; what is small may still be held back afterwards.
+    pub(crate) async fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let count = std::future::poll_fn(|context| self.poll_write(context, bytes)).await?;
             bytes = bytes.get(count..).unwrap_or_default();
         }
+        Ok(())
+    }
+
+    /// Writes and sends all of `bytes`.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write(bytes).await?;
         std::future::poll_fn(|context| self.poll_send(context)).await
     }
 

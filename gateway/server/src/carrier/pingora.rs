@@ -13,7 +13,6 @@ use bytes::Bytes;
 use gateway_core::head::Framing;
 use gateway_core::rejection::Rejection;
 use gateway_upstream::InFlight;
-use http::Method;
 use pingora_core::apps::HttpServerApp;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
@@ -25,16 +24,14 @@ use pingora_error::{Error, ErrorSource, ErrorType};
 use pingora_http::ResponseHeader;
 use pingora_proxy::{FailToProxy, HttpProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
-use super::Carried;
 use super::envelope::{Envelope, HandBack};
+use super::{ATTEMPTS_MAX, Carried};
 use crate::clock;
 use crate::exchange::{Exchange, Outcome};
 use crate::gateway::Admitted;
 use crate::random;
 use crate::wire::Wire;
 
-/// Attempts an exchange gets: the first, and two more where nothing was sent or nothing is changed.
-const ATTEMPTS_MAX: usize = 3;
 /// Connections to services kept for reuse, all services together.
 const POOL_CONNECTIONS: usize = 4096;
 
@@ -49,7 +46,7 @@ impl Pingora {
     pub(crate) fn new(threads: usize) -> Self {
         let conf = ServerConf {
             threads,
-            max_retries: ATTEMPTS_MAX,
+            max_retries: ATTEMPTS_MAX as usize,
             upstream_keepalive_pool_size: POOL_CONNECTIONS.div_ceil(threads.max(1)),
             ..ServerConf::default()
         };
@@ -150,13 +147,7 @@ impl Carriage {
         self.tried
             .extend(self.in_flight.take().map(|failed| failed.place()));
         let endpoints = self.exchange.route.upstream.service.endpoints().len();
-        self.tried.len() < endpoints.min(ATTEMPTS_MAX)
-    }
-
-    /// Only a read may be repeated once bytes were sent: a service may have acted on the rest.
-    fn may_be_repeated(&self) -> bool {
-        let asked = self.exchange.asked();
-        asked.is_some_and(|a| [Method::GET, Method::HEAD, Method::OPTIONS].contains(&a.method))
+        self.tried.len() < endpoints.min(ATTEMPTS_MAX as usize)
     }
 
     fn is_overdue(&self) -> bool {
@@ -392,7 +383,7 @@ impl ProxyHttp for Hooks {
         let is_unanswered = session.response_written().is_none();
         let is_repeatable = context
             .as_ref()
-            .is_some_and(|carriage| carriage.may_be_repeated());
+            .is_some_and(|carriage| carriage.exchange.may_be_repeated());
         let may_retry = client_reused
             && is_broken
             && is_unanswered

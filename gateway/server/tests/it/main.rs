@@ -8,11 +8,13 @@
 
 mod client;
 mod edge;
+mod transcript;
 mod upstream;
 
 mod answers;
 mod bodies;
 mod forwarding;
+mod framing;
 mod lifecycle;
 mod telemetry;
 mod upstreams;

@@ -1,0 +1,147 @@
+//! The carrier for the ordinary exchange: HTTP/1.1, no body or a small one, an answer.
+//!
+//! The head that was written for the service goes out as it is; the answer's head is judged and
+//! written anew; the body is passed on as bytes whose end is known. Whatever needs more than that
+//! (large or chunked request bodies, `100-continue`, HTTP/1.0) is pingora's. Both carriers give a
+//! client the same outcome; a test runs one over the other's cases.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use gateway_core::head::{Framing, Version};
+use gateway_core::rejection::Rejection;
+use tokio::time::timeout;
+
+use super::Carried;
+use crate::clock;
+use crate::exchange::{Asked, Exchange, Outcome};
+use crate::gateway::Admitted;
+use crate::unread::Unread;
+use crate::wire::Wire;
+
+mod ask;
+mod relay;
+
+/// A body up to this size is read whole before a service is asked, so that a slow client costs the
+/// service nothing.
+const BODY_BYTES_MAX: u64 = 16 * 1024;
+/// A body gets this long, and longer at the slowest rate that is put up with.
+const BODY_TIME: Duration = Duration::from_secs(10);
+const BODY_BYTES_PER_SECOND_MIN: u64 = 500;
+
+/// One exchange under way.
+struct Run {
+    exchange: Arc<Exchange>,
+    wire: Wire,
+    /// The head for the service, and the body behind it once it was read.
+    request: Vec<u8>,
+    unread: Unread,
+    outcome: Outcome,
+    /// Whether the client is told that its connection goes on.
+    keeps_alive: bool,
+    /// Whether the client ended its side.
+    client_ended: bool,
+    attempt_began: Instant,
+}
+
+/// Why an exchange ended before its answer did.
+enum End {
+    Rejected(Rejection),
+    ClientLeft,
+}
+
+pub(super) fn may_carry(asked: &Asked) -> bool {
+    let is_small = match asked.framing {
+        Framing::NoBody => true,
+        Framing::Length(length) => length <= BODY_BYTES_MAX,
+        Framing::Chunked => false,
+    };
+    is_small && asked.version == Version::Http11 && !asked.expects_continue
+}
+
+pub(super) async fn carry(wire: Wire, admitted: Admitted, is_closing: bool) -> Carried {
+    let Admitted { exchange, head } = admitted;
+    let asked = exchange.asked();
+    let mut run = Run {
+        unread: Unread::new(asked.map_or(Framing::NoBody, |asked| asked.framing)),
+        keeps_alive: asked.is_some_and(|asked| asked.keeps_alive) && !is_closing,
+        wire,
+        request: head,
+        outcome: Outcome::default(),
+        client_ended: false,
+        attempt_began: exchange.request.began,
+        exchange,
+    };
+    let overdue = Err(End::Rejected(Rejection::UpstreamTimeout));
+    let ended = timeout(run.time_left(), run.run()).await.unwrap_or(overdue);
+    match ended {
+        Ok(()) => run.outcome.is_complete = true,
+        Err(End::Rejected(rejection)) => run.outcome.rejection = Some(rejection),
+        Err(End::ClientLeft) => run.outcome.client_left = true,
+    }
+    Carried {
+        connection: Some((run.wire, run.unread)),
+        outcome: run.outcome,
+        keeps_alive: run.keeps_alive,
+    }
+}
+
+impl Run {
+    async fn run(&mut self) -> Result<(), End> {
+        self.read_body().await?;
+        let answered = self.ask().await?;
+        self.relay(answered).await
+    }
+
+    async fn read_body(&mut self) -> Result<(), End> {
+        let Unread::Bytes(length) = self.unread else {
+            return Ok(());
+        };
+        let patience = BODY_TIME + Duration::from_secs(length / BODY_BYTES_PER_SECOND_MIN);
+        let whole = async {
+            while !self.unread.is_nothing() {
+                let is_open = poll_fn(|context| self.wire.poll_fill(context)).await;
+                if !is_open.unwrap_or(false) {
+                    return Err(End::ClientLeft);
+                }
+                let advanced = self.unread.advance(&self.wire.ahead);
+                let count = advanced.map_err(|_| End::Rejected(Rejection::BodyMalformed))?;
+                self.request
+                    .extend_from_slice(&self.wire.ahead.split_to(count));
+                self.outcome.body_bytes_in += count as u64;
+            }
+            Ok(())
+        };
+        timeout(patience, whole)
+            .await
+            .unwrap_or(Err(End::Rejected(Rejection::BodyTimeout)))
+    }
+
+    fn time_left(&self) -> Duration {
+        let spent = self.since(self.exchange.request.began);
+        self.exchange.route.timeout.saturating_sub(spent)
+    }
+
+    fn since(&self, moment: Instant) -> Duration {
+        clock::now().saturating_duration_since(moment)
+    }
+
+    /// Learns that the client broke the connection, without taking a byte of its next request. A
+    /// client that only ended its side still gets its answer.
+    fn poll_client(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        if self.client_ended || !self.wire.ahead.is_empty() {
+            return Poll::Pending;
+        }
+        match self.wire.poll_fill(context) {
+            Poll::Ready(Ok(is_open)) => {
+                self.client_ended = !is_open;
+                Poll::Pending
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(error),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! One case: bytes a client sends, what it must hear, and what the service must have seen.
+
+use std::fmt::Write as _;
+
+use super::service::Service;
+use crate::edge::{Edge, everything_to};
+use crate::transcript::Ear;
+
+/// Asked behind every case whose connection must survive.
+const PROBE: &[u8] = b"GET /probe HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+const PROBE_SEEN: &str = "GET /probe HTTP/1.1 | host: h | connection: close";
+/// Sent in one breath with every case; where the case ends the connection it must never be seen.
+const BEHIND: &[u8] = b"GET /behind HTTP/1.1\r\nHost: h\r\n\r\n";
+const BEHIND_SEEN: &str = "GET /behind HTTP/1.1 | host: h";
+
+/// Pieces of a slow delivery are longer where thousands of single bytes would prove nothing more.
+const BYTEWISE_MAX: usize = 1024;
+
+#[derive(Clone)]
+pub(crate) struct Case {
+    bytes: Vec<u8>,
+    heard: Vec<String>,
+    seen: Vec<String>,
+    survives: bool,
+    /// Whether the client ends its side behind these bytes.
+    ends: bool,
+}
+
+/// The service gets this one request, the client its answer, and the connection goes on.
+pub(crate) fn passed(bytes: impl AsRef<[u8]>, seen: &str) -> Case {
+    Case {
+        bytes: bytes.as_ref().to_vec(),
+        heard: vec!["200".to_owned()],
+        seen: vec![seen.to_owned()],
+        survives: true,
+        ends: false,
+    }
+}
+
+/// The gateway answers, the service sees nothing, and the connection ends.
+pub(crate) fn refused(bytes: impl AsRef<[u8]>, status: u16, code: &str) -> Case {
+    Case {
+        bytes: bytes.as_ref().to_vec(),
+        heard: vec![format!("{status} {code} (last)")],
+        seen: Vec::new(),
+        survives: false,
+        ends: false,
+    }
+}
+
+/// The gateway answers, the service sees nothing, and the connection goes on.
+pub(crate) fn declined(bytes: impl AsRef<[u8]>, status: u16, code: &str) -> Case {
+    Case {
+        heard: vec![format!("{status} {code}")],
+        survives: true,
+        ..refused(bytes, status, code)
+    }
+}
+
+/// The client leaves in the middle and nobody is told anything.
+pub(crate) fn abandoned(bytes: impl AsRef<[u8]>) -> Case {
+    Case {
+        bytes: bytes.as_ref().to_vec(),
+        heard: Vec::new(),
+        seen: Vec::new(),
+        survives: false,
+        ends: true,
+    }
+}
+
+impl Case {
+    /// The service sees the beginning of this request, and that it was cut.
+    pub(crate) fn cut(self, seen: &str) -> Self {
+        Self {
+            seen: vec![format!("{seen} (cut)")],
+            ..self
+        }
+    }
+
+    /// The answer is the last one of the connection.
+    pub(crate) fn last(mut self) -> Self {
+        self.survives = false;
+        for line in &mut self.heard {
+            line.push_str(" (last)");
+        }
+        self
+    }
+
+    /// The answer carries no body, so no code either.
+    pub(crate) fn without_body(mut self) -> Self {
+        for line in &mut self.heard {
+            *line = match line.split_once(' ') {
+                Some((status, _)) if line.ends_with("(last)") => format!("{status} (last)"),
+                Some((status, _)) => status.to_owned(),
+                None => line.clone(),
+            };
+        }
+        self
+    }
+
+    /// Another request of the same case: its answer follows, the service sees it next.
+    pub(crate) fn then(mut self, next: Self) -> Self {
+        self.bytes.extend(next.bytes);
+        self.heard.extend(next.heard);
+        self.seen.extend(next.seen);
+        self.survives = next.survives;
+        self.ends = next.ends;
+        self
+    }
+
+    fn with_probe(&self) -> Self {
+        let probe = passed(PROBE, PROBE_SEEN).last();
+        Self {
+            bytes: Vec::new(),
+            ..self.clone().then(probe)
+        }
+    }
+
+    fn with_request_behind(&self) -> Self {
+        if self.survives {
+            return self.clone().then(passed(BEHIND, BEHIND_SEEN));
+        }
+        let bytes = [&self.bytes, BEHIND].concat();
+        Self {
+            bytes,
+            ..self.clone()
+        }
+    }
+
+    fn is_head(&self) -> bool {
+        self.bytes.starts_with(b"HEAD ")
+    }
+}
+
+/// How the bytes of a case are cut into writes.
+#[derive(Debug, Clone, Copy)]
+enum Slices {
+    One,
+    TwoAt(usize),
+    Bytes,
+}
+
+/// A gateway, the service behind it, and the cases that went wrong.
+pub(crate) struct Bench {
+    edge: Edge,
+    service: Service,
+    faults: String,
+}
+
+impl Bench {
+    /// A gateway that passes every sound request on.
+    pub(crate) async fn start() -> Self {
+        let service = Service::start().await;
+        let edge = Edge::before(service.address).await;
+        Self::of(edge, service)
+    }
+
+    /// A gateway that serves `GET` of a path with one segment, and nothing else.
+    pub(crate) async fn start_with_gets_only() -> Self {
+        let service = Service::start().await;
+        let config = everything_to(&[service.address]).replace("/{rest*}", "GET /{one}");
+        let edge = Edge::start(&config).await;
+        Self::of(edge, service)
+    }
+
+    fn of(edge: Edge, service: Service) -> Self {
+        Self {
+            edge,
+            service,
+            faults: String::new(),
+        }
+    }
+
+    /// Runs every case whole, with another request behind it, and slowly.
+    pub(crate) async fn run(mut self, cases: impl IntoIterator<Item = Case>) {
+        for case in cases {
+            self.check(&case, Slices::One).await;
+            self.check(&case, Slices::Bytes).await;
+            if !case.ends {
+                let case = case.with_request_behind();
+                self.check(&case, Slices::One).await;
+                self.check(&case, Slices::Bytes).await;
+            }
+        }
+        self.finish();
+    }
+
+    /// Runs every case cut in two at every place there is.
+    pub(crate) async fn run_halved(mut self, cases: impl IntoIterator<Item = Case>) {
+        for case in cases {
+            for at in 1..case.bytes.len() {
+                self.check(&case, Slices::TwoAt(at)).await;
+            }
+        }
+        self.finish();
+    }
+
+    fn finish(self) {
+        assert!(self.faults.is_empty(), "{}", self.faults);
+    }
+
+    async fn check(&mut self, case: &Case, slices: Slices) {
+        let expected = if case.survives {
+            case.with_probe()
+        } else {
+            case.clone()
+        };
+        let heard = self.converse(case, slices).await;
+        let seen = self.service.take(expected.seen.len()).await;
+        let mut must_hear = expected.heard;
+        must_hear.push("closed".to_owned());
+        if heard != must_hear || seen != expected.seen {
+            let bytes = excerpt(&case.bytes);
+            let must_see = expected.seen;
+            let _ = writeln!(
+                self.faults,
+                "{bytes} [{slices:?}]\n  heard {heard:?}\n   must {must_hear:?}\n  \
+                 seen {seen:?}\n  must {must_see:?}"
+            );
+        }
+    }
+
+    async fn converse(&self, case: &Case, slices: Slices) -> Vec<String> {
+        let mut ear = Ear::connect(self.edge.address()).await;
+        for slice in slices.of(&case.bytes) {
+            ear.say(slice).await;
+            // Lets the gateway read what is there before more of it comes.
+            tokio::task::yield_now().await;
+        }
+        if case.ends {
+            ear.finish().await;
+        }
+        let mut heard = Vec::new();
+        if case.survives {
+            for nth in 0..case.heard.len() {
+                heard.push(ear.hear(nth == 0 && case.is_head()).await);
+            }
+            ear.say(PROBE).await;
+        } else if case.is_head() {
+            heard.push(ear.hear(true).await);
+        }
+        heard.extend(ear.hear_out().await);
+        heard
+    }
+}
+
+impl Slices {
+    fn of(self, bytes: &[u8]) -> Vec<&[u8]> {
+        match self {
+            Self::One => vec![bytes],
+            Self::TwoAt(at) => {
+                let (left, right) = bytes.split_at(at);
+                vec![left, right]
+            }
+            Self::Bytes if bytes.len() > BYTEWISE_MAX => bytes.chunks(997).collect(),
+            Self::Bytes => bytes.chunks(1).collect(),
+        }
+    }
+}
+
+fn excerpt(bytes: &[u8]) -> String {
+    let text = bytes.escape_ascii().to_string();
+    match text.get(..300) {
+        Some(start) => format!("{start}… ({} bytes)", bytes.len()),
+        None => text,
+    }
+}

@@ -1,0 +1,178 @@
+//! RFC 9110 §8.6: one `Content-Length`, digits alone.
+
+use super::case::{Bench, Case, abandoned, declined, passed, refused};
+use super::post;
+
+/// Behind every refused length lies what would be a request to a reader that took another one.
+const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
+
+fn carried(value: &str, body: &str, seen: &str) -> Case {
+    let bytes = post(format!("Content-Length: {value}"), body);
+    passed(
+        bytes,
+        &format!("POST /a HTTP/1.1 | host: h | content-length: {seen}"),
+    )
+}
+
+fn refused_length(value: impl AsRef<[u8]>) -> Case {
+    refused_as(value, "bad_framing")
+}
+
+fn refused_as(value: impl AsRef<[u8]>, code: &str) -> Case {
+    let field = [b"Content-Length:", value.as_ref()].concat();
+    refused(post(field, SMUGGLED), 400, code)
+}
+
+#[rustfmt::skip]
+fn sound() -> Vec<Case> {
+    vec![
+        carried("5", "hello",                      "5 => hello"),
+        carried("\t5 ", "hello",                   "5 => hello"),
+        // Leading zeros are decimal to RFC 9110 and octal to some readers: the service sees none.
+        carried("005", "hello",                    "5 => hello"),
+        carried("010", "0123456789",               "10 => 0123456789"),
+        carried("00000000000000000000000000005", "hello", "5 => hello"),
+        carried("0", "",                           "0"),
+        carried("00", "",                          "0"),
+        carried("4", "\r\n\r\n",                   "4 => \\r\\n\\r\\n"),
+        // A body that looks like a request is a body.
+        carried("37", SMUGGLED,                    "37 => GET /smuggled HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n"),
+        carried("5", "0\r\n\r\n",                  "5 => 0\\r\\n\\r\\n"),
+        passed(post("content-LENGTH: 5", "hello"), "POST /a HTTP/1.1 | host: h | content-length: 5 => hello"),
+        // Without a length there is no body, and what follows is the next request.
+        passed(post("X: y", ""),                   "POST /a HTTP/1.1 | host: h | x: y"),
+        carried("0", "", "0").then(refused("hello\r\n\r\n", 400, "bad_head")),
+        carried("4", "hell", "4 => hell").then(refused("o\r\n\r\n", 400, "bad_head")),
+    ]
+}
+
+#[rustfmt::skip]
+fn refusals() -> Vec<Case> {
+    vec![
+        refused_length(""),
+        refused_length(" "),
+        refused_length("+37"),
+        refused_length("-37"),
+        refused_length("-0"),
+        refused_length("0x25"),
+        refused_length("25h"),
+        refused_length("37 "     .repeat(2)),
+        refused_length("3 7"),
+        refused_length("3\t7"),
+        refused_length("37.0"),
+        refused_length("37,"),
+        refused_length(",37"),
+        refused_length("37, 37"),
+        refused_length("37,0"),
+        refused_length("0, 37"),
+        refused_length("37;x"),
+        refused_length("\"37\""),
+        refused_length("'37'"),
+        refused_length("3_7"),
+        refused_length("3e1"),
+        refused_length("1e1000"),
+        refused_length("NaN"),
+        refused_length("none"),
+        refused_length("\u{663}\u{667}"),
+        refused_length("\u{ff13}\u{ff17}"),
+        refused_length("37\u{a0}"),
+        refused_length(b"37\xff"),
+        refused_length("18446744073709551616"),
+        refused_length("18446744073709551653"),
+        refused_length("99999999999999999999999999999999"),
+        refused_length("-18446744073709551579"),
+        refused_as("37\0", "bad_head"),
+        refused_as("\u{b}37", "bad_head"),
+        refused_as("37\u{c}", "bad_head"),
+        refused_as("37\r", "bad_head"),
+        refused_as("\n37", "bad_head"),
+        refused_as("\r\n 37", "bad_head"),
+        refused_as(" 3\r\n 7", "bad_head"),
+        // Sound on its own, and far more than the route takes.
+        refused_at(413, "18446744073709551615"),
+        refused_at(413, "9223372036854775808"),
+        refused_at(413, "4294967333"),
+        refused_at(413, "1048577"),
+    ]
+}
+
+fn refused_at(status: u16, value: &str) -> Case {
+    refused(
+        post(format!("Content-Length: {value}"), SMUGGLED),
+        status,
+        "body_too_large",
+    )
+}
+
+#[rustfmt::skip]
+fn duplicates() -> Vec<Case> {
+    let twice = |first: &str, second: &str| refused(post(format!("{first}\r\n{second}"), SMUGGLED), 400, "bad_framing");
+    let malformed = |fields: &str| refused(post(fields, SMUGGLED), 400, "bad_head");
+    vec![
+        twice("Content-Length: 37", "Content-Length: 37"),
+        twice("Content-Length: 37", "Content-Length: 0"),
+        twice("Content-Length: 0",  "Content-Length: 37"),
+        twice("Content-Length: 0",  "Content-Length: 0"),
+        twice("Content-Length: 37", "content-length: 5"),
+        twice("Content-Length: 37", "X: y\r\nCONTENT-LENGTH: 37"),
+        twice("Content-Length: 37", "Content-Length:"),
+        twice("Content-Length:",    "Content-Length: 37"),
+        malformed("Content-Length : 37"),
+        malformed("Content-Length\t: 37"),
+        malformed("Content-Length\0: 37"),
+        malformed("Content-Length\u{b}: 37"),
+        malformed(" Content-Length: 37"),
+        malformed("Content Length: 37"),
+        malformed("Content-Length: 0\r\nContent-Length : 37"),
+        malformed("Content-Length: 37\r\n Content-Length: 0"),
+        malformed("X: y\r\n\tContent-Length: 37"),
+    ]
+}
+
+#[rustfmt::skip]
+fn endings() -> Vec<Case> {
+    let head = "POST /a HTTP/1.1 | host: h | content-length: 5";
+    vec![
+        abandoned("POST /a HTTP/1.1\r\nHost: h\r\nContent-Le"),
+        abandoned("POST /a HTTP/1.1\r\nHost: h\r\n\r"),
+        abandoned(post("Content-Length: 5", "hell")).cut(&format!("{head} => hell")),
+        abandoned(post("Content-Length: 5", "")).cut(head),
+    ]
+}
+
+#[rustfmt::skip]
+fn unwanted_bodies() -> Vec<Case> {
+    vec![
+        declined(post("Content-Length: 5", "hello"),         405, "method_not_allowed"),
+        declined(post("Content-Length: 37", SMUGGLED),       405, "method_not_allowed"),
+        declined(post("Content-Length: 0", ""),              405, "method_not_allowed"),
+        declined(post("Transfer-Encoding: chunked", "25\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n\r\n0\r\n\r\n"), 405, "method_not_allowed"),
+        declined("GET /a/b HTTP/1.1\r\nHost: h\r\nContent-Length: 37\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n", 404, "no_route"),
+    ]
+}
+
+#[tokio::test]
+async fn a_sound_length_frames_a_body_for_both_hops() {
+    Bench::start().await.run(sound()).await;
+}
+
+#[tokio::test]
+async fn a_length_that_is_not_digits_is_refused() {
+    Bench::start().await.run(refusals()).await;
+}
+
+#[tokio::test]
+async fn a_length_that_is_there_twice_is_refused() {
+    Bench::start().await.run(duplicates()).await;
+}
+
+#[tokio::test]
+async fn a_body_that_ends_early_is_no_request_to_the_service() {
+    Bench::start().await.run(endings()).await;
+}
+
+#[tokio::test]
+async fn a_body_nobody_wants_is_skipped_and_not_read_as_a_request() {
+    let bench = Bench::start_with_gets_only().await;
+    bench.run(unwanted_bodies()).await;
+}
