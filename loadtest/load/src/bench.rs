@@ -13,6 +13,7 @@ mod cpu;
 mod edge;
 mod fds;
 mod idle;
+mod instructions;
 mod layout;
 mod memory;
 mod peer;
@@ -33,6 +34,7 @@ use thiserror::Error;
 
 pub use edge::{EdgeOptions, edge};
 pub use idle::{IdleOptions, idle};
+pub use instructions::{InstructionsOptions, instructions};
 pub use reload::{ReloadOptions, large_file, reload};
 
 /// What a finished bench has to say besides its report.

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use load::bench::{self, BenchError, EdgeOptions, IdleOptions, Outcome, ReloadOptions};
+use load::bench::{
+    self, BenchError, EdgeOptions, IdleOptions, InstructionsOptions, Outcome, ReloadOptions,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// 128 + SIGINT, as a shell has it.
@@ -35,6 +37,8 @@ enum Bench {
     Idle(Idle),
     /// What a reload of 5,000 routes costs the requests under way.
     Reload(Reload),
+    /// User-mode instructions per proxied request; needs valgrind and nothing else.
+    Instructions(Instructions),
 }
 
 #[derive(Debug, Args)]
@@ -72,6 +76,15 @@ struct Reload {
     /// Length of one phase.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Instructions {
+    /// Hold the count against the report in the folder, and fail past five per cent more.
+    #[arg(long)]
+    check: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -149,6 +162,15 @@ async fn run(bench: Bench) -> Result<Outcome, BenchError> {
                 seconds,
                 tollgate,
                 out,
+            })
+            .await
+        }
+        Bench::Instructions(Instructions { check, common }) => {
+            let Common { tollgate, out } = common;
+            bench::instructions(InstructionsOptions {
+                tollgate,
+                out,
+                check,
             })
             .await
         }

@@ -1,0 +1,233 @@
+//! How many instructions the gateway spends on a request, in user mode.
+//!
+//! valgrind counts them while a fixed number of requests is answered; the difference of two runs
+//! of different length leaves out what starting costs. The count needs no quiet machine and no
+//! peer beside it, so it can be held against a baseline in every run of the checks.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::layout::Layout;
+use super::peer::{free_addresses, wait_until_ready};
+use super::process::{Launch, Process};
+use super::report::{Table, save};
+use super::upstream::BODY;
+use super::{BenchError, Outcome, read, say, write};
+use crate::closed::{Load, Request};
+
+const NAME: &str = "tollgate";
+const FEW: u64 = 1_000;
+const MANY: u64 = 4_000;
+const CONNECTIONS: usize = 8;
+/// How much more than the baseline is put up with.
+const EXCESS_MAX: f64 = 1.05;
+
+const HOW_TO_READ: &str = "\
+## How to read it
+User-mode instructions of the gateway per proxied `GET` with a 336-byte answer, access log and
+metrics on, counted by valgrind as the difference of a run of 4,000 and one of 1,000 requests over 8
+connections. It differs by about one per cent from run to run, and a little between processors; the
+checks fail when it exceeds this baseline by more than five per cent.
+";
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct InstructionsOptions {
+    /// The gateway's binary.
+    pub tollgate: Option<PathBuf>,
+    /// Folder of the reports.
+    pub out: PathBuf,
+    /// Hold the count against the report in `out` rather than write a new one.
+    pub check: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct InstructionsReport {
+    bench: String,
+    instructions_per_request: u64,
+}
+
+/// Counts, and either writes `instructions.md` and `instructions.json` or checks against them.
+pub async fn instructions(options: InstructionsOptions) -> Result<Outcome, BenchError> {
+    let InstructionsOptions {
+        tollgate,
+        out,
+        check,
+    } = options;
+    let Some(gateway) = tollgate else {
+        return Ok(Outcome {
+            table: String::new(),
+            files: Vec::new(),
+            missing: vec![NAME],
+            broken: None,
+        });
+    };
+    let few = count(&gateway, FEW).await?;
+    let many = count(&gateway, MANY).await?;
+    let per_request = many.saturating_sub(few) / (MANY - FEW);
+
+    let mut table = Table::new(&["gateway", "instructions/request"]);
+    table.push(vec![NAME.to_owned(), per_request.to_string()]);
+    let table = table.to_markdown();
+    let (files, broken) = if check {
+        (Vec::new(), compare(per_request, baseline(&out)?))
+    } else {
+        let report = InstructionsReport {
+            bench: "instructions".to_owned(),
+            instructions_per_request: per_request,
+        };
+        let markdown = format!("# Instructions per request\n\n{table}\n{HOW_TO_READ}");
+        (save(&out, "instructions", &markdown, &report)?, None)
+    };
+    Ok(Outcome {
+        table,
+        files,
+        missing: Vec::new(),
+        broken,
+    })
+}
+
+fn baseline(out: &Path) -> Result<u64, BenchError> {
+    let text = read(out.join("instructions.json"), "the baseline")?;
+    let report: InstructionsReport =
+        serde_json::from_str(&text).map_err(|_| BenchError::Unreadable {
+            what: "the baseline",
+            text,
+        })?;
+    Ok(report.instructions_per_request)
+}
+
+fn compare(found: u64, baseline: u64) -> Option<String> {
+    let ratio = found as f64 / baseline.max(1) as f64;
+    (ratio > EXCESS_MAX).then(|| {
+        format!(
+            "{found} instructions per request are {ratio:.2} of the baseline of {baseline}; if that \
+             is meant, write a new one with `./dev bench instructions`"
+        )
+    })
+}
+
+/// Instructions of a whole run in which `requests` were answered.
+async fn count(gateway: &Path, requests: u64) -> Result<u64, BenchError> {
+    let dir = tempfile::tempdir().map_err(BenchError::io("cannot make a temporary folder"))?;
+    let upstream = upstream().await?;
+    let [address, admin] = free_addresses()?;
+    let config = dir.path().join("tollgate.yaml");
+    write(&config, &config_text(address, admin, upstream, dir.path()))?;
+    let counted = dir.path().join("counted");
+    let mut process = Process::start(Launch {
+        name: NAME,
+        program: "valgrind".into(),
+        arguments: vec![
+            "--tool=callgrind".into(),
+            format!("--callgrind-out-file={}", counted.display()).into(),
+            gateway.into(),
+            "gateway".into(),
+            "--config".into(),
+            config.into(),
+        ],
+        dir: dir.path().to_owned(),
+        cpu: Layout::find()?.proxy_cpu,
+    })?;
+    wait_until_ready(&mut process, admin, "/readyz").await?;
+
+    let load = Load {
+        connections: CONNECTIONS,
+        ..Load::new(address, Request::get("/accounts/7"))
+    };
+    let tally = load.run(requests).await;
+    if !tally.is_clean() {
+        let tally = tally.to_string();
+        return Err(BenchError::WrongAnswer { name: NAME, tally });
+    }
+    say(&format!("counted {requests} requests"));
+    // Ending it has the count written.
+    drop(process);
+    total(&read(&counted, "the count")?)
+}
+
+fn total(callgrind: &str) -> Result<u64, BenchError> {
+    let mut lines = callgrind.lines().rev();
+    let total = lines.find_map(|line| {
+        let rest = line
+            .strip_prefix("totals: ")
+            .or_else(|| line.strip_prefix("summary: "))?;
+        rest.trim().parse().ok()
+    });
+    total.ok_or_else(|| BenchError::Unreadable {
+        what: "the count",
+        text: callgrind.lines().next_back().unwrap_or_default().to_owned(),
+    })
+}
+
+fn config_text(address: SocketAddr, admin: SocketAddr, upstream: SocketAddr, dir: &Path) -> String {
+    format!(
+        "listen: [{{ address: \"{address}\" }}]\nadmin: {{ address: \"{admin}\" }}\nthreads: 1\n\
+         log: {{ access: {log} }}\ndeadlines: {{ lame_duck: 0s }}\n\
+         services: {{ upstream: {{ endpoints: [\"{upstream}\"] }} }}\n\
+         routes: [{{ match: \"GET /{{rest*}}\", to: upstream }}]\n",
+        log = dir.join("access.log").display(),
+    )
+}
+
+/// A service in this process that gives one answer, so that nothing has to be installed.
+async fn upstream() -> Result<SocketAddr, BenchError> {
+    let failed = || BenchError::io("cannot start the upstream");
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed())?;
+    let address = listener.local_addr().map_err(failed())?;
+    let mut conversations = JoinSet::new();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it ends with the bench, which it cannot outlive"
+    )]
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            conversations.spawn(answer(stream));
+        }
+    });
+    Ok(address)
+}
+
+async fn answer(mut stream: TcpStream) -> io::Result<()> {
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{BODY}",
+        BODY.len()
+    );
+    let mut heard = Vec::new();
+    while stream.read_buf(&mut heard).await? > 0 {
+        while let Some(at) = heard.windows(4).position(|four| four == b"\r\n\r\n") {
+            heard.drain(..at + 4);
+            stream.write_all(answer.as_bytes()).await?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_is_read_from_the_end_of_the_count() {
+        assert_eq!(
+            total("events: Ir\nfn=main\n1 2\ntotals: 331\n").ok(),
+            Some(331)
+        );
+        assert_eq!(total("summary: 12\n").ok(), Some(12));
+        assert!(total("events: Ir\n").is_err());
+    }
+
+    #[test]
+    fn five_per_cent_more_are_put_up_with_and_no_more() {
+        assert_eq!(compare(105, 100), None);
+        assert_eq!(compare(50, 100), None);
+        let said = compare(106, 100).unwrap();
+        assert!(said.contains("106") && said.contains("1.06"), "{said}");
+    }
+}
