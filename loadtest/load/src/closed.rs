@@ -10,7 +10,6 @@
 //! It never waits without a deadline, never pipelines, never follows redirects and speaks no
 //! TLS. An open-loop rate, which shows queueing, is not its business.
 
-mod answer;
 mod connection;
 mod histogram;
 mod request;
@@ -31,12 +30,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-pub use answer::Answer;
+pub use crate::http1::answer::Answer;
 pub use histogram::Histogram;
 pub use request::{Request, Sent};
 pub use tally::{Errors, Tally};
 
-use connection::{Connection, Failure};
+pub(crate) use connection::{Connection, Failure};
 use worker::{Budget, Worker, request_id};
 
 /// What is sent, to whom, over how many connections.

@@ -8,3 +8,8 @@
 
 pub mod bench;
 pub mod closed;
+
+mod dice;
+pub mod faults;
+mod http1;
+pub mod ledger;

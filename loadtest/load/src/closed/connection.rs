@@ -9,8 +9,10 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
 use tokio::time::timeout;
 
+use crate::http1::Malformed;
+use crate::http1::answer::{Answer, Decoder};
+
 use super::Limits;
-use super::answer::{Answer, Decoder, Malformed};
 
 const READ_BYTES: usize = 16 * 1024;
 

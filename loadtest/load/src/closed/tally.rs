@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::answer::Answer;
+use crate::http1::answer::Answer;
+
 use super::connection::Failure;
 use super::histogram::Histogram;
 use super::request::Sent;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use crate::http1::answer::Answer;
+
 use super::Load;
-use super::answer::Answer;
 use super::connection::{Connection, Failure};
 use super::request::Sent;
 use super::tally::Tally;
