@@ -6,6 +6,8 @@
     reason = "a helper of a test fails as a test does: on the spot"
 )]
 
+use mimalloc::MiMalloc;
+
 mod stack;
 
 mod drain;
@@ -14,3 +16,7 @@ mod large_files;
 mod newcomer;
 mod reload;
 mod tidy;
+
+/// That of the binary: another one would make other memory and, under its locks, other stalls.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
