@@ -70,6 +70,9 @@ fn compile_service(name: &str, service: &Located<Service>, reading: Reading<'_>)
         name: name.into(),
         endpoints: compile_endpoints(service, *node, reading),
         timeouts,
+        probe: None,
+        in_flight_max: 4_096,
+        has_breaker: true,
     }
 }
 

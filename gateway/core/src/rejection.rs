@@ -33,6 +33,10 @@ pub enum Rejection {
     UpstreamTimeout,
     #[error("the service broke the connection or answered what is not HTTP")]
     UpstreamBroken,
+    #[error("the service failed too often of late")]
+    UpstreamBreakerOpen { retry_after_seconds: u32 },
+    #[error("the service has as many requests as it may have")]
+    UpstreamSaturated,
     #[error("a fault of the gateway")]
     Internal,
 }
@@ -43,6 +47,11 @@ pub const SERVICE_FAULTS: [Rejection; 3] = [
     Rejection::UpstreamTimeout,
     Rejection::UpstreamBroken,
 ];
+
+/// The codes of rejections that spare a service a request.
+pub const SERVICE_SPARED: [&str; 2] = [BREAKER_OPEN, SATURATED];
+const BREAKER_OPEN: &str = "upstream_breaker_open";
+const SATURATED: &str = "upstream_saturated";
 
 /// What a client is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +111,15 @@ impl Rejection {
             ),
             Self::UpstreamBroken => {
                 keeping(502, "upstream_broken", "The service gave no valid answer")
+            }
+            Self::UpstreamBreakerOpen {
+                retry_after_seconds,
+            } => retry(
+                keeping(503, BREAKER_OPEN, "The service fails and is given a rest"),
+                *retry_after_seconds,
+            ),
+            Self::UpstreamSaturated => {
+                retry(keeping(503, SATURATED, "The service is at its limit"), 1)
             }
             Self::Internal => closing(500, "internal", "The gateway failed"),
         }
@@ -250,6 +268,10 @@ mod tests {
             Rejection::UpstreamUnreachable,
             Rejection::UpstreamTimeout,
             Rejection::UpstreamBroken,
+            Rejection::UpstreamBreakerOpen {
+                retry_after_seconds: 5,
+            },
+            Rejection::UpstreamSaturated,
             Rejection::Internal,
         ]);
         all
@@ -289,6 +311,8 @@ mod tests {
                     | Rejection::UpstreamUnreachable
                     | Rejection::UpstreamTimeout
                     | Rejection::UpstreamBroken
+                    | Rejection::UpstreamBreakerOpen { .. }
+                    | Rejection::UpstreamSaturated
             );
             assert_eq!(
                 rejection.reply().closes,

@@ -18,11 +18,9 @@ mod envelope;
 mod lean;
 mod link;
 mod pingora;
+mod terms;
 
 pub(crate) use link::Spares;
-
-/// Attempts an exchange gets: the first, and two more where nothing was sent or nothing is changed.
-const ATTEMPTS_MAX: u32 = 3;
 
 #[derive(Debug)]
 pub(crate) struct Carrier {

@@ -14,6 +14,7 @@ use tollgate_config::{Deadlines, Gateway as Config};
 
 use crate::carrier::Spares;
 use crate::ceiling;
+use crate::clock;
 use crate::metrics::{Metrics, Moment, RouteMetrics, ServiceMetrics};
 
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub(crate) struct RouteState {
 
 #[derive(Debug)]
 pub(crate) struct Upstream {
-    pub(crate) service: Service,
+    pub(crate) service: Arc<Service>,
     /// Spare connections, in the order of the service's endpoints.
     pub(crate) spares: Vec<Spares>,
     pub(crate) metrics: ServiceMetrics,
@@ -56,7 +57,7 @@ impl Snapshot {
                 let mut same = known.filter(|known| known.service.policy() == policy);
                 same.next().cloned().unwrap_or_else(|| {
                     Arc::new(Upstream {
-                        service: Service::new(policy.clone()),
+                        service: Service::new(policy.clone(), clock::now()),
                         spares: policy.endpoints.iter().map(|_| Spares::default()).collect(),
                         metrics: metrics.service(&policy.name),
                     })

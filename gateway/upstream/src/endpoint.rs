@@ -1,14 +1,19 @@
 //! One address of a service and what is going on there.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::probe::Health;
 
 #[derive(Debug)]
 pub struct Endpoint {
     address: SocketAddr,
     text: String,
     in_flight: AtomicUsize,
+    /// What `health` says, for those who only ask.
+    is_healthy: AtomicBool,
+    health: Mutex<Health>,
 }
 
 impl Endpoint {
@@ -17,6 +22,8 @@ impl Endpoint {
             address,
             text: address.to_string(),
             in_flight: AtomicUsize::new(0),
+            is_healthy: AtomicBool::new(true),
+            health: Mutex::default(),
         }
     }
 
@@ -36,11 +43,26 @@ impl Endpoint {
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
+
+    /// Whether probes found it well, or there are none.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.is_healthy.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of a probe; whether it changed what is thought of the endpoint.
+    pub fn note_probe(&self, has_passed: bool) -> bool {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_turned = health.note(has_passed);
+        self.is_healthy
+            .store(health.is_healthy(), Ordering::Relaxed);
+        has_turned
+    }
 }
 
-/// An exchange under way with an endpoint; over when dropped, however it ended.
+/// An attempt under way at an endpoint; over when dropped, however it ended.
 #[derive(Debug)]
-pub struct InFlight {
+pub(crate) struct InFlight {
     endpoint: Arc<Endpoint>,
     place: usize,
 }
@@ -54,14 +76,12 @@ impl InFlight {
         }
     }
 
-    #[must_use]
-    pub fn endpoint(&self) -> &Arc<Endpoint> {
+    pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
-    /// The place of the endpoint in its service, to be named in `tried` when another is picked.
-    #[must_use]
-    pub fn place(&self) -> usize {
+    /// The place of the endpoint in its service.
+    pub(crate) fn place(&self) -> usize {
         self.place
     }
 }

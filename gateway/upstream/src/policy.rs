@@ -10,6 +10,12 @@ pub struct Policy {
     pub name: Arc<str>,
     pub endpoints: Vec<SocketAddr>,
     pub timeouts: Timeouts,
+    /// How endpoints are asked whether they are well; `None` where nobody asks.
+    pub probe: Option<Probe>,
+    /// Calls under way at once, past which there are no more.
+    pub in_flight_max: usize,
+    /// Whether a service that fails is spared calls for a while.
+    pub has_breaker: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +26,13 @@ pub struct Timeouts {
     pub exchange: Duration,
     /// How long an unused connection is kept for the next exchange.
     pub idle: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// Path and query of a `GET` that a healthy endpoint answers with 2xx.
+    pub path: Arc<str>,
+    pub every: Duration,
 }
 
 impl Default for Timeouts {

@@ -1,10 +1,18 @@
-//! Which endpoint of a service takes the next exchange?
+//! May a service be asked, and which of its endpoints?
 //!
 //! The less busy of two random choices: nearly as even as asking all of them, without the herd that
-//! runs to whoever looked idle a moment ago.
+//! runs to whoever looked idle a moment ago. Endpoints that are neither ejected nor found unhealthy
+//! come first; where none is left the others are tried all the same, since a wrong guess about all
+//! of them would otherwise be an outage.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use crate::breaker::{Breaker, BreakerState, Pass};
+use crate::budget::Budget;
+use crate::call::{Call, TimeLimit};
+use crate::ejection::Ejection;
 use crate::endpoint::{Endpoint, InFlight};
 use crate::policy::Policy;
 
@@ -13,17 +21,33 @@ use crate::policy::Policy;
 pub struct Service {
     policy: Policy,
     endpoints: Vec<Arc<Endpoint>>,
+    in_flight: AtomicUsize,
+    breaker: Option<Arc<Breaker>>,
+    pub(crate) budget: Budget,
+    pub(crate) ejection: Ejection,
+}
+
+/// Why a service is not asked at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It failed too often; worth another try after this time.
+    BreakerOpen { retry_after: Duration },
+    /// As many calls as it may have are under way.
+    Saturated,
 }
 
 impl Service {
     #[must_use]
-    pub fn new(policy: Policy) -> Self {
-        let endpoints = policy
-            .endpoints
-            .iter()
-            .map(|at| Arc::new(Endpoint::new(*at)))
-            .collect();
-        Self { policy, endpoints }
+    pub fn new(policy: Policy, now: Instant) -> Arc<Self> {
+        let addresses = policy.endpoints.iter();
+        Arc::new(Self {
+            endpoints: addresses.map(|at| Arc::new(Endpoint::new(*at))).collect(),
+            in_flight: AtomicUsize::new(0),
+            breaker: policy.has_breaker.then(|| Breaker::new(now)),
+            budget: Budget::new(now),
+            ejection: Ejection::new(policy.endpoints.len()),
+            policy,
+        })
     }
 
     #[must_use]
@@ -36,30 +60,83 @@ impl Service {
         &self.endpoints
     }
 
-    /// Picks an endpoint that is not among `tried` and begins an exchange with it.
+    /// Whether the endpoint at this place is among those that are tried first.
     #[must_use]
-    pub fn pick(&self, tried: &[usize], random: u64) -> Option<InFlight> {
-        let untried = self
-            .endpoints
-            .len()
-            .checked_sub(tried.len())
-            .filter(|left| *left > 0)?;
-        let first = self.untried(tried, bounded(random & 0xffff_ffff, untried))?;
-        let second = self.untried(tried, bounded(random >> 32, untried))?;
-        let (place, endpoint) = if second.1.in_flight() < first.1.in_flight() {
-            second
-        } else {
-            first
+    pub fn is_ready(&self, place: usize, now: Instant) -> bool {
+        self.endpoints.get(place).is_some_and(|e| e.is_healthy())
+            && !self.ejection.is_ejected(place, now)
+    }
+
+    /// How many times an endpoint was ejected.
+    #[must_use]
+    pub fn ejections(&self) -> u64 {
+        self.ejection.total()
+    }
+
+    /// A service without a breaker has one that never opens.
+    #[must_use]
+    pub fn breaker_state(&self) -> BreakerState {
+        let breaker = self.breaker.as_ref();
+        breaker.map_or(BreakerState::Closed, |breaker| breaker.state())
+    }
+
+    /// Begins a call, or says why there can be none.
+    pub fn admit(self: &Arc<Self>, limit: TimeLimit, now: Instant) -> Result<Call, Refusal> {
+        let pass = self.pass(now)?;
+        if !self.take_place() {
+            return Err(Refusal::Saturated);
+        }
+        self.budget.earn(now);
+        Ok(Call::new(Arc::clone(self), pass, limit))
+    }
+
+    fn pass(&self, now: Instant) -> Result<Option<Pass>, Refusal> {
+        let Some(breaker) = &self.breaker else {
+            return Ok(None);
         };
+        let pass = breaker.admit(now);
+        pass.map(Some)
+            .map_err(|retry_after| Refusal::BreakerOpen { retry_after })
+    }
+
+    pub(crate) fn breaker(&self) -> Option<&Breaker> {
+        self.breaker.as_deref()
+    }
+
+    fn take_place(&self) -> bool {
+        let most = self.policy.in_flight_max;
+        self.in_flight
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
+                (taken < most).then_some(taken + 1)
+            })
+            .is_ok()
+    }
+
+    pub(crate) fn give_place_back(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Picks an endpoint that is not among `tried` and begins an attempt there.
+    pub(crate) fn pick(&self, tried: &[usize], now: Instant, random: u64) -> Option<InFlight> {
+        let is_untried = |place: &usize| !tried.contains(place);
+        let is_ready = |place: &usize| is_untried(place) && self.is_ready(*place, now);
+        let place = self
+            .less_busy(is_ready, random)
+            .or_else(|| self.less_busy(is_untried, random))?;
+        let endpoint = self.endpoints.get(place)?;
         Some(InFlight::begin(endpoint, place))
     }
 
-    fn untried(&self, tried: &[usize], nth: usize) -> Option<(usize, &Arc<Endpoint>)> {
-        self.endpoints
-            .iter()
-            .enumerate()
-            .filter(|(place, _)| !tried.contains(place))
-            .nth(nth)
+    fn less_busy(&self, is_open: impl Fn(&usize) -> bool, random: u64) -> Option<usize> {
+        let open = || (0..self.endpoints.len()).filter(&is_open);
+        let count = open().count();
+        let first = open().nth(bounded(random & 0xffff_ffff, count))?;
+        let second = open().nth(bounded(random >> 32, count))?;
+        let in_flight = |place: usize| self.endpoints.get(place).map(|e| e.in_flight());
+        if in_flight(second) < in_flight(first) {
+            return Some(second);
+        }
+        Some(first)
     }
 }
 
@@ -69,65 +146,4 @@ fn bounded(random: u64, below: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::{Ipv4Addr, SocketAddr};
-
-    use proptest::prelude::*;
-
-    use crate::policy::Timeouts;
-
-    use super::*;
-
-    fn service(count: u16) -> Service {
-        let endpoints = (0..count).map(|n| SocketAddr::from((Ipv4Addr::LOCALHOST, 9000 + n)));
-        Service::new(Policy {
-            name: Arc::from("s"),
-            endpoints: endpoints.collect(),
-            timeouts: Timeouts::default(),
-        })
-    }
-
-    #[test]
-    fn the_less_busy_of_two_choices_is_taken() {
-        let service = service(2);
-        let first_then_second = 0xffff_ffff_0000_0000;
-        let busy = service.pick(&[1], 0).unwrap();
-        assert_eq!(busy.place(), 0);
-
-        assert_eq!(service.pick(&[], first_then_second).unwrap().place(), 1);
-        drop(busy);
-        assert_eq!(service.pick(&[], first_then_second).unwrap().place(), 0);
-    }
-
-    #[test]
-    fn an_endpoint_is_tried_once_and_then_no_more() {
-        let service = service(3);
-        let mut tried = Vec::new();
-        for _ in 0..3 {
-            tried.push(service.pick(&tried, u64::MAX).unwrap().place());
-        }
-        tried.sort_unstable();
-        assert_eq!(tried, [0, 1, 2]);
-        assert!(service.pick(&tried, 0).is_none());
-    }
-
-    #[test]
-    fn an_exchange_counts_until_it_is_dropped() {
-        let service = service(1);
-        let picked: Vec<_> = (0..5).map(|n| service.pick(&[], n)).collect();
-        assert_eq!(service.endpoints()[0].in_flight(), 5);
-        drop(picked);
-        assert_eq!(service.endpoints()[0].in_flight(), 0);
-    }
-
-    proptest! {
-        #[test]
-        fn every_endpoint_that_is_left_can_be_picked(count in 1_u16..9, random: u64) {
-            let service = service(count);
-            let place = service.pick(&[], random).unwrap().place();
-            prop_assert!(place < usize::from(count));
-            let tried: Vec<_> = (0..usize::from(count)).filter(|other| *other != place).collect();
-            prop_assert_eq!(service.pick(&tried, random).unwrap().place(), place);
-        }
-    }
-}
+pub(crate) mod tests;

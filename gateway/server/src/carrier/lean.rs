@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use gateway_core::head::{Framing, Version};
 use gateway_core::rejection::Rejection;
+use gateway_upstream::Call;
 use tokio::time::timeout;
 
-use super::Carried;
+use super::{Carried, terms};
 use crate::clock;
 use crate::exchange::{Asked, Exchange, Outcome};
 use crate::gateway::Admitted;
@@ -40,6 +41,8 @@ struct Run {
     request: Vec<u8>,
     unread: Unread,
     outcome: Outcome,
+    /// With the service, once the request is whole.
+    call: Option<Call>,
     /// Whether the client is told that its connection goes on.
     keeps_alive: bool,
     /// Whether the client ended its side.
@@ -71,6 +74,7 @@ pub(super) async fn carry(wire: Wire, admitted: Admitted, is_closing: bool) -> C
         wire,
         request: head,
         outcome: Outcome::default(),
+        call: None,
         client_ended: false,
         attempt_began: exchange.request.began,
         exchange,
@@ -82,6 +86,7 @@ pub(super) async fn carry(wire: Wire, admitted: Admitted, is_closing: bool) -> C
         Err(End::Rejected(rejection)) => run.outcome.rejection = Some(rejection),
         Err(End::ClientLeft) => run.outcome.client_left = true,
     }
+    terms::report(run.call.as_mut(), &run.outcome);
     Carried {
         connection: Some((run.wire, run.unread)),
         outcome: run.outcome,

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gateway_core::head::Framing;
 use gateway_core::rejection::Rejection;
-use gateway_upstream::InFlight;
+use gateway_upstream::{ATTEMPTS_MAX, Call, Fault};
 use pingora_core::apps::HttpServerApp;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
@@ -25,7 +25,7 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::{FailToProxy, HttpProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::envelope::{Envelope, HandBack};
-use super::{ATTEMPTS_MAX, Carried};
+use super::{Carried, terms};
 use crate::clock;
 use crate::exchange::{Exchange, Outcome};
 use crate::gateway::Admitted;
@@ -46,7 +46,7 @@ impl Pingora {
     pub(crate) fn new(threads: usize) -> Self {
         let conf = ServerConf {
             threads,
-            max_retries: ATTEMPTS_MAX as usize,
+            max_retries: ATTEMPTS_MAX,
             upstream_keepalive_pool_size: POOL_CONNECTIONS.div_ceil(threads.max(1)),
             ..ServerConf::default()
         };
@@ -104,9 +104,7 @@ struct Carriage {
     exchange: Arc<Exchange>,
     report: HandBack<Outcome>,
     outcome: Outcome,
-    /// Places of endpoints that refused the connection.
-    tried: Vec<usize>,
-    in_flight: Option<InFlight>,
+    call: Option<Call>,
     attempt_began: Instant,
 }
 
@@ -117,24 +115,26 @@ impl Carriage {
             exchange,
             report,
             outcome: Outcome::default(),
-            tried: Vec::new(),
-            in_flight: None,
+            call: None,
             attempt_began,
         }
     }
 
-    fn pick(&mut self) -> Option<HttpPeer> {
-        let service = &self.exchange.route.upstream.service;
-        let picked = service.pick(&self.tried, random::next_u64())?;
-        let endpoint = Arc::clone(picked.endpoint());
-        let address = endpoint.address();
-        self.in_flight = Some(picked);
+    /// Begins an attempt; the first asks the service whether there may be any.
+    fn pick(&mut self) -> std::result::Result<HttpPeer, Rejection> {
+        let call = match &mut self.call {
+            Some(call) => call,
+            None => self.call.insert(terms::admit(&self.exchange)?),
+        };
         self.attempt_began = clock::now();
+        let picked = call.pick(self.attempt_began, random::next_u64());
+        let endpoint = picked.ok_or(Rejection::UpstreamUnreachable)?.endpoint;
+        let address = endpoint.address();
         self.outcome.endpoint = Some(endpoint);
         self.outcome.attempts += 1;
 
-        let timeouts = &service.policy().timeouts;
-        Some(peer(
+        let timeouts = &call.service().policy().timeouts;
+        Ok(peer(
             address,
             timeouts.connect,
             self.exchange.route.timeout,
@@ -142,12 +142,11 @@ impl Carriage {
         ))
     }
 
-    /// Gives up the endpoint that refused the connection; whether another is left.
-    fn give_up_endpoint(&mut self) -> bool {
-        self.tried
-            .extend(self.in_flight.take().map(|failed| failed.place()));
-        let endpoints = self.exchange.route.upstream.service.endpoints().len();
-        self.tried.len() < endpoints.min(ATTEMPTS_MAX as usize)
+    /// Ends an attempt that came to nothing; whether there may be another.
+    fn may_retry(&mut self, fault: Fault) -> bool {
+        let is_read = self.exchange.may_be_repeated();
+        let call = self.call.as_mut();
+        call.is_some_and(|call| call.may_retry(fault, is_read, clock::now()))
     }
 
     fn is_overdue(&self) -> bool {
@@ -274,8 +273,9 @@ impl ProxyHttp for Hooks {
 
     async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
         let carriage = carriage(context)?;
-        carriage.pick().map(Box::new).ok_or_else(|| {
-            Error::explain(ErrorType::ConnectError, "no endpoint is left to try").into_up()
+        carriage.pick().map(Box::new).map_err(|rejection| {
+            carriage.outcome.rejection = Some(rejection);
+            Error::explain(ErrorType::ConnectError, "the service is not asked").into_up()
         })
     }
 
@@ -300,10 +300,13 @@ impl ProxyHttp for Hooks {
         &self,
         _: &mut Session,
         body: &mut Option<Bytes>,
-        _: bool,
+        is_end: bool,
         context: &mut Context,
     ) -> Result<()> {
         let carriage = carriage(context)?;
+        if let (true, Some(call)) = (is_end, &mut carriage.call) {
+            call.sent(clock::now());
+        }
         carriage.outcome.body_bytes_in += body.as_ref().map_or(0, Bytes::len) as u64;
         if carriage.outcome.body_bytes_in > carriage.exchange.route().body_bytes_max {
             carriage.outcome.rejection = Some(Rejection::BodyTooLarge);
@@ -324,6 +327,9 @@ impl ProxyHttp for Hooks {
         }
         if head_bytes(response) > carriage.exchange.snapshot.limits.head_bytes_max {
             return Err(Error::explain(ErrorType::InvalidHTTPHeader, "head too large").into_up());
+        }
+        if let Some(call) = &mut carriage.call {
+            call.answered(response.status.as_u16(), clock::now(), random::next_u64());
         }
         carriage.outcome.first_byte = carriage.since_attempt();
         carriage.outcome.status = Some(response.status.as_u16());
@@ -365,7 +371,7 @@ impl ProxyHttp for Hooks {
         context: &mut Context,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        let may_retry = carriage(context).is_ok_and(Carriage::give_up_endpoint);
+        let may_retry = carriage(context).is_ok_and(|c| c.may_retry(Fault::Unreachable));
         error.set_retry(may_retry);
         error
     }
@@ -381,14 +387,15 @@ impl ProxyHttp for Hooks {
     ) -> Box<Error> {
         let is_broken = *error.esource() == ErrorSource::Upstream && has_broken(error.etype());
         let is_unanswered = session.response_written().is_none();
-        let is_repeatable = context
-            .as_ref()
-            .is_some_and(|carriage| carriage.exchange.may_be_repeated());
-        let may_retry = client_reused
-            && is_broken
+        let is_whole = !session.as_ref().retry_buffer_truncated();
+        let fault = match client_reused {
+            true => Fault::KeptBroke,
+            false => Fault::Broken,
+        };
+        let may_retry = is_broken
             && is_unanswered
-            && is_repeatable
-            && !session.as_ref().retry_buffer_truncated();
+            && is_whole
+            && carriage(context).is_ok_and(|carriage| carriage.may_retry(fault));
         error.set_retry(may_retry);
         error
     }
@@ -413,7 +420,8 @@ impl ProxyHttp for Hooks {
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
         let Some(carriage) = context else { return };
-        carriage.in_flight = None;
+        terms::report(carriage.call.as_mut(), &carriage.outcome);
+        carriage.call = None;
         let outcome = &mut carriage.outcome;
         outcome.is_complete = error.is_none();
         outcome.body_bytes_out = session.body_bytes_sent() as u64;

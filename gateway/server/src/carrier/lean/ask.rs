@@ -1,19 +1,20 @@
 //! Getting a service to begin an answer.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::BytesMut;
 use gateway_core::answer::{self, AnswerBody, AnswerHead, Client};
 use gateway_core::head::find_end;
 use gateway_core::rejection::Rejection;
-use gateway_upstream::InFlight;
+use gateway_upstream::{Fault, Picked};
 use http::Method;
 use tokio::io::AsyncWriteExt as _;
 
 use super::{End, Run};
-use crate::carrier::ATTEMPTS_MAX;
 use crate::carrier::link::Link;
+use crate::carrier::terms;
 use crate::{clock, random};
 
 /// Informational heads that are passed on before the answer itself must come.
@@ -22,7 +23,8 @@ const INFORMATIONAL_MAX: usize = 16;
 /// A service that began to answer; the client was told the head.
 pub(super) struct Answered {
     pub(super) link: Link,
-    pub(super) in_flight: InFlight,
+    /// The place of the endpoint in its service.
+    pub(super) place: usize,
     pub(super) body: AnswerBody,
     /// Whether the service will take another request on this connection.
     pub(super) keeps_alive: bool,
@@ -49,41 +51,47 @@ impl From<End> for Miss {
 const BROKEN: End = End::Rejected(Rejection::UpstreamBroken);
 
 impl Run {
-    /// Tries endpoints until one begins to answer. Another endpoint is tried where nothing was sent,
-    /// and a read once more where a kept connection broke.
+    /// Tries endpoints until one begins to answer, as often as the call allows.
     pub(super) async fn ask(&mut self) -> Result<Answered, End> {
-        let mut tried = Vec::new();
+        self.call = Some(terms::admit(&self.exchange).map_err(End::Rejected)?);
         loop {
-            let service = &self.exchange.route.upstream.service;
-            let Some(in_flight) = service.pick(&tried, random::next_u64()) else {
+            self.attempt_began = clock::now();
+            let picked = self.call.as_mut().and_then(|call| {
+                let random = random::next_u64();
+                call.pick(self.attempt_began, random)
+            });
+            let Some(picked) = picked else {
                 return Err(End::Rejected(Rejection::UpstreamUnreachable));
             };
-            self.outcome.endpoint = Some(in_flight.endpoint().clone());
+            self.outcome.endpoint = Some(Arc::clone(&picked.endpoint));
             self.outcome.attempts += 1;
-            let place = in_flight.place();
-            let is_last = self.outcome.attempts >= ATTEMPTS_MAX;
-            match self.attempt(in_flight).await {
+            let (fault, end) = match self.attempt(&picked).await {
                 Ok(answered) => return Ok(answered),
-                Err(Miss::Unreachable) if !is_last => tried.push(place),
-                Err(Miss::Unreachable) => {
-                    return Err(End::Rejected(Rejection::UpstreamUnreachable));
+                Err(Miss::Unreachable) => (Fault::Unreachable, Rejection::UpstreamUnreachable),
+                Err(Miss::Silent { was_used: true }) => {
+                    (Fault::KeptBroke, Rejection::UpstreamBroken)
                 }
-                Err(Miss::Silent { was_used: true })
-                    if self.exchange.may_be_repeated() && !is_last => {}
-                Err(Miss::Silent { .. }) => return Err(BROKEN),
+                Err(Miss::Silent { was_used: false }) => (Fault::Broken, Rejection::UpstreamBroken),
                 Err(Miss::End(end)) => return Err(end),
+            };
+            let is_read = self.exchange.may_be_repeated();
+            let call = self.call.as_mut();
+            if !call.is_some_and(|call| call.may_retry(fault, is_read, clock::now())) {
+                return Err(End::Rejected(end));
             }
         }
     }
 
-    async fn attempt(&mut self, in_flight: InFlight) -> Result<Answered, Miss> {
-        self.attempt_began = clock::now();
-        let mut link = self.connect(&in_flight).await?;
+    async fn attempt(&mut self, picked: &Picked) -> Result<Answered, Miss> {
+        let mut link = self.connect(picked).await?;
         let was_used = link.was_used;
         link.stream
             .write_all(&self.request)
             .await
             .map_err(|_| Miss::Silent { was_used })?;
+        if let Some(call) = &mut self.call {
+            call.sent(clock::now());
+        }
         for _ in 0..INFORMATIONAL_MAX {
             let head = self.hear(&mut link).await?;
             let answer = AnswerHead::parse(&head, self.method()).map_err(|error| {
@@ -98,7 +106,7 @@ impl Run {
                 let (body, keeps_alive) = (answer.body, answer.keeps_alive);
                 return Ok(Answered {
                     link,
-                    in_flight,
+                    place: picked.place,
                     body,
                     keeps_alive,
                 });
@@ -110,22 +118,19 @@ impl Run {
         Err(BROKEN.into())
     }
 
-    async fn connect(&mut self, in_flight: &InFlight) -> Result<Link, Miss> {
+    async fn connect(&mut self, picked: &Picked) -> Result<Link, Miss> {
         let upstream = &self.exchange.route.upstream;
-        let spare = upstream
-            .spares
-            .get(in_flight.place())
-            .and_then(|spares| spares.take());
-        if let Some(link) = spare {
+        let spares = upstream.spares.get(picked.place);
+        if let Some(link) = spares.and_then(|spares| spares.take()) {
             self.outcome.connection_was_reused = true;
             return Ok(link);
         }
         self.outcome.connection_was_reused = false;
         let deadline = upstream.service.policy().timeouts.connect;
-        let link = Link::connect(in_flight.endpoint().address(), deadline)
+        let link = Link::connect(picked.endpoint.address(), deadline)
             .await
             .map_err(|error| {
-                tracing::debug!(endpoint = in_flight.endpoint().text(), %error, "cannot connect");
+                tracing::debug!(endpoint = picked.endpoint.text(), %error, "cannot connect");
                 Miss::Unreachable
             })?;
         self.outcome.connect = Some(self.since(self.attempt_began));
@@ -169,7 +174,11 @@ impl Run {
 
     /// Tells the client the head of the answer; it leaves with the first of the body.
     async fn begin(&mut self, answer: &AnswerHead<'_>) -> Result<(), End> {
-        self.outcome.first_byte = Some(self.since(self.attempt_began));
+        let now = clock::now();
+        if let Some(call) = &mut self.call {
+            call.answered(answer.status, now, random::next_u64());
+        }
+        self.outcome.first_byte = Some(now.saturating_duration_since(self.attempt_began));
         self.outcome.status = Some(answer.status);
         // The request is not needed any more; its memory is.
         let mut head = std::mem::take(&mut self.request);

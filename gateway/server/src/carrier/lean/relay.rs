@@ -16,7 +16,7 @@ impl Run {
     pub(super) async fn relay(&mut self, answered: Answered) -> Result<(), End> {
         let Answered {
             mut link,
-            in_flight,
+            place,
             body,
             keeps_alive,
         } = answered;
@@ -29,7 +29,7 @@ impl Run {
         self.flush().await?;
         // Bytes behind the answer belong to no request; such a connection is not used again.
         let is_sound = link.buffer.is_empty() && body != AnswerBody::UntilClose;
-        let spares = self.exchange.route.upstream.spares.get(in_flight.place());
+        let spares = self.exchange.route.upstream.spares.get(place);
         if let Some(spares) = spares.filter(|_| keeps_alive && is_sound) {
             spares.keep(link, clock::now());
         }
