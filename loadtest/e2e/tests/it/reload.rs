@@ -22,6 +22,8 @@ const CONNECTIONS: usize = 16;
 /// Answers that must come in between two reloads, so that none goes by unseen.
 const ANSWERS_BETWEEN: u64 = 8;
 const GROWTH_KIB_MAX: u64 = 8 * 1024;
+/// Routes nobody asks for, so that a configuration that stayed behind would be seen in the memory.
+const ROUTES_BESIDE: usize = 30;
 
 /// Two services answer the same request, each in its own words; the header says in whose name.
 const MEMBERS: (&str, &str) = ("members", "membership, strip: /rows, add: /members");
@@ -32,7 +34,10 @@ fn file(pay: &Pay, (name, to): (&str, &str)) -> String {
     let matches = "GET /rows/{id}";
     let rules = format!("{{ set: {{ X-Configuration: {name} }} }}");
     let route = format!("match: \"{matches}\", to: {to}, response_headers: {rules}");
-    format!("{QUIET}{services}routes: [{{ {route} }}]\n")
+    let beside =
+        (0..ROUTES_BESIDE).map(|number| format!(", {{ match: /{name}/{number}, to: money }}"));
+    let beside: String = beside.collect();
+    format!("{QUIET}{services}routes: [{{ {route} }}{beside}]\n")
 }
 
 /// Which configuration answered; none when head and body do not belong together.
