@@ -39,6 +39,10 @@ pub(crate) const TIMEOUT: Bounds<Time> = range(Time::milliseconds(1), HOUR).or(T
 pub(crate) const CONNECT_TIMEOUT: Bounds<Time> =
     range(Time::milliseconds(1), Time::minutes(1)).or(Time::seconds(1));
 pub(crate) const IDLE_TIMEOUT: Bounds<Time> = range(SHORT, HOUR).or(Time::seconds(60));
+pub(crate) const IN_FLIGHT: Bounds<Count> = range(Count(1), Count(1_000_000)).or(Count(4_096));
+pub(crate) const PROBE_EVERY: Bounds<Time> = range(SHORT, HOUR).or(Time::seconds(2));
+/// Of the path of a probe.
+pub(crate) const PROBE_PATH_CHARS_MAX: usize = 1_000;
 
 /// Entries of one list; past these a file is generated wrongly rather than large.
 pub(crate) const LISTENERS_MAX: usize = 64;

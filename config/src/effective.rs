@@ -149,6 +149,21 @@ fn write_service(page: &mut Page<'_>, service: &Service) {
         &service.idle_timeout,
         bounds::IDLE_TIMEOUT.default,
     );
+    page.scalar(
+        "max_in_flight",
+        &service.max_in_flight,
+        bounds::IN_FLIGHT.default,
+    );
+    match service.probe.value() {
+        Some(probe) => {
+            page.head("probe", &service.probe);
+            page.required("path", &probe.path);
+            page.scalar("every", &probe.every, bounds::PROBE_EVERY.default);
+            page.end();
+        }
+        None => page.remark("probe: none"),
+    }
+    page.scalar("breaker", &service.breaker, true);
 }
 
 fn write_routes(page: &mut Page<'_>, file: &written::File) {

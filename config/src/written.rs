@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::bounds;
 use crate::reader::{Entries, Field, Scalar, deserialize_scalar};
-use crate::units::{Address, Count, Flag, Network, Size, Time};
+use crate::units::{Address, Count, Flag, Network, Size, Text, Time, or_variable};
 
 pub(crate) use route::{HeaderRules, Route};
 
@@ -140,6 +140,31 @@ pub(crate) struct Service {
     /// How long an unused connection is kept for the next exchange.
     #[schemars(extend("default" = bounds::IDLE_TIMEOUT.default.to_string()))]
     pub(crate) idle_timeout: Field<Time>,
+    /// Requests under way at once, past which the answer is 503 before the service is asked.
+    #[schemars(extend("default" = bounds::IN_FLIGHT.default.0,
+        "minimum" = bounds::IN_FLIGHT.least.0, "maximum" = bounds::IN_FLIGHT.most.0))]
+    pub(crate) max_in_flight: Field<Count>,
+    /// Asks every endpoint whether it is well. One that fails three times in a row gets no requests
+    /// until it passes twice. Without this, only failing requests tell.
+    pub(crate) probe: Field<Probe>,
+    /// Whether a service of which half of the requests fail, or four fifths are slow, is left alone
+    /// for a few seconds, with 503 at once. `false` goes on asking it.
+    #[schemars(extend("default" = true))]
+    pub(crate) breaker: Field<Flag>,
+}
+
+/// How an endpoint is asked whether it is well.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a probe")]
+#[schemars(rename = "Probe", extend("required" = ["path"]))]
+pub(crate) struct Probe {
+    /// Where a `GET` is answered with 2xx by an endpoint that is well.
+    #[schemars(extend(
+        "type" = "string", "pattern" = or_variable("/[!-~]*"), "examples" = ["/healthz"]))]
+    pub(crate) path: Field<Text>,
+    /// How long after one probe the next begins. A probe is given up before that, and after 5s.
+    #[schemars(extend("default" = bounds::PROBE_EVERY.default.to_string()))]
+    pub(crate) every: Field<Time>,
 }
 
 /// Where access lines go, as a word or a path.

@@ -1,16 +1,17 @@
-//! Services: who can answer, and how long that may take.
+//! Services: who can answer, how long that may take, and how they are spared.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use gateway_upstream::{Policy, Timeouts};
+use gateway_upstream::{Policy, Probe, Timeouts};
 
 use super::{Missing, check_count};
 use crate::bounds;
 use crate::document::NodeId;
 use crate::problem::shown;
 use crate::reader::{Entries, Field, Located, Reading};
-use crate::written::Service;
+use crate::units::Text;
+use crate::written::{self, Service};
 
 const NAME_LEN_MAX: usize = 63;
 
@@ -70,10 +71,45 @@ fn compile_service(name: &str, service: &Located<Service>, reading: Reading<'_>)
         name: name.into(),
         endpoints: compile_endpoints(service, *node, reading),
         timeouts,
-        probe: None,
-        in_flight_max: 4_096,
-        has_breaker: true,
+        probe: compile_probe(&service.probe, reading),
+        in_flight_max: bounds::IN_FLIGHT
+            .take(&service.max_in_flight, reading)
+            .get(),
+        has_breaker: service.breaker.value().is_none_or(|breaker| breaker.0),
     }
+}
+
+fn compile_probe(probe: &Field<written::Probe>, reading: Reading<'_>) -> Option<Probe> {
+    let Located { value: probe, node } = probe.given()?;
+    let missing = Missing {
+        key: "path",
+        example: "path: /healthz",
+    };
+    let every = bounds::PROBE_EVERY.take(&probe.every, reading).duration();
+    let path = missing.check(&probe.path, *node, reading)?;
+    check_probe_path(path, reading);
+    Some(Probe {
+        path: path.value.0.as_str().into(),
+        every,
+    })
+}
+
+/// The path is sent as it is, so it must be what may stand in a request line.
+fn check_probe_path(path: &Located<Text>, reading: Reading<'_>) {
+    let text = path.value.0.as_str();
+    let is_sound = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
+    let note = if !text.starts_with('/') {
+        "it starts with `/`"
+    } else if !text.bytes().all(is_sound) {
+        "no spaces, no `#`, and ASCII only: percent-encode the rest"
+    } else if text.len() > bounds::PROBE_PATH_CHARS_MAX {
+        "this is too long"
+    } else {
+        return;
+    };
+    let finding = reading.find(path.node, "expected a path such as `/healthz`");
+    let note = reading.note_on(path.node, note);
+    reading.report.add(finding.note(note));
 }
 
 fn compile_endpoints(service: &Service, node: NodeId, reading: Reading<'_>) -> Vec<SocketAddr> {

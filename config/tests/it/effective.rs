@@ -36,7 +36,7 @@ listen: [{ address: "[::1]:0" }]
 trusted_proxies: ["::1", 10.0.0.0/8]
 limits: { body: 2MiB }
 services:
-  "on": { endpoints: ["${MONEY_ADDRESS}"] }
+  "on": { endpoints: ["${MONEY_ADDRESS}"], probe: { path: "/ok?a=\"b\"" } }
   unused: { endpoints: ["127.0.0.1:9"] }
 routes:
   - name: "# not a comment: 'really' \"so\""

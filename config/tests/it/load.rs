@@ -126,6 +126,9 @@ fn what_is_left_out_takes_its_default() {
         gateway.services[0].timeouts,
         gateway_upstream::Timeouts::default()
     );
+    let service = &gateway.services[0];
+    assert_eq!((service.in_flight_max, service.has_breaker), (4_096, true));
+    assert_eq!(service.probe, None);
     assert_eq!(gateway.threads, 2);
     assert_eq!(gateway.access_log, AccessLog::Stdout);
     let deadlines = gateway.deadlines;
@@ -153,7 +156,14 @@ fn what_is_written_is_what_runs() {
         limits: { connections: 5, head: 4KiB, target: 2KiB, fields: 9, body: 0B }
         deadlines: { head: 1s, idle: 2s, stall: 3s, lame_duck: 0s, drain: 4s }
         services:
-          web: { endpoints: [localhost:1, "[::1]:2"], timeout: 2s, connect_timeout: 10ms, idle_timeout: 1m }
+          web:
+            endpoints: [localhost:1, "[::1]:2"]
+            timeout: 2s
+            connect_timeout: 10ms
+            idle_timeout: 1m
+            max_in_flight: 7
+            probe: { path: /healthz?deep=1, every: 1s }
+            breaker: false
         routes:
           - name: one
             match: PUT,PATCH /a/{id}
@@ -187,6 +197,10 @@ fn check_what_runs(loaded: &Loaded) {
     assert_eq!(endpoints, ["127.0.0.1:1", "[::1]:2"]);
     assert_eq!(service.timeouts.connect, Duration::from_millis(10));
     assert_eq!(service.timeouts.idle, Duration::from_secs(60));
+    assert_eq!((service.in_flight_max, service.has_breaker), (7, false));
+    let probe = service.probe.as_ref().unwrap();
+    assert_eq!(&*probe.path, "/healthz?deep=1");
+    assert_eq!(probe.every, Duration::from_secs(1));
 
     let route = &gateway.routes.routes()[0];
     assert_eq!(
