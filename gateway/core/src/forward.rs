@@ -110,13 +110,6 @@ fn write_framing(head: &Head<'_>, out: &mut Vec<u8>) {
         Framing::Length(length) => append(out, format_args!("content-length: {length}\r\n")),
         Framing::Chunked => write_field("transfer-encoding", b"chunked", out),
     }
-    // Whether the client's connection goes on is said here too: it ends at the carrier.
-    let connection: &[u8] = match (head.keeps_alive, head.version) {
-        (true, Version::Http11) => return,
-        (true, Version::Http10) => b"keep-alive",
-        (false, _) => b"close",
-    };
-    write_field("connection", connection, out);
 }
 
 fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {

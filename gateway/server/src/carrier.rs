@@ -5,10 +5,11 @@
 //! A carrier decides little: which endpoint is tried, whether a failed attempt may be repeated, and
 //! in which of our terms a failure is told. It never writes an answer of the gateway's own.
 
-use pingora_core::server::ShutdownWatch;
+use std::sync::Arc;
 
 use crate::exchange::Outcome;
 use crate::gateway::Admitted;
+use crate::lifecycle::Lifecycle;
 use crate::unread::Unread;
 use crate::wire::Wire;
 
@@ -24,7 +25,18 @@ pub(crate) use link::Spares;
 
 #[derive(Debug)]
 pub(crate) struct Carrier {
+    carriers: Carriers,
     pingora: Pingora,
+}
+
+/// Which carriers are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Carriers {
+    /// The lean one wherever it can, as in production.
+    #[default]
+    Both,
+    /// pingora for every exchange: what the lean one must agree with, and is measured against.
+    Pingora,
 }
 
 /// The connection as it comes back: what of the body was not read still lies in front.
@@ -41,23 +53,24 @@ pub(crate) struct Carried {
 }
 
 impl Carrier {
-    pub(crate) fn new(threads: usize) -> Self {
+    pub(crate) fn new(carriers: Carriers, threads: usize) -> Self {
         Self {
+            carriers,
             pingora: Pingora::new(threads),
         }
     }
 
-    /// Carries one exchange; `closing` says whether answers must end their connections by now.
+    /// Carries one exchange; an answer that begins while the process stops ends its connection.
     pub(crate) async fn carry(
         &self,
         wire: Wire,
         admitted: Admitted,
-        closing: &ShutdownWatch,
+        lifecycle: &Arc<Lifecycle>,
     ) -> Carried {
-        if admitted.exchange.asked().is_some_and(lean::may_carry) {
-            let is_closing = *closing.borrow();
-            return lean::carry(wire, admitted, is_closing).await;
+        let is_ordinary = admitted.exchange.asked().is_some_and(lean::may_carry);
+        if is_ordinary && self.carriers == Carriers::Both {
+            return lean::carry(wire, admitted, lifecycle).await;
         }
-        Box::pin(self.pingora.carry(wire, admitted, closing)).await
+        Box::pin(self.pingora.carry(wire, admitted, lifecycle)).await
     }
 }

@@ -14,7 +14,6 @@ use crate::carrier::Carried;
 use crate::clock;
 use crate::exchange::{Peer, Request};
 use crate::gateway::{Admitted, Gateway, Refused};
-use crate::lifecycle::Phase;
 use crate::unread::Unread;
 use crate::wire::Wire;
 
@@ -66,8 +65,8 @@ async fn exchange(gateway: &Arc<Gateway>, mut wire: Wire, length: usize, peer: &
 async fn carry(gateway: &Arc<Gateway>, wire: Wire, admitted: Admitted) -> Next {
     let exchange = Arc::clone(&admitted.exchange);
     gateway.metrics.requests_in_flight.inc();
-    let closing = gateway.lifecycle.watch_closing();
-    let carried = gateway.carrier.carry(wire, admitted, &closing).await;
+    let carrying = gateway.carrier.carry(wire, admitted, &gateway.lifecycle);
+    let carried = carrying.await;
     gateway.metrics.requests_in_flight.dec();
 
     let Carried {
@@ -83,7 +82,7 @@ async fn carry(gateway: &Arc<Gateway>, wire: Wire, admitted: Admitted) -> Next {
         && let Some(rejection) = outcome.rejection.clone()
     {
         let wants_more = exchange.asked().is_some_and(|asked| asked.keeps_alive);
-        let closes = !wants_more || !unread.is_nothing() || is_closing(gateway);
+        let closes = !wants_more || !unread.is_nothing() || gateway.lifecycle.is_closing();
         let answer = Answer::new(&rejection, &exchange.request, closes);
         let was_sent = send(gateway, &mut wire, &answer).await;
         outcome.body_bytes_out = answer.body_bytes;
@@ -105,7 +104,7 @@ async fn carry(gateway: &Arc<Gateway>, wire: Wire, admitted: Admitted) -> Next {
 async fn refuse(gateway: &Gateway, mut wire: Wire, refused: Refused) -> Next {
     let Refused { request, rejection } = refused;
     let mut unread = Unread::Nothing;
-    let mut closes = is_closing(gateway);
+    let mut closes = gateway.lifecycle.is_closing();
     if let Some(asked) = &request.asked {
         unread = Unread::new(asked.framing);
         closes |= !asked.keeps_alive || asked.expects_continue;
@@ -124,10 +123,6 @@ async fn after_own_answer(mut wire: Wire, unread: Unread, keeps: bool) -> Next {
     }
     farewell(&mut wire).await;
     Next::Close
-}
-
-fn is_closing(gateway: &Gateway) -> bool {
-    gateway.lifecycle.phase() >= Phase::LameDuck
 }
 
 /// Whether the client took the answer in time.

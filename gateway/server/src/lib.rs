@@ -26,6 +26,7 @@ mod spawn;
 mod unread;
 mod wire;
 
+pub use carrier::Carriers;
 pub use reload::{ReloadError, Reloader};
 pub use running::{Addresses, Applied, Running, StartError};
 pub use spawn::spawn;

@@ -4,7 +4,7 @@
 //! `Draining` (no new connections, idle ones are closed) → the process may end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -19,8 +19,8 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct Lifecycle {
     phase: watch::Sender<Phase>,
-    /// The same, in the carrier's terms: whether answers must end their connections.
-    closing: watch::Sender<bool>,
+    /// Whether answers must end their connections; read with every answer.
+    is_closing: AtomicBool,
     open: Arc<Open>,
 }
 
@@ -44,7 +44,7 @@ impl Lifecycle {
     pub(crate) fn new() -> Self {
         Self {
             phase: watch::Sender::new(Phase::Serving),
-            closing: watch::Sender::new(false),
+            is_closing: AtomicBool::new(false),
             open: Arc::default(),
         }
     }
@@ -57,13 +57,15 @@ impl Lifecycle {
         self.phase.subscribe()
     }
 
-    pub(crate) fn watch_closing(&self) -> watch::Receiver<bool> {
-        self.closing.subscribe()
+    /// Whether answers must end their connections by now.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Acquire)
     }
 
     pub(crate) fn enter(&self, phase: Phase) {
+        self.is_closing
+            .store(phase >= Phase::LameDuck, Ordering::Release);
         self.phase.send_replace(phase);
-        self.closing.send_replace(phase >= Phase::LameDuck);
     }
 
     /// Counts a connection in, unless as many as allowed are open.

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tollgate_config::Gateway as Config;
 
 use crate::access_log::AccessLog;
-use crate::carrier::Carrier;
+use crate::carrier::{Carrier, Carriers};
 use crate::clock;
 use crate::gateway::Gateway;
 use crate::lifecycle::{Lifecycle, Phase};
@@ -70,6 +70,11 @@ pub struct Applied {
 impl Running {
     /// Binds every address, then serves. Nothing is left behind when it fails.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with(Carriers::default(), config).await
+    }
+
+    /// The same with a choice of carriers, for comparison.
+    pub async fn start_with(carriers: Carriers, config: Config) -> Result<Self, StartError> {
         let mut listeners = Vec::new();
         for address in &config.listen {
             listeners.push(bind("`listen`", *address).await?);
@@ -80,7 +85,7 @@ impl Running {
             admin: admin_listener.1,
         };
 
-        let gateway = Arc::new(prepare(&config)?);
+        let gateway = Arc::new(prepare(carriers, &config)?);
         let accepting = listeners
             .into_iter()
             .map(|(listener, _)| spawn("accept", listener::accept(Arc::clone(&gateway), listener)));
@@ -228,17 +233,17 @@ async fn bind(
     })
 }
 
-fn prepare(config: &Config) -> Result<Gateway, StartError> {
+fn prepare(carriers: Carriers, config: &Config) -> Result<Gateway, StartError> {
     let metrics = Metrics::new().map_err(StartError::Metrics)?;
     let access_log = AccessLog::open(&config.access_log, metrics.log_lines_dropped.clone())
         .map_err(StartError::AccessLog)?;
     let snapshot = Snapshot::build(config, None, &metrics);
     let gateway = Gateway {
         snapshot: ArcSwap::from_pointee(snapshot),
-        lifecycle: Lifecycle::new(),
+        lifecycle: Arc::new(Lifecycle::new()),
         metrics,
         access_log,
-        carrier: Carrier::new(config.threads),
+        carrier: Carrier::new(carriers, config.threads),
     };
     note_applied(&gateway);
     Ok(gateway)

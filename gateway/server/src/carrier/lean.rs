@@ -20,6 +20,7 @@ use super::{Carried, terms};
 use crate::clock;
 use crate::exchange::{Asked, Exchange, Outcome};
 use crate::gateway::Admitted;
+use crate::lifecycle::Lifecycle;
 use crate::unread::Unread;
 use crate::wire::Wire;
 
@@ -34,8 +35,9 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 const BODY_BYTES_PER_SECOND_MIN: u64 = 500;
 
 /// One exchange under way.
-struct Run {
+struct Run<'a> {
     exchange: Arc<Exchange>,
+    lifecycle: &'a Lifecycle,
     wire: Wire,
     /// The head for the service, and the body behind it once it was read.
     request: Vec<u8>,
@@ -65,12 +67,13 @@ pub(super) fn may_carry(asked: &Asked) -> bool {
     is_small && asked.version == Version::Http11 && !asked.expects_continue
 }
 
-pub(super) async fn carry(wire: Wire, admitted: Admitted, is_closing: bool) -> Carried {
+pub(super) async fn carry(wire: Wire, admitted: Admitted, lifecycle: &Lifecycle) -> Carried {
     let Admitted { exchange, head } = admitted;
     let asked = exchange.asked();
     let mut run = Run {
         unread: Unread::new(asked.map_or(Framing::NoBody, |asked| asked.framing)),
-        keeps_alive: asked.is_some_and(|asked| asked.keeps_alive) && !is_closing,
+        keeps_alive: asked.is_some_and(|asked| asked.keeps_alive),
+        lifecycle,
         wire,
         request: head,
         outcome: Outcome::default(),
@@ -79,9 +82,7 @@ pub(super) async fn carry(wire: Wire, admitted: Admitted, is_closing: bool) -> C
         attempt_began: exchange.request.began,
         exchange,
     };
-    let overdue = Err(End::Rejected(Rejection::UpstreamTimeout));
-    let ended = timeout(run.time_left(), run.run()).await.unwrap_or(overdue);
-    match ended {
+    match run.run().await {
         Ok(()) => run.outcome.is_complete = true,
         Err(End::Rejected(rejection)) => run.outcome.rejection = Some(rejection),
         Err(End::ClientLeft) => run.outcome.client_left = true,
@@ -94,9 +95,16 @@ pub(super) async fn carry(wire: Wire, admitted: Admitted, is_closing: bool) -> C
     }
 }
 
-impl Run {
+impl Run<'_> {
+    /// A slow client spends its own time; what the service and the answer may take starts behind it.
     async fn run(&mut self) -> Result<(), End> {
         self.read_body().await?;
+        let overdue = Err(End::Rejected(Rejection::UpstreamTimeout));
+        let left = self.exchange.route.timeout;
+        timeout(left, self.ask_and_relay()).await.unwrap_or(overdue)
+    }
+
+    async fn ask_and_relay(&mut self) -> Result<(), End> {
         let answered = self.ask().await?;
         self.relay(answered).await
     }
@@ -123,11 +131,6 @@ impl Run {
         timeout(patience, whole)
             .await
             .unwrap_or(Err(End::Rejected(Rejection::BodyTimeout)))
-    }
-
-    fn time_left(&self) -> Duration {
-        let spent = self.since(self.exchange.request.began);
-        self.exchange.route.timeout.saturating_sub(spent)
     }
 
     fn since(&self, moment: Instant) -> Duration {

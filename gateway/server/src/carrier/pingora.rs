@@ -13,6 +13,7 @@ use bytes::Bytes;
 use gateway_core::head::Framing;
 use gateway_core::rejection::Rejection;
 use gateway_upstream::{ATTEMPTS_MAX, Call, Fault};
+use http::Version;
 use pingora_core::apps::HttpServerApp;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
@@ -24,22 +25,27 @@ use pingora_error::{Error, ErrorSource, ErrorType};
 use pingora_http::ResponseHeader;
 use pingora_proxy::{FailToProxy, HttpProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
+use tokio::sync::watch;
+
 use super::envelope::{Envelope, HandBack};
 use super::{Carried, terms};
 use crate::clock;
 use crate::exchange::{Exchange, Outcome};
 use crate::gateway::Admitted;
+use crate::lifecycle::Lifecycle;
 use crate::random;
 use crate::wire::Wire;
 
 /// Connections to services kept for reuse, all services together.
 const POOL_CONNECTIONS: usize = 4096;
 
-/// Fields of an answer that are between us and the service; pingora minds the framing itself.
+/// Fields of an answer that are always between us and the service.
 const ENDS_AT_THIS_HOP: [&str; 3] = ["keep-alive", "proxy-connection", "upgrade"];
 
 pub(crate) struct Pingora {
     proxy: Arc<HttpProxy<Hooks>>,
+    /// When the process stops is told by our own hooks, at the moment an answer begins.
+    never_stops: ShutdownWatch,
 }
 
 impl Pingora {
@@ -54,15 +60,15 @@ impl Pingora {
         proxy.handle_init_modules();
         Self {
             proxy: Arc::new(proxy),
+            never_stops: watch::Sender::new(false).subscribe(),
         }
     }
 
-    /// Carries one exchange; `closing` says whether answers must end their connections by now.
     pub(crate) async fn carry(
         &self,
         wire: Wire,
         admitted: Admitted,
-        closing: &ShutdownWatch,
+        lifecycle: &Arc<Lifecycle>,
     ) -> Carried {
         let Admitted { exchange, head } = admitted;
         let home = HandBack::new();
@@ -71,11 +77,18 @@ impl Pingora {
             .asked()
             .map_or(Framing::NoBody, |asked| asked.framing);
         let envelope = Envelope::new(wire, head, framing, home.clone());
-        let carriage = Carriage::new(exchange, report.clone());
+        let wants_more = exchange.asked().is_some_and(|asked| asked.keeps_alive);
+        let carriage = Carriage {
+            keeps_alive: wants_more,
+            ..Carriage::new(exchange, Arc::clone(lifecycle), report.clone())
+        };
 
         let mut session = ServerSession::new_http1(Box::new(envelope));
         session.set_connection_user_context(Some(Box::new(carriage)));
-        let reusable = self.proxy.process_new_http(session, closing).await;
+        let reusable = self
+            .proxy
+            .process_new_http(session, &self.never_stops)
+            .await;
         let keeps_alive = reusable.is_some();
         drop(reusable);
 
@@ -102,19 +115,24 @@ impl std::fmt::Debug for Pingora {
 /// One exchange while pingora carries it.
 struct Carriage {
     exchange: Arc<Exchange>,
+    lifecycle: Arc<Lifecycle>,
     report: HandBack<Outcome>,
     outcome: Outcome,
+    /// Whether the client is told that its connection goes on.
+    keeps_alive: bool,
     call: Option<Call>,
     attempt_began: Instant,
 }
 
 impl Carriage {
-    fn new(exchange: Arc<Exchange>, report: HandBack<Outcome>) -> Self {
+    fn new(exchange: Arc<Exchange>, lifecycle: Arc<Lifecycle>, report: HandBack<Outcome>) -> Self {
         let attempt_began = exchange.request.began;
         Self {
             exchange,
+            lifecycle,
             report,
             outcome: Outcome::default(),
+            keeps_alive: false,
             call: None,
             attempt_began,
         }
@@ -230,6 +248,19 @@ fn head_bytes(response: &ResponseHeader) -> usize {
     status_line + fields.sum::<usize>() + "\r\n".len()
 }
 
+/// Takes out what is between us and the service; pingora minds the framing itself.
+fn end_hop(response: &mut ResponseHeader) {
+    let connection = response.headers.get_all(http::header::CONNECTION);
+    let options = connection.iter().filter_map(|value| value.to_str().ok());
+    let nominated: Vec<_> = options
+        .flat_map(|value| value.split(','))
+        .map(|option| option.trim().to_owned())
+        .collect();
+    for name in nominated.iter().map(String::as_str).chain(ENDS_AT_THIS_HOP) {
+        response.remove_header(name);
+    }
+}
+
 /// pingora's view of us; everything lives in the context of the exchange.
 struct Hooks;
 
@@ -268,6 +299,8 @@ impl ProxyHttp for Hooks {
         session.set_write_timeout(Some(stall));
         // A client may end its side and still wait for the answer; a payment under way is finished.
         session.set_abort_on_close(false);
+        // The head we wrote says nothing of the client's connection; zero stands for "no limit".
+        session.set_keepalive(carriage.keeps_alive.then_some(0));
         *context = Some(carriage);
     }
 
@@ -317,7 +350,7 @@ impl ProxyHttp for Hooks {
 
     async fn response_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
@@ -333,9 +366,12 @@ impl ProxyHttp for Hooks {
         }
         carriage.outcome.first_byte = carriage.since_attempt();
         carriage.outcome.status = Some(response.status.as_u16());
-        for name in ENDS_AT_THIS_HOP {
-            response.remove_header(name);
+        if carriage.lifecycle.is_closing() {
+            session.set_keepalive(None);
         }
+        end_hop(response);
+        // The version is that of this hop, whatever the service speaks.
+        response.set_version(Version::HTTP_11);
         let rules = &carriage.exchange.route().response_fields;
         for name in &rules.remove {
             response.remove_header(name);

@@ -51,17 +51,12 @@ impl Client {
         self.answer(false).await
     }
 
-    async fn answer(&mut self, is_head: bool) -> Answer {
-        let end = loop {
-            if let Some(at) = self.ahead.windows(4).position(|four| four == b"\r\n\r\n") {
-                break at + 4;
-            }
-            assert!(
-                self.read().await,
-                "closed before an answer: {:?}",
-                self.heard()
-            );
-        };
+    /// Reads one answer, unless the connection ends or breaks before it is whole.
+    pub(crate) async fn try_hear(&mut self, is_head: bool) -> Option<Answer> {
+        let end = self
+            .until(|ahead| ahead.windows(4).position(|four| four == b"\r\n\r\n"))
+            .await?
+            + 4;
         let head = String::from_utf8(self.ahead.drain(..end).collect()).unwrap();
         let status = head.get(9..12).unwrap().parse().unwrap();
         let mut answer = Answer {
@@ -70,47 +65,58 @@ impl Client {
             body: Vec::new(),
         };
         if is_head || matches!(status, 100..=199 | 204 | 304) {
-            return answer;
+            return Some(answer);
         }
         answer.body = match answer.field("content-length") {
-            Some(length) => self.take(length.parse().unwrap()).await,
-            None => self.chunks().await,
+            Some(length) => self.take(length.parse().unwrap()).await?,
+            None => self.chunks().await?,
         };
-        answer
+        Some(answer)
     }
 
-    async fn take(&mut self, count: usize) -> Vec<u8> {
-        while self.ahead.len() < count {
-            assert!(self.read().await, "closed within an answer");
-        }
-        self.ahead.drain(..count).collect()
+    async fn answer(&mut self, is_head: bool) -> Answer {
+        let answer = self.try_hear(is_head).await;
+        answer.unwrap_or_else(|| panic!("no whole answer: {:?}", self.heard()))
     }
 
-    async fn chunks(&mut self) -> Vec<u8> {
+    async fn take(&mut self, count: usize) -> Option<Vec<u8>> {
+        self.until(|ahead| (ahead.len() >= count).then_some(()))
+            .await?;
+        Some(self.ahead.drain(..count).collect())
+    }
+
+    async fn chunks(&mut self) -> Option<Vec<u8>> {
         let mut body = Vec::new();
         loop {
-            let mut line = Vec::new();
-            while !line.ends_with(b"\r\n") {
-                line.extend(self.take(1).await);
-            }
-            let size =
-                usize::from_str_radix(std::str::from_utf8(&line).unwrap().trim(), 16).unwrap();
-            let mut data = self.take(size + 2).await;
+            let line = self
+                .until(|ahead| ahead.windows(2).position(|two| two == b"\r\n"))
+                .await?;
+            let line = self.take(line + 2).await?;
+            let size = std::str::from_utf8(&line).unwrap().trim();
+            let size = usize::from_str_radix(size, 16).unwrap();
+            let mut data = self.take(size + 2).await?;
             data.truncate(size);
             if size == 0 {
-                return body;
+                return Some(body);
             }
             body.extend(data);
         }
     }
 
-    /// Whether more bytes came; `false` at a clean end.
-    async fn read(&mut self) -> bool {
-        let mut buffer = [0; 4096];
-        let read = timeout(PATIENCE, self.stream.read(&mut buffer)).await;
-        let count = read.expect("no bytes and no end in time").unwrap();
-        self.ahead.extend_from_slice(&buffer[..count]);
-        count > 0
+    /// Reads until `find` finds something; `None` when the connection ends or breaks before.
+    async fn until<T>(&mut self, find: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+        loop {
+            if let Some(found) = find(&self.ahead) {
+                return Some(found);
+            }
+            let mut buffer = [0; 4096];
+            let read = timeout(PATIENCE, self.stream.read(&mut buffer)).await;
+            let count = read
+                .expect("no bytes and no end in time")
+                .ok()
+                .filter(|count| *count > 0)?;
+            self.ahead.extend_from_slice(&buffer[..count]);
+        }
     }
 
     /// Reads to the end of the connection: `Ok` at a clean end, `Err` at a reset.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gateway_server::Running;
+use gateway_server::{Carriers, Running};
 use tempfile::TempDir;
 use tollgate_config::Environment;
 
@@ -18,9 +18,14 @@ pub(crate) struct Edge {
 impl Edge {
     /// Starts a gateway; `rest` is the configuration behind listeners and log.
     pub(crate) async fn start(rest: &str) -> Self {
+        Self::start_with(Carriers::Both, rest).await
+    }
+
+    pub(crate) async fn start_with(carriers: Carriers, rest: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = compile(&Self::text(&folder, rest));
-        let running = Arc::new(Running::start(config).await.unwrap());
+        let running = Running::start_with(carriers, config).await.unwrap();
+        let running = Arc::new(running);
         Self { running, folder }
     }
 

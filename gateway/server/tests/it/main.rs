@@ -13,8 +13,10 @@ mod upstream;
 
 mod answers;
 mod bodies;
+mod carriers;
 mod forwarding;
 mod framing;
+mod health;
 mod lifecycle;
 mod telemetry;
 mod upstreams;

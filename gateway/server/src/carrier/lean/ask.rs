@@ -50,7 +50,7 @@ impl From<End> for Miss {
 
 const BROKEN: End = End::Rejected(Rejection::UpstreamBroken);
 
-impl Run {
+impl Run<'_> {
     /// Tries endpoints until one begins to answer, as often as the call allows.
     pub(super) async fn ask(&mut self) -> Result<Answered, End> {
         self.call = Some(terms::admit(&self.exchange).map_err(End::Rejected)?);
@@ -180,6 +180,7 @@ impl Run {
         }
         self.outcome.first_byte = Some(now.saturating_duration_since(self.attempt_began));
         self.outcome.status = Some(answer.status);
+        self.keeps_alive &= !self.lifecycle.is_closing();
         // The request is not needed any more; its memory is.
         let mut head = std::mem::take(&mut self.request);
         head.clear();

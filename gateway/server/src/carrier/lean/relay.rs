@@ -12,7 +12,7 @@ use crate::clock;
 
 const BROKEN: End = End::Rejected(Rejection::UpstreamBroken);
 
-impl Run {
+impl Run<'_> {
     pub(super) async fn relay(&mut self, answered: Answered) -> Result<(), End> {
         let Answered {
             mut link,
