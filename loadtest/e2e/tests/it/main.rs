@@ -13,6 +13,7 @@ mod stack;
 mod drain;
 mod join;
 mod large_files;
+mod ledger;
 mod newcomer;
 mod reload;
 mod tidy;

@@ -1,0 +1,332 @@
+//! Promise: a write reaches a service at most once, no answer is mixed up and no request is lost,
+//! whatever services, networks, clients and a stop do meanwhile.
+//!
+//! Client and services keep books, which are compared when all is over. The requests, what is done
+//! with each and which connections break are known from a seed; every failure tells it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use load::closed::Limits;
+use load::faults::{Conduct, FaultProxy, Mishap, Plan, Way};
+use load::ledger::{
+    Client, Deed, Fault, Habit, Heard, Mix, Sent, State, Upstream, Verdict, compare, interleave,
+};
+use tollgate::Stack;
+
+use crate::stack::{PATIENCE, QUIET, compile};
+
+const SEED: u64 = 0x70_11_9a_7e;
+const CONNECTIONS: usize = 16;
+/// Long enough that every connection has an answer meanwhile, and is told to go.
+const LAME_DUCK: Duration = Duration::from_millis(400);
+
+/// Where the requests of a mix go: a service of that name, and a route to it.
+struct Service<'a> {
+    name: &'a str,
+    endpoints: Vec<SocketAddr>,
+    timeout: &'a str,
+}
+
+async fn gateway(services: &[Service<'_>]) -> Stack {
+    let mut text = format!("{QUIET}deadlines: {{ drain: 10s }}\nservices:\n");
+    for service in services {
+        let endpoints = service.endpoints.iter().map(|at| format!("\"{at}\""));
+        let endpoints: Vec<_> = endpoints.collect();
+        text.push_str(&format!(
+            "  {}: {{ endpoints: [{}], timeout: {} }}\n",
+            service.name,
+            endpoints.join(", "),
+            service.timeout
+        ));
+    }
+    text.push_str("routes:\n");
+    for Service { name, .. } in services {
+        text.push_str(&format!(
+            "  - {{ match: \"/{name}/{{rest*}}\", to: {name} }}\n"
+        ));
+    }
+    let plan = tollgate::Plan {
+        gateway: compile(&text),
+        pay: None,
+    };
+    Stack::boot(plan).await.unwrap()
+}
+
+fn address(stack: &Stack) -> SocketAddr {
+    stack.gateway().addresses().listen[0]
+}
+
+fn client(target: SocketAddr) -> Client {
+    Client {
+        target,
+        connections: CONNECTIONS,
+        limits: Limits {
+            answer: PATIENCE,
+            ..Limits::default()
+        },
+    }
+}
+
+async fn upstream(endpoints: usize) -> Upstream {
+    Upstream::start(endpoints, Habit::default()).await.unwrap()
+}
+
+async fn proxy(target: SocketAddr, plan: Plan) -> FaultProxy {
+    FaultProxy::start(target, plan).await.unwrap()
+}
+
+/// The books as far as they are about one mix.
+fn verdict_on(mix: &str, sent: &[Sent], heard: &[Heard]) -> Verdict {
+    let prefix = format!("{mix}-");
+    let is_of_mix = |id: &str| id.starts_with(&prefix);
+    let sent = sent.iter().filter(|line| is_of_mix(&line.entry.id));
+    let heard = heard
+        .iter()
+        .filter(|line| line.id.as_deref().is_some_and(is_of_mix));
+    let (sent, heard): (Vec<_>, Vec<_>) = (sent.cloned().collect(), heard.cloned().collect());
+    compare(&sent, &heard)
+}
+
+/// Nothing but requests came to the services, with an id each.
+#[track_caller]
+fn assert_sound(heard: &[Heard]) {
+    let unsound = heard
+        .iter()
+        .find(|line| line.id.is_none() || matches!(line.state, State::Malformed(_)));
+    assert!(unsound.is_none(), "seed {SEED:#x}: {unsound:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_faults_every_request_is_heard_once_and_answered_with_its_own() {
+    let upstream = upstream(3).await;
+    let gateway = gateway(&[Service {
+        name: "calm",
+        endpoints: upstream.addresses().to_vec(),
+        timeout: "20s",
+    }])
+    .await;
+    let entries = Mix::new(SEED, "calm", 2_000).entries();
+    let sent = client(address(&gateway)).start(entries).finish().await;
+    assert!(gateway.stop(Some(Duration::ZERO)).await, "seed {SEED:#x}");
+
+    let heard = upstream.finish().await;
+    let verdict = compare(&sent, &heard);
+    let is_as_promised = verdict.is_empty() && verdict.is_all_success();
+    assert!(is_as_promised, "seed {SEED:#x}: {verdict}");
+    assert_eq!((verdict.sent(), verdict.heard), (2_000, 2_000));
+    assert_sound(&heard);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_that_come_one_by_one_both_ways_change_nothing() {
+    let upstream = upstream(2).await;
+    let dribble = || Plan::Always(Conduct::both(&Way::sliced(1)));
+    let behind = proxy(upstream.addresses()[0], dribble()).await;
+    let gateway = gateway(&[Service {
+        name: "slow",
+        endpoints: vec![behind.address(), upstream.addresses()[1]],
+        timeout: "20s",
+    }])
+    .await;
+    let before = proxy(address(&gateway), dribble()).await;
+    let mix = Mix {
+        body_bytes_max: 600,
+        answer_bytes_max: 600,
+        ..Mix::new(SEED, "slow", 250)
+    };
+    let sent = client(before.address()).start(mix.entries()).finish().await;
+    assert!(gateway.stop(Some(Duration::ZERO)).await, "seed {SEED:#x}");
+
+    let passed = (before.stop().await, behind.stop().await);
+    assert!(passed.0.bytes_up > 0 && passed.1.bytes_up > 0, "{passed:?}");
+    let heard = upstream.finish().await;
+    let verdict = compare(&sent, &heard);
+    let is_as_promised = verdict.is_empty() && verdict.is_all_success();
+    assert!(is_as_promised, "seed {SEED:#x}: {verdict}");
+    assert_eq!((verdict.sent(), verdict.heard), (250, 250));
+    assert_sound(&heard);
+}
+
+/// What services do when they fail; most requests are still answered.
+fn rough_deeds() -> Vec<(u32, Deed)> {
+    vec![
+        (60, Deed::Answer),
+        (8, Deed::Delay(Duration::from_millis(5))),
+        (4, Deed::Fail(500)),
+        (6, Deed::Close),
+        (6, Deed::Reset),
+        (4, Deed::ResetEarly),
+        (4, Deed::Half),
+        (6, Deed::CloseIdle),
+        (1, Deed::Hang),
+    ]
+}
+
+/// What happens to connections between the gateway and a service. Nothing in it forges requests,
+/// and answers only so that nobody can take them for one.
+fn rough_network() -> Plan {
+    let up = |up| Conduct {
+        up,
+        ..Conduct::default()
+    };
+    let down = |down| Conduct {
+        down,
+        ..Conduct::default()
+    };
+    let late = Way {
+        delay: Duration::from_millis(2),
+        jitter: Duration::from_millis(4),
+        slice_bytes_max: Some(700),
+        ..Way::default()
+    };
+    let conducts = vec![
+        (3, Conduct::default()),
+        (3, Conduct::both(&late)),
+        (1, up(Way::mishap(0, Mishap::Reset))),
+        (2, up(Way::mishap(3_000, Mishap::Reset))),
+        (2, up(Way::mishap(20_000, Mishap::Close))),
+        (1, up(Way::mishap(9_000, Mishap::HalfClose))),
+        (1, up(Way::mishap(6_000, Mishap::Swallow))),
+        (2, down(Way::mishap(4_000, Mishap::Reset))),
+        (2, down(Way::mishap(30_000, Mishap::Close))),
+        (1, down(Way::mishap(9_000, Mishap::HalfClose))),
+        (1, down(Way::mishap(7_000, Mishap::Stall))),
+        (
+            1,
+            down(Way::mishap(0, Mishap::Inject(b"who?\r\n\r\n".to_vec()))),
+        ),
+    ];
+    Plan::Seeded {
+        seed: SEED,
+        conducts,
+    }
+}
+
+/// Every kind of failure was met, or the verdict says little.
+#[track_caller]
+fn assert_rough(verdict: &Verdict) {
+    let told = |status| verdict.status(status) > 0;
+    let is_rough = told(200) && told(500) && told(502) && told(504);
+    let is_cut = verdict.broken(Fault::Truncated) > 0;
+    assert!(
+        is_rough && is_cut,
+        "seed {SEED:#x}: not rough enough: {verdict}"
+    );
+    assert_eq!(verdict.not_sent, 0, "seed {SEED:#x}: {verdict}");
+    assert_eq!(
+        verdict.broken(Fault::Timeout),
+        0,
+        "seed {SEED:#x}: {verdict}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failing_services_and_a_stop_repeat_no_write_and_lose_and_mix_up_nothing() {
+    let upstream = upstream(5).await;
+    let [calm_a, calm_b, rough_a, rough_b, gone] = upstream.addresses() else {
+        unreachable!("five were asked for");
+    };
+    let networked = proxy(*rough_b, rough_network()).await;
+    let refusing = proxy(*gone, Plan::Refuse).await;
+    let services = [
+        Service {
+            name: "calm",
+            endpoints: vec![*calm_a, *calm_b],
+            timeout: "20s",
+        },
+        Service {
+            name: "rough",
+            endpoints: vec![*rough_a, networked.address(), refusing.address()],
+            timeout: "300ms",
+        },
+    ];
+    let (first, second) = (gateway(&services).await, gateway(&services).await);
+    let small = |name, requests| Mix {
+        body_bytes_max: 64 * 1024,
+        answer_bytes_max: 64 * 1024,
+        ..Mix::new(SEED, name, requests)
+    };
+    let rough = Mix {
+        deeds: rough_deeds(),
+        ..small("rough", 2_400)
+    };
+    let entries = interleave(SEED, &[small("calm", 1_200), rough]);
+    let sending = client(address(&first)).start(entries);
+    sending.ended(1_200, PATIENCE).await.unwrap();
+    sending.redirect(address(&second));
+    assert!(first.stop(Some(LAME_DUCK)).await, "seed {SEED:#x}");
+    let sent = sending.finish().await;
+    assert!(second.stop(Some(Duration::ZERO)).await, "seed {SEED:#x}");
+
+    let network = networked.stop().await;
+    assert!(network.mishaps > 10, "seed {SEED:#x}: {network:?}");
+    let heard = upstream.finish().await;
+    let verdict = compare(&sent, &heard);
+    assert!(verdict.is_empty(), "seed {SEED:#x}: {verdict}");
+    assert_rough(&verdict);
+    // Beside all this, who asked for a service that is well noticed nothing.
+    let calm = verdict_on("calm", &sent, &heard);
+    assert!(calm.is_all_success(), "seed {SEED:#x}: {calm}");
+    assert_eq!((calm.sent(), calm.heard), (1_200, 1_200), "seed {SEED:#x}");
+}
+
+/// What clients do that lose their network, or their patience.
+fn broken_clients() -> Plan {
+    let up = |offset, mishap| Conduct {
+        up: Way::mishap(offset, mishap),
+        ..Conduct::default()
+    };
+    let down = |offset, mishap| Conduct {
+        down: Way::mishap(offset, mishap),
+        ..Conduct::default()
+    };
+    Plan::Seeded {
+        seed: SEED,
+        conducts: vec![
+            (2, Conduct::both(&Way::sliced(900))),
+            (1, up(40, Mishap::Reset)),
+            (2, up(5_000, Mishap::Reset)),
+            (2, up(9_000, Mishap::Close)),
+            (1, up(7_000, Mishap::HalfClose)),
+            (1, down(100, Mishap::Reset)),
+            (2, down(20_000, Mishap::Close)),
+        ],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_break_off_repeat_nothing_and_harm_nobody_else() {
+    let upstream = upstream(2).await;
+    let endpoints = || upstream.addresses().to_vec();
+    let services = ["whole", "broken"].map(|name| Service {
+        name,
+        endpoints: endpoints(),
+        timeout: "20s",
+    });
+    let gateway = gateway(&services).await;
+    let network = proxy(address(&gateway), broken_clients()).await;
+    let mix = |name| Mix {
+        body_bytes_max: 16 * 1024,
+        answer_bytes_max: 16 * 1024,
+        ..Mix::new(SEED, name, 800)
+    };
+    let whole = client(address(&gateway)).start(mix("whole").entries());
+    let broken = client(network.address()).start(mix("broken").entries());
+    let (whole, broken) = tokio::join!(whole.finish(), broken.finish());
+    network.stop().await;
+    assert!(gateway.stop(Some(Duration::ZERO)).await, "seed {SEED:#x}");
+
+    let heard = upstream.finish().await;
+    assert_sound(&heard);
+    let verdict = verdict_on("broken", &broken, &heard);
+    assert!(verdict.is_empty(), "seed {SEED:#x}: {verdict}");
+    let lost = verdict.broken.values().sum::<usize>();
+    assert!(
+        lost > 50 && verdict.status(200) > 200,
+        "seed {SEED:#x}: {verdict}"
+    );
+    let verdict = verdict_on("whole", &whole, &heard);
+    let is_as_promised = verdict.is_empty() && verdict.is_all_success();
+    assert!(is_as_promised, "seed {SEED:#x}: {verdict}");
+}
