@@ -1,9 +1,45 @@
 //! The part of a request body that was not read yet.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use gateway_core::chunked::Chunked;
 use gateway_core::head::Framing;
+
+/// A body gets this long before its rate counts.
+const GRACE: Duration = Duration::from_secs(10);
+/// The slowest rate that is put up with.
+const BYTES_PER_SECOND_MIN: u64 = 500;
+
+/// How fast a body comes: a client that drips it would hold a connection, and perhaps a service, for
+/// as long as it likes. Only the time in which the client kept us waiting counts.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    waited: Duration,
+    waiting_since: Option<Instant>,
+    bytes: u64,
+}
+
+impl Pace {
+    /// Nothing is there to read.
+    pub(crate) fn wait(&mut self, now: Instant) {
+        self.waiting_since.get_or_insert(now);
+    }
+
+    /// Counts bytes that came; whether the body is too slow by now.
+    pub(crate) fn is_too_slow(&mut self, bytes: usize, now: Instant) -> bool {
+        if let Some(since) = self.waiting_since.take() {
+            self.waited += now.saturating_duration_since(since);
+        }
+        self.bytes += bytes as u64;
+        self.waited > Self::allowance(self.bytes)
+    }
+
+    /// How long a body of this size may take.
+    pub(crate) fn allowance(bytes: u64) -> Duration {
+        GRACE + Duration::from_secs(bytes / BYTES_PER_SECOND_MIN)
+    }
+}
 
 /// What of a body is still to come.
 #[derive(Debug)]
@@ -49,6 +85,40 @@ impl Unread {
                 }
                 Ok(count)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_may_be_as_slow_as_its_rate_allows_and_no_slower() {
+        let began = crate::clock::now();
+        let after = |seconds: u64| began + Duration::from_secs(seconds);
+        #[rustfmt::skip]
+        let cases = [
+            (0,      10, false),
+            (0,      11, true),
+            (499,    10, false),
+            (499,    11, true),
+            (500,    11, false),
+            (500,    12, true),
+            (50_000, 110, false),
+            (50_000, 111, true),
+        ];
+        for (bytes, seconds, expected) in cases {
+            let mut pace = Pace::default();
+            pace.wait(began);
+            pace.wait(after(1));
+            assert_eq!(
+                pace.is_too_slow(bytes, after(seconds)),
+                expected,
+                "{bytes} B in {seconds} s"
+            );
+            // What the service takes to read on is not the client's fault.
+            assert_eq!(pace.is_too_slow(0, after(10_000)), expected);
         }
     }
 }

@@ -21,7 +21,8 @@ use pingora_core::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Returned;
-use crate::unread::Unread;
+use crate::clock;
+use crate::unread::{Pace, Unread};
 use crate::wire::Wire;
 
 /// Something handed to the carrier's side of an exchange and given back when that side lets go.
@@ -51,6 +52,7 @@ impl<T> Clone for HandBack<T> {
 pub(crate) struct Envelope {
     head: bytes::Bytes,
     unread: Unread,
+    pace: Pace,
     /// Present until the stream is dropped.
     wire: Option<Wire>,
     home: HandBack<Returned>,
@@ -66,6 +68,7 @@ impl Envelope {
         Self {
             head: head.into(),
             unread: Unread::new(framing),
+            pace: Pace::default(),
             wire: Some(wire),
             home,
         }
@@ -83,13 +86,19 @@ impl Envelope {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let wire = self.wire.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-        let is_open = ready!(wire.poll_fill(context))?;
-        if !is_open {
+        let Poll::Ready(filled) = wire.poll_fill(context) else {
+            self.pace.wait(clock::now());
+            return Poll::Pending;
+        };
+        if !filled? {
             return Poll::Ready(Ok(()));
         }
         let room = wire.ahead.len().min(buffer.remaining());
         let offered = wire.ahead.get(..room).unwrap_or_default();
         let count = self.unread.advance(offered)?;
+        if self.pace.is_too_slow(count, clock::now()) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         buffer.put_slice(offered.get(..count).unwrap_or_default());
         wire.ahead.advance(count);
         Poll::Ready(Ok(()))

@@ -21,7 +21,7 @@ use crate::clock;
 use crate::exchange::{Asked, Exchange, Outcome};
 use crate::gateway::Admitted;
 use crate::lifecycle::Lifecycle;
-use crate::unread::Unread;
+use crate::unread::{Pace, Unread};
 use crate::wire::Wire;
 
 mod ask;
@@ -30,9 +30,6 @@ mod relay;
 /// A body up to this size is read whole before a service is asked, so that a slow client costs the
 /// service nothing.
 const BODY_BYTES_MAX: u64 = 16 * 1024;
-/// A body gets this long, and longer at the slowest rate that is put up with.
-const BODY_TIME: Duration = Duration::from_secs(10);
-const BODY_BYTES_PER_SECOND_MIN: u64 = 500;
 
 /// One exchange under way.
 struct Run<'a> {
@@ -113,7 +110,6 @@ impl Run<'_> {
         let Unread::Bytes(length) = self.unread else {
             return Ok(());
         };
-        let patience = BODY_TIME + Duration::from_secs(length / BODY_BYTES_PER_SECOND_MIN);
         let whole = async {
             while !self.unread.is_nothing() {
                 let is_open = poll_fn(|context| self.wire.poll_fill(context)).await;
@@ -128,7 +124,7 @@ impl Run<'_> {
             }
             Ok(())
         };
-        timeout(patience, whole)
+        timeout(Pace::allowance(length), whole)
             .await
             .unwrap_or(Err(End::Rejected(Rejection::BodyTimeout)))
     }

@@ -4,6 +4,7 @@
 //! endpoint is tried, whether a failed attempt may be repeated, and in which of our terms a failure
 //! is told. It never writes an answer of its own; the connection loop does.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -215,17 +216,13 @@ fn judge_upstream(error: &ErrorType) -> Rejection {
     }
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "pingora's list of errors is open"
-)]
 fn judge_downstream(error: &Error) -> Option<Rejection> {
-    let io = error.root_cause().downcast_ref::<std::io::Error>();
-    match error.etype() {
-        ErrorType::ReadTimedout => Some(Rejection::BodyTimeout),
-        _ if io.is_some_and(|io| io.kind() == std::io::ErrorKind::InvalidData) => {
-            Some(Rejection::BodyMalformed)
-        }
+    let io = error.root_cause().downcast_ref::<io::Error>();
+    let is_late = matches!(error.etype(), ErrorType::ReadTimedout);
+    match io.map(io::Error::kind) {
+        Some(io::ErrorKind::InvalidData) => Some(Rejection::BodyMalformed),
+        Some(io::ErrorKind::TimedOut) => Some(Rejection::BodyTimeout),
+        _ if is_late => Some(Rejection::BodyTimeout),
         _ => None,
     }
 }

@@ -150,3 +150,19 @@ async fn a_client_that_waits_for_continue_is_told_to_go_on() {
     assert_eq!(client.hear().await.status, 100);
     assert_eq!(client.hear().await.text(), "fine");
 }
+
+#[tokio::test]
+async fn a_body_that_stalls_is_refused_at_its_deadline() {
+    let service = Upstream::start([ok("fine")]).await;
+    let config = crate::edge::everything_to(&[service.address]);
+    let edge = Edge::start(&format!("deadlines: {{ stall: 200ms }}\n{config}")).await;
+    let mut client = edge.connect().await;
+    let answer = client
+        .ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nonly the beginning")
+        .await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (408, "body_timeout")
+    );
+    assert!(client.is_closed().await);
+}
