@@ -54,17 +54,17 @@ impl Upstream {
         };
         let habit = Arc::new(habit);
         let connections = Arc::new(AtomicU64::new(0));
-        for endpoint in 0..endpoints {
+        for number in 0..endpoints {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             upstream.addresses.push(listener.local_addr()?);
-            let house = Endpoint {
-                endpoint,
+            let endpoint = Endpoint {
+                number,
                 connections: Arc::clone(&connections),
                 habit: Arc::clone(&habit),
                 log: upstream.log.clone(),
                 stopped: upstream.stop.subscribe(),
             };
-            upstream.accepting.spawn(house.accept(listener));
+            upstream.accepting.spawn(endpoint.accept(listener));
         }
         Ok(upstream)
     }
@@ -86,9 +86,10 @@ impl Upstream {
     }
 }
 
+/// One address of the upstream.
 #[derive(Clone)]
 struct Endpoint {
-    endpoint: usize,
+    number: usize,
     connections: Arc<AtomicU64>,
     habit: Arc<Habit>,
     log: Log,
@@ -100,13 +101,13 @@ impl Endpoint {
         let mut open = JoinSet::new();
         loop {
             let has_room = open.len() < CONNECTIONS_MAX;
-            let house = self.clone();
+            let endpoint = self.clone();
             tokio::select! {
                 accepted = listener.accept(), if has_room => {
                     // A connection that is gone before it is accepted carried nothing.
                     let Ok((stream, _)) = accepted else { continue };
-                    let number = self.connections.fetch_add(1, Ordering::Relaxed);
-                    open.spawn(Conversation::new(house, number).hold(stream));
+                    let connection = self.connections.fetch_add(1, Ordering::Relaxed);
+                    open.spawn(Conversation::new(endpoint, connection).hold(stream));
                 }
                 Some(_) = open.join_next() => {}
                 _ = self.stopped.wait_for(|stopped| *stopped) => break,

@@ -20,8 +20,8 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 const READ_BYTES: usize = 16 * 1024;
 
 pub(super) struct Conversation {
-    house: Endpoint,
-    number: u64,
+    endpoint: Endpoint,
+    connection: u64,
     decoder: Decoder,
     current: Option<Current>,
     /// The bytes are no requests any more, and nothing further is made of them.
@@ -62,10 +62,10 @@ enum Goes {
 }
 
 impl Conversation {
-    pub(super) fn new(house: Endpoint, number: u64) -> Self {
+    pub(super) fn new(endpoint: Endpoint, connection: u64) -> Self {
         Self {
-            house,
-            number,
+            endpoint,
+            connection,
             decoder: Decoder::new(BODY_BYTES_MAX),
             current: None,
             is_malformed: false,
@@ -73,7 +73,7 @@ impl Conversation {
     }
 
     pub(super) async fn hold(mut self, mut stream: TcpStream) {
-        let mut stopped = self.house.stopped.clone();
+        let mut stopped = self.endpoint.stopped.clone();
         while self.converse(&mut stream).await == Goes::On {
             if !self.read_more(&mut stream, &mut stopped).await {
                 break;
@@ -122,7 +122,7 @@ impl Conversation {
     fn note_head(&mut self, head: &RequestHead) -> Wanted {
         let id = head.header(ID);
         let request = self.understand(head);
-        let place = self.house.log.add(Heard {
+        let place = self.endpoint.log.add(Heard {
             method: head.method.clone(),
             target: head.target.clone(),
             deed: request.as_ref().map(|request| request.deed),
@@ -130,7 +130,7 @@ impl Conversation {
         });
         let Some(request) = request else {
             let why = "no deed, or no length of answer, that is known here";
-            self.house.log.amend(place, |heard| {
+            self.endpoint.log.amend(place, |heard| {
                 heard.state = State::Malformed(why.to_owned());
             });
             self.is_malformed = true;
@@ -145,7 +145,7 @@ impl Conversation {
         let id = head.header(ID).unwrap_or_default();
         let deed = match head.header(DEED) {
             Some(text) => Deed::parse(text)?,
-            None => self.house.habit.deed(id),
+            None => self.endpoint.habit.deed(id),
         };
         let answer = match head.header(ANSWER) {
             Some(text) => Parcel::parse(text)?,
@@ -166,7 +166,7 @@ impl Conversation {
         let Some(Current { place, request }) = self.current.take() else {
             return Wanted::Nothing;
         };
-        self.house.log.amend(place, |heard| {
+        self.endpoint.log.amend(place, |heard| {
             heard.body = Digest::of(body);
             heard.state = state;
         });
@@ -178,10 +178,10 @@ impl Conversation {
         let state = State::Malformed(malformed.to_string());
         match self.current.take() {
             Some(Current { place, .. }) => {
-                self.house.log.amend(place, |heard| heard.state = state);
+                self.endpoint.log.amend(place, |heard| heard.state = state);
             }
             None => {
-                self.house.log.add(self.heard(None, state));
+                self.endpoint.log.add(self.heard(None, state));
             }
         }
         Wanted::Refusal
@@ -192,8 +192,8 @@ impl Conversation {
             id,
             method: String::new(),
             target: String::new(),
-            endpoint: self.house.endpoint,
-            connection: self.number,
+            endpoint: self.endpoint.number,
+            connection: self.connection,
             body: Digest::EMPTY,
             state,
             deed: None,
@@ -237,7 +237,7 @@ impl Conversation {
         match decoder.end() {
             Remains::Nothing => {}
             Remains::Head(bytes) => {
-                self.house.log.add(self.heard(id_in(&bytes), State::Cut));
+                self.endpoint.log.add(self.heard(id_in(&bytes), State::Cut));
             }
             Remains::Body(body) => {
                 self.note_body(&body, State::Cut);
