@@ -37,7 +37,7 @@ impl Gateway {
         }
         if let Some(rejection) = &outcome.rejection {
             let code = rejection.reply().code;
-            upstream.metrics.count_failure(code);
+            upstream.metrics.count_rejection(code);
             self.metrics.count_rejection(code);
         }
         self.access_log.line(|out| {

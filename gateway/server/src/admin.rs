@@ -17,6 +17,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::clock;
 use crate::gateway::Gateway;
 use crate::lifecycle::Phase;
 use crate::spawn::spawn;
@@ -88,10 +89,9 @@ async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
 
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     let snapshot = gateway.snapshot.load_full();
-    let moments = snapshot
-        .services()
-        .iter()
-        .flat_map(|upstream| upstream.moments());
+    let now = clock::now();
+    let services = snapshot.services().iter();
+    let moments = services.map(|upstream| upstream.moment(now));
     match gateway.metrics.render(moments) {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => {

@@ -18,6 +18,7 @@ mod gateway;
 mod lifecycle;
 mod listener;
 mod metrics;
+mod probes;
 mod random;
 mod reload;
 mod running;

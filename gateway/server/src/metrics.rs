@@ -6,11 +6,15 @@
 
 use std::time::Duration;
 
-use gateway_core::rejection::SERVICE_FAULTS;
+use gateway_core::rejection::{SERVICE_FAULTS, SERVICE_SPARED};
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder, core::Collector,
 };
+
+pub(crate) use moment::{EndpointMoment, ServiceMoment};
+
+mod moment;
 
 /// From half a millisecond, what a local service takes, to what nobody waits for.
 const SECONDS: [f64; 12] = [
@@ -26,6 +30,7 @@ pub(crate) struct Metrics {
     rejections: IntCounterVec,
     upstream_seconds: HistogramVec,
     upstream_failures: IntCounterVec,
+    upstream_refusals: IntCounterVec,
     upstream_retries: IntCounterVec,
     reloads: IntCounterVec,
     pub(crate) connections: IntGauge,
@@ -44,7 +49,8 @@ pub(crate) struct RouteMetrics {
 pub(crate) struct ServiceMetrics {
     pub(crate) first_byte_seconds: Histogram,
     pub(crate) retries: IntCounter,
-    failures: [(&'static str, IntCounter); SERVICE_FAULTS.len()],
+    /// Of rejections that have to do with a service, by their codes.
+    rejections: Vec<(&'static str, IntCounter)>,
 }
 
 impl Metrics {
@@ -77,6 +83,11 @@ impl Metrics {
             upstream_failures: house.counters(
                 "upstream_failures_total",
                 "Exchanges that a service failed, by the code that stands for it.",
+                &["service", "code"],
+            )?,
+            upstream_refusals: house.counters(
+                "upstream_refusals_total",
+                "Exchanges for which a service was not asked, by the code that says why.",
                 &["service", "code"],
             )?,
             upstream_retries: house.counters(
@@ -112,16 +123,15 @@ impl Metrics {
     }
 
     pub(crate) fn service(&self, name: &str) -> ServiceMetrics {
+        let faults = SERVICE_FAULTS.map(|fault| (&self.upstream_failures, fault.reply().code));
+        let spared = SERVICE_SPARED.map(|code| (&self.upstream_refusals, code));
+        let rejections = faults.into_iter().chain(spared);
         ServiceMetrics {
             first_byte_seconds: self.upstream_seconds.with_label_values(&[name]),
             retries: self.upstream_retries.with_label_values(&[name]),
-            failures: SERVICE_FAULTS.map(|fault| {
-                let code = fault.reply().code;
-                (
-                    code,
-                    self.upstream_failures.with_label_values(&[name, code]),
-                )
-            }),
+            rejections: rejections
+                .map(|(family, code)| (code, family.with_label_values(&[name, code])))
+                .collect(),
         }
     }
 
@@ -139,6 +149,9 @@ impl Metrics {
             let code = fault.reply().code;
             let _ = self.upstream_failures.remove_label_values(&[name, code]);
         }
+        for code in SERVICE_SPARED {
+            let _ = self.upstream_refusals.remove_label_values(&[name, code]);
+        }
         let _ = self.upstream_seconds.remove_label_values(&[name]);
         let _ = self.upstream_retries.remove_label_values(&[name]);
     }
@@ -151,44 +164,16 @@ impl Metrics {
         self.reloads.with_label_values(&[result]).inc();
     }
 
-    /// Everything in the text format; what endpoints are doing is read now.
+    /// Everything in the text format; what services are doing is read now.
     pub(crate) fn render<'a>(
         &self,
-        moments: impl Iterator<Item = Moment<'a>>,
+        moments: impl Iterator<Item = ServiceMoment<'a>>,
     ) -> Result<String, prometheus::Error> {
-        let now = Registry::new();
-        let house = House { registry: &now };
-        let labels = ["service", "endpoint"];
-        let in_flight = house.gauges(
-            "endpoint_in_flight",
-            "Exchanges under way with an endpoint.",
-            &labels,
-        )?;
-        let spares = house.gauges(
-            "endpoint_spare_connections",
-            "Connections kept for reuse.",
-            &labels,
-        )?;
-        for moment in moments {
-            let labels = [moment.service, moment.endpoint];
-            for (gauges, count) in [(&in_flight, moment.in_flight), (&spares, moment.spares)] {
-                let gauge = gauges.with_label_values(&labels);
-                gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
-            }
-        }
+        let now = moment::gather(moments)?;
         let mut families = self.registry.gather();
-        families.extend(now.gather());
+        families.extend(now);
         TextEncoder::new().encode_to_string(&families)
     }
-}
-
-/// What an endpoint is doing at the moment of a scrape.
-#[derive(Debug)]
-pub(crate) struct Moment<'a> {
-    pub(crate) service: &'a str,
-    pub(crate) endpoint: &'a str,
-    pub(crate) in_flight: usize,
-    pub(crate) spares: usize,
 }
 
 impl RouteMetrics {
@@ -203,9 +188,9 @@ impl RouteMetrics {
 }
 
 impl ServiceMetrics {
-    /// Counts a failure, if it is one of the service.
-    pub(crate) fn count_failure(&self, code: &str) {
-        if let Some((_, counter)) = self.failures.iter().find(|(known, _)| *known == code) {
+    /// Counts a rejection, if it has to do with the service.
+    pub(crate) fn count_rejection(&self, code: &str) {
+        if let Some((_, counter)) = self.rejections.iter().find(|(known, _)| *known == code) {
             counter.inc();
         }
     }

@@ -20,6 +20,7 @@ use crate::clock;
 use crate::gateway::Gateway;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::metrics::Metrics;
+use crate::probes::Probes;
 use crate::snapshot::Snapshot;
 use crate::spawn::spawn;
 use crate::{admin, listener};
@@ -37,6 +38,7 @@ pub struct Running {
     accepting: Mutex<Vec<JoinHandle<()>>>,
     /// What runs until the last connection is closed.
     background: Vec<JoinHandle<()>>,
+    probes: Probes,
 }
 
 /// Where a gateway listens; real ports where the configuration asked for any.
@@ -86,6 +88,8 @@ impl Running {
         };
 
         let gateway = Arc::new(prepare(carriers, &config)?);
+        let probes = Probes::default();
+        probes.follow(&gateway.snapshot.load());
         let accepting = listeners
             .into_iter()
             .map(|(listener, _)| spawn("accept", listener::accept(Arc::clone(&gateway), listener)));
@@ -98,6 +102,7 @@ impl Running {
                 ),
                 spawn("sweep", sweep(Arc::clone(&gateway))),
             ],
+            probes,
             gateway,
             addresses,
             started_with: config,
@@ -115,6 +120,7 @@ impl Running {
         let before = gateway.snapshot.load_full();
         let after = Arc::new(Snapshot::build(config, Some(&before), &gateway.metrics));
         gateway.snapshot.store(Arc::clone(&after));
+        self.probes.follow(&after);
 
         for gone in gone(before.route_names(), after.route_names()) {
             gateway.metrics.forget_route(gone);
@@ -193,6 +199,7 @@ impl Running {
         for task in &self.background {
             task.abort();
         }
+        self.probes.stop();
         self.close_access_log().await;
         is_empty
     }

@@ -15,7 +15,7 @@ use tollgate_config::{Deadlines, Gateway as Config};
 use crate::carrier::Spares;
 use crate::ceiling;
 use crate::clock;
-use crate::metrics::{Metrics, Moment, RouteMetrics, ServiceMetrics};
+use crate::metrics::{EndpointMoment, Metrics, RouteMetrics, ServiceMetrics, ServiceMoment};
 
 #[derive(Debug)]
 pub(crate) struct Snapshot {
@@ -110,15 +110,24 @@ impl Snapshot {
 }
 
 impl Upstream {
-    /// What each endpoint is doing now.
-    pub(crate) fn moments(&self) -> impl Iterator<Item = Moment<'_>> {
-        let endpoints = self.service.endpoints().iter().zip(&self.spares);
-        endpoints.map(|(endpoint, spares)| Moment {
-            service: &self.service.policy().name,
-            endpoint: endpoint.text(),
-            in_flight: endpoint.in_flight(),
-            spares: spares.len(),
-        })
+    /// What the service and its endpoints are doing now.
+    pub(crate) fn moment(&self, now: Instant) -> ServiceMoment<'_> {
+        let service = &self.service;
+        let endpoints = service.endpoints().iter().zip(&self.spares);
+        let endpoints = endpoints
+            .enumerate()
+            .map(|(place, (endpoint, spares))| EndpointMoment {
+                endpoint: endpoint.text(),
+                is_ready: service.is_ready(place, now),
+                in_flight: endpoint.in_flight(),
+                spares: spares.len(),
+            });
+        ServiceMoment {
+            service: &service.policy().name,
+            breaker: service.breaker_state(),
+            ejections: service.ejections(),
+            endpoints: endpoints.collect(),
+        }
     }
 
     /// Drops spare connections that are of no use any more.

@@ -58,6 +58,12 @@ impl Health {
     }
 }
 
+/// Until the first probe: any part of the time between two, so that endpoints take turns.
+#[must_use]
+pub fn first_pause(every: Duration, random: u64) -> Duration {
+    part_of(every, random)
+}
+
 /// Until the next probe: nine to eleven tenths of what is configured, so that gateways that were
 /// started together do not probe together.
 #[must_use]

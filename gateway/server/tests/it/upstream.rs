@@ -19,6 +19,8 @@ pub(crate) enum Step {
     Hang,
     /// Wait for a word from the test, then go on with the next step for the same request.
     Wait(Arc<tokio::sync::Notify>),
+    /// Do what the test has put here by now.
+    Now(Arc<Mutex<Step>>),
 }
 
 pub(crate) struct Upstream {
@@ -79,7 +81,11 @@ async fn converse(mut stream: TcpStream, script: Vec<Step>, heard: Arc<Mutex<Vec
             word.notified().await;
             step = steps.next();
         }
-        match step.expect("a script has a step that answers") {
+        let mut step = step.expect("a script has a step that answers").clone();
+        if let Step::Now(now) = step {
+            step = now.lock().unwrap().clone();
+        }
+        match step {
             Step::Say(bytes) => stream.write_all(bytes.as_bytes()).await.unwrap_or_default(),
             Step::SayAndClose(bytes) => {
                 stream.write_all(bytes.as_bytes()).await.unwrap_or_default();
@@ -94,7 +100,7 @@ async fn converse(mut stream: TcpStream, script: Vec<Step>, heard: Arc<Mutex<Vec
                 let _ = stream.read(&mut [0]).await;
                 return;
             }
-            Step::Wait(_) => unreachable!("waits are over"),
+            Step::Wait(_) | Step::Now(_) => unreachable!("waits are over"),
         }
     }
 }
