@@ -6,10 +6,12 @@
 //! returns to the loop it came from.
 
 use std::fmt;
+use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Buf;
@@ -19,6 +21,7 @@ use pingora_core::protocols::{
     TimingDigest, UniqueID, UniqueIDType, raw_connect::ProxyDigest,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
 use super::Returned;
 use crate::clock;
@@ -55,14 +58,24 @@ pub(crate) struct Envelope {
     pace: Pace,
     /// Present until the stream is dropped.
     wire: Option<Wire>,
+    patience: Duration,
+    /// Runs once the request was read to its end.
+    overdue: Option<Pin<Box<Sleep>>>,
     home: HandBack<Returned>,
 }
 
+/// The service has had its time; a carrier's own deadline begins anew with every byte that drips.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the exchange is overdue")]
+pub(super) struct Overdue;
+
 impl Envelope {
+    /// `patience` is how long a service may take from the end of the request to that of its answer.
     pub(crate) fn new(
         wire: Wire,
         head: Vec<u8>,
         framing: Framing,
+        patience: Duration,
         home: HandBack<Returned>,
     ) -> Self {
         Self {
@@ -70,6 +83,8 @@ impl Envelope {
             unread: Unread::new(framing),
             pace: Pace::default(),
             wire: Some(wire),
+            patience,
+            overdue: None,
             home,
         }
     }
@@ -104,16 +119,22 @@ impl Envelope {
         Poll::Ready(Ok(()))
     }
 
-    /// Behind the request there is nothing to read; only that the client left can still be learned.
-    fn poll_wait_for_close(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Behind the request there is nothing to read; only that the client broke the connection or that
+    /// the service took too long can still be learned. A client that ended its side is waited for as
+    /// if it had not.
+    fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let patience = self.patience;
+        let overdue = self
+            .overdue
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        if overdue.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, Overdue)));
+        }
         let wire = self.wire()?;
-        if !wire.ahead.is_empty() {
-            return Poll::Pending;
+        if wire.ahead.is_empty() {
+            ready!(wire.poll_fill(context))?;
         }
-        match ready!(wire.poll_fill(context))? {
-            true => Poll::Pending,
-            false => Poll::Ready(Ok(())),
-        }
+        Poll::Pending
     }
 }
 
@@ -130,7 +151,7 @@ impl AsyncRead for Envelope {
             return Poll::Ready(Ok(()));
         }
         if this.unread.is_nothing() {
-            return this.poll_wait_for_close(context);
+            return this.poll_wait(context);
         }
         this.poll_read_body(context, buffer)
     }

@@ -14,7 +14,8 @@ use bytes::Bytes;
 use gateway_core::head::Framing;
 use gateway_core::rejection::Rejection;
 use gateway_upstream::{ATTEMPTS_MAX, Call, Fault};
-use http::Version;
+use http::header::TRANSFER_ENCODING;
+use http::{HeaderValue, Version};
 use pingora_core::apps::HttpServerApp;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
@@ -28,7 +29,7 @@ use pingora_proxy::{FailToProxy, HttpProxy, ProxyHttp, ProxyWarnLogContext, Sess
 
 use tokio::sync::watch;
 
-use super::envelope::{Envelope, HandBack};
+use super::envelope::{Envelope, HandBack, Overdue};
 use super::{Carried, terms};
 use crate::clock;
 use crate::exchange::{Exchange, Outcome};
@@ -77,7 +78,8 @@ impl Pingora {
         let framing = exchange
             .asked()
             .map_or(Framing::NoBody, |asked| asked.framing);
-        let envelope = Envelope::new(wire, head, framing, home.clone());
+        let patience = exchange.route.timeout;
+        let envelope = Envelope::new(wire, head, framing, patience, home.clone());
         let wants_more = exchange.asked().is_some_and(|asked| asked.keeps_alive);
         let carriage = Carriage {
             keeps_alive: wants_more,
@@ -218,8 +220,11 @@ fn judge_upstream(error: &ErrorType) -> Rejection {
 
 fn judge_downstream(error: &Error) -> Option<Rejection> {
     let io = error.root_cause().downcast_ref::<io::Error>();
+    let inner = io.and_then(io::Error::get_ref);
+    let is_overdue = inner.is_some_and(|inner| inner.is::<Overdue>());
     let is_late = matches!(error.etype(), ErrorType::ReadTimedout);
     match io.map(io::Error::kind) {
+        _ if is_overdue => Some(Rejection::UpstreamTimeout),
         Some(io::ErrorKind::InvalidData) => Some(Rejection::BodyMalformed),
         Some(io::ErrorKind::TimedOut) => Some(Rejection::BodyTimeout),
         _ if is_late => Some(Rejection::BodyTimeout),
@@ -234,6 +239,22 @@ fn has_broken(error: &ErrorType) -> bool {
         error,
         ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError
     )
+}
+
+/// What pingora lets pass of an answer and we do not: another protocol that nobody asked for, a status
+/// of no class, and encodings that leave open where the body ends.
+fn is_sound(response: &ResponseHeader) -> bool {
+    let encodings = response.headers.get_all(TRANSFER_ENCODING);
+    let mut encodings = encodings.iter().map(HeaderValue::as_bytes);
+    let is_framed = match (encodings.next(), encodings.next()) {
+        (None, _) => true,
+        (Some(only), None) => {
+            response.version == Version::HTTP_11 && only.eq_ignore_ascii_case(b"chunked")
+        }
+        (Some(_), Some(_)) => false,
+    };
+    let status = response.status.as_u16();
+    status != 101 && status < 600 && is_framed
 }
 
 /// The head of an answer as HTTP/1.1 writes it.
@@ -343,6 +364,19 @@ impl ProxyHttp for Hooks {
             return Err(Error::explain(ErrorType::HTTPStatus(413), "body too large").into_down());
         }
         Ok(())
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        _: &mut Session,
+        response: &mut ResponseHeader,
+        _: &mut Context,
+    ) -> Result<()> {
+        if is_sound(response) {
+            Ok(())
+        } else {
+            Err(Error::explain(ErrorType::InvalidHTTPHeader, "unsound answer").into_up())
+        }
     }
 
     async fn response_filter(
