@@ -18,5 +18,6 @@ mod forwarding;
 mod framing;
 mod health;
 mod lifecycle;
+mod misbehaving;
 mod telemetry;
 mod upstreams;

@@ -107,7 +107,8 @@ impl Ear {
     async fn chunks(&mut self, body: &mut Vec<u8>) -> Result<(), End> {
         loop {
             let line = self.until(b"\r\n").await?;
-            let digits = String::from_utf8_lossy(&line);
+            let line = String::from_utf8_lossy(&line);
+            let digits = line.split(';').next().unwrap_or_default();
             let Ok(size) = usize::from_str_radix(digits.trim_end(), 16) else {
                 return Err("no chunk");
             };
@@ -146,15 +147,11 @@ impl Ear {
     }
 
     async fn read(&mut self) -> Result<(), End> {
-        let mut buffer = [0; 16 * 1024];
-        match timeout(PATIENCE, self.stream.read(&mut buffer)).await {
+        match timeout(PATIENCE, self.stream.read_buf(&mut self.ahead)).await {
             Err(_) => Err("silent"),
             Ok(Err(_)) => Err("reset"),
             Ok(Ok(0)) => Err("closed"),
-            Ok(Ok(count)) => {
-                self.ahead.extend_from_slice(&buffer[..count]);
-                Ok(())
-            }
+            Ok(Ok(_)) => Ok(()),
         }
     }
 }

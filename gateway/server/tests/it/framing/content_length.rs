@@ -1,6 +1,6 @@
 //! RFC 9110 §8.6: one `Content-Length`, digits alone.
 
-use super::case::{Bench, Case, abandoned, declined, passed, refused};
+use super::case::{Bench, Case, abandoned, abandoned_body, declined, passed, refused};
 use super::post;
 
 /// Behind every refused length lies what would be a request to a reader that took another one.
@@ -36,7 +36,7 @@ fn sound() -> Vec<Case> {
         carried("00", "",                          "0"),
         carried("4", "\r\n\r\n",                   "4 => \\r\\n\\r\\n"),
         // A body that looks like a request is a body.
-        carried("37", SMUGGLED,                    "37 => GET /smuggled HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n"),
+        carried("35", SMUGGLED,                    "35 => GET /smuggled HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n"),
         carried("5", "0\r\n\r\n",                  "5 => 0\\r\\n\\r\\n"),
         passed(post("content-LENGTH: 5", "hello"), "POST /a HTTP/1.1 | host: h | content-length: 5 => hello"),
         // Without a length there is no body, and what follows is the next request.
@@ -51,47 +51,47 @@ fn refusals() -> Vec<Case> {
     vec![
         refused_length(""),
         refused_length(" "),
-        refused_length("+37"),
-        refused_length("-37"),
+        refused_length("+35"),
+        refused_length("-35"),
         refused_length("-0"),
-        refused_length("0x25"),
-        refused_length("25h"),
-        refused_length("37 "     .repeat(2)),
-        refused_length("3 7"),
-        refused_length("3\t7"),
-        refused_length("37.0"),
-        refused_length("37,"),
-        refused_length(",37"),
-        refused_length("37, 37"),
-        refused_length("37,0"),
-        refused_length("0, 37"),
-        refused_length("37;x"),
-        refused_length("\"37\""),
-        refused_length("'37'"),
-        refused_length("3_7"),
+        refused_length("0x23"),
+        refused_length("23h"),
+        refused_length("35 35"),
+        refused_length("3 5"),
+        refused_length("3\t5"),
+        refused_length("35.0"),
+        refused_length("35,"),
+        refused_length(",35"),
+        refused_length("35, 35"),
+        refused_length("35,0"),
+        refused_length("0, 35"),
+        refused_length("35;x"),
+        refused_length("\"35\""),
+        refused_length("'35'"),
+        refused_length("3_5"),
         refused_length("3e1"),
         refused_length("1e1000"),
         refused_length("NaN"),
         refused_length("none"),
-        refused_length("\u{663}\u{667}"),
-        refused_length("\u{ff13}\u{ff17}"),
-        refused_length("37\u{a0}"),
-        refused_length(b"37\xff"),
+        refused_length("\u{663}\u{665}"),
+        refused_length("\u{ff13}\u{ff15}"),
+        refused_length("35\u{a0}"),
+        refused_length(b"35\xff"),
         refused_length("18446744073709551616"),
-        refused_length("18446744073709551653"),
+        refused_length("18446744073709551651"),
         refused_length("99999999999999999999999999999999"),
-        refused_length("-18446744073709551579"),
-        refused_as("37\0", "bad_head"),
-        refused_as("\u{b}37", "bad_head"),
-        refused_as("37\u{c}", "bad_head"),
-        refused_as("37\r", "bad_head"),
-        refused_as("\n37", "bad_head"),
-        refused_as("\r\n 37", "bad_head"),
-        refused_as(" 3\r\n 7", "bad_head"),
+        refused_length("-18446744073709551581"),
+        refused_as("35\0", "bad_head"),
+        refused_as("\u{b}35", "bad_head"),
+        refused_as("35\u{c}", "bad_head"),
+        refused_as("35\r", "bad_head"),
+        refused_as("\n35", "bad_head"),
+        refused_length("\r\n 35"),
+        refused_as(" 3\r\n 5", "bad_head"),
         // Sound on its own, and far more than the route takes.
         refused_at(413, "18446744073709551615"),
         refused_at(413, "9223372036854775808"),
-        refused_at(413, "4294967333"),
+        refused_at(413, "4294967331"),
         refused_at(413, "1048577"),
     ]
 }
@@ -109,34 +109,35 @@ fn duplicates() -> Vec<Case> {
     let twice = |first: &str, second: &str| refused(post(format!("{first}\r\n{second}"), SMUGGLED), 400, "bad_framing");
     let malformed = |fields: &str| refused(post(fields, SMUGGLED), 400, "bad_head");
     vec![
-        twice("Content-Length: 37", "Content-Length: 37"),
-        twice("Content-Length: 37", "Content-Length: 0"),
-        twice("Content-Length: 0",  "Content-Length: 37"),
+        twice("Content-Length: 35", "Content-Length: 35"),
+        twice("Content-Length: 35", "Content-Length: 0"),
+        twice("Content-Length: 0",  "Content-Length: 35"),
         twice("Content-Length: 0",  "Content-Length: 0"),
-        twice("Content-Length: 37", "content-length: 5"),
-        twice("Content-Length: 37", "X: y\r\nCONTENT-LENGTH: 37"),
-        twice("Content-Length: 37", "Content-Length:"),
-        twice("Content-Length:",    "Content-Length: 37"),
-        malformed("Content-Length : 37"),
-        malformed("Content-Length\t: 37"),
-        malformed("Content-Length\0: 37"),
-        malformed("Content-Length\u{b}: 37"),
-        malformed(" Content-Length: 37"),
-        malformed("Content Length: 37"),
-        malformed("Content-Length: 0\r\nContent-Length : 37"),
-        malformed("Content-Length: 37\r\n Content-Length: 0"),
-        malformed("X: y\r\n\tContent-Length: 37"),
+        twice("Content-Length: 35", "content-length: 5"),
+        twice("Content-Length: 35", "X: y\r\nCONTENT-LENGTH: 35"),
+        twice("Content-Length: 35", "Content-Length:"),
+        twice("Content-Length:",    "Content-Length: 35"),
+        malformed("Content-Length : 35"),
+        malformed("Content-Length\t: 35"),
+        malformed("Content-Length\0: 35"),
+        malformed("Content-Length\u{b}: 35"),
+        malformed(" Content-Length: 35"),
+        malformed("Content Length: 35"),
+        malformed("Content-Length: 0\r\nContent-Length : 35"),
+        malformed("Content-Length: 35\r\n Content-Length: 0"),
+        malformed("X: y\r\n\tContent-Length: 35"),
     ]
 }
 
 #[rustfmt::skip]
 fn endings() -> Vec<Case> {
-    let head = "POST /a HTTP/1.1 | host: h | content-length: 5";
     vec![
         abandoned("POST /a HTTP/1.1\r\nHost: h\r\nContent-Le"),
         abandoned("POST /a HTTP/1.1\r\nHost: h\r\n\r"),
-        abandoned(post("Content-Length: 5", "hell")).cut(&format!("{head} => hell")),
-        abandoned(post("Content-Length: 5", "")).cut(head),
+        // A small body is read whole before the service hears of it.
+        abandoned_body(post("Content-Length: 5", "")),
+        abandoned_body(post("Content-Length: 5", "hell")),
+        abandoned_body(post("Content-Length: 20000", "hell")).cut("POST /a HTTP/1.1 | host: h | content-length: 20000"),
     ]
 }
 
@@ -144,10 +145,9 @@ fn endings() -> Vec<Case> {
 fn unwanted_bodies() -> Vec<Case> {
     vec![
         declined(post("Content-Length: 5", "hello"),         405, "method_not_allowed"),
-        declined(post("Content-Length: 37", SMUGGLED),       405, "method_not_allowed"),
+        declined(post("Content-Length: 35", SMUGGLED),       405, "method_not_allowed"),
         declined(post("Content-Length: 0", ""),              405, "method_not_allowed"),
-        declined(post("Transfer-Encoding: chunked", "25\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n\r\n0\r\n\r\n"), 405, "method_not_allowed"),
-        declined("GET /a/b HTTP/1.1\r\nHost: h\r\nContent-Length: 37\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n", 404, "no_route"),
+        declined("GET /a/b HTTP/1.1\r\nHost: h\r\nContent-Length: 35\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n", 404, "no_route"),
     ]
 }
 

@@ -94,7 +94,7 @@ fn refusals() -> Vec<Case> {
         refused(host("[fe80::1%25eth0]"),             400, "bad_host"),
         refused(host("[v1.x]"),                       400, "bad_host"),
         refused(host("a".repeat(64)),                 400, "bad_host"),
-        refused(host("a.".repeat(127)),               400, "bad_host"),
+        refused(host("a.".repeat(128)),               400, "bad_host"),
     ]
 }
 

@@ -1,0 +1,52 @@
+//! Answers that come early, and one that is large.
+
+use super::case::{Case, run, told};
+use super::service::{When, closes, says};
+use crate::edge::Edge;
+use crate::upstream::{Step, Upstream};
+
+/// A service may answer before it read the request; its connection is then in no known state.
+#[rustfmt::skip]
+fn early() -> Vec<Case> {
+    vec![
+        told(closes("HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\n\r\ngood").at(When::HeadRead), "413 good"),
+        told(closes("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n\r\n").at(When::HeadRead), "413"),
+    ]
+}
+
+#[tokio::test]
+async fn an_early_answer_is_passed_on() {
+    run(early()).await;
+}
+
+/// An answer in the buffers before the request left is not an answer to it.
+#[tokio::test]
+async fn a_service_that_speaks_first_is_not_heard() {
+    let stolen = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen";
+    run([told(says(stolen).at(When::Connected), "200 stolen")]).await;
+}
+
+#[tokio::test]
+async fn a_large_answer_arrives_whole() {
+    let body: String = (0..1_048_576).map(|n| format!("{n:07x}\n")).collect();
+    let chunks: String = (0..128)
+        .map(|n| format!("10000\r\n{}\r\n", &body[n << 16..(n + 1) << 16]))
+        .collect();
+    for answer in [
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ),
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n"),
+    ] {
+        let service = Upstream::start([Step::Say(answer)]).await;
+        let edge = Edge::before(service.address).await;
+        let mut client = edge.connect().await;
+        for _ in 0..2 {
+            assert!(
+                client.get("/").await.text() == body,
+                "the body changed on its way"
+            );
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! One case: what a service does, and what is seen of it on the other side.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::service::{Act, Service, When};
+use crate::edge::Edge;
+use crate::transcript::Ear;
+
+/// Long enough for a service that answers, short enough to wait for one that does not.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+pub(crate) struct Case {
+    act: Act,
+    heard: Vec<String>,
+    /// Whether the client's connection goes on.
+    survives: bool,
+    /// Whether the next request goes out on the same connection.
+    is_reused: bool,
+    method: Option<&'static str>,
+}
+
+/// The client is told this, and goes on; the service's connection is not used again.
+pub(crate) fn told(act: Act, heard: &str) -> Case {
+    Case {
+        act,
+        heard: vec![heard.to_owned()],
+        survives: true,
+        is_reused: false,
+        method: None,
+    }
+}
+
+/// The client is told that the service gave no valid answer.
+pub(crate) fn broken(act: Act) -> Case {
+    told(act, "502 upstream_broken")
+}
+
+pub(crate) fn late(act: Act) -> Case {
+    told(act, "504 upstream_timeout")
+}
+
+/// The client heard a part of the answer, perhaps; it must see that this was not all.
+pub(crate) fn cut(act: Act) -> Case {
+    Case {
+        survives: false,
+        ..told(act, "reset")
+    }
+}
+
+/// The client is told this, and the service's connection is used again.
+pub(crate) fn sound(act: Act, heard: &str) -> Case {
+    Case {
+        is_reused: true,
+        ..told(act, heard)
+    }
+}
+
+impl Case {
+    /// These informational answers come first.
+    pub(crate) fn after(mut self, informational: &[&str]) -> Self {
+        let first = informational.iter().map(|&line| line.to_owned());
+        self.heard.splice(0..0, first);
+        self
+    }
+
+    /// Only for a request with this method: where `GET` and the chunked `POST` are told otherwise, two
+    /// cases stand side by side.
+    pub(crate) fn to(self, method: &'static str) -> Self {
+        Self {
+            method: Some(method),
+            ..self
+        }
+    }
+
+    fn methods(&self) -> Vec<&'static str> {
+        match self.method {
+            Some(method) => vec![method],
+            None => vec!["GET", "POST"],
+        }
+    }
+
+    fn is_as_told(&self, heard: &[String]) -> bool {
+        if !self.survives {
+            return heard.len() == 1 && heard[0].ends_with("reset");
+        }
+        heard == self.heard
+    }
+}
+
+/// Runs every case with a gateway and a service of its own, and shows all that went another way.
+pub(crate) async fn run(cases: impl IntoIterator<Item = Case>) {
+    let mut faults = String::new();
+    for case in cases {
+        for method in case.methods() {
+            if let Err(fault) = check(&case, method).await {
+                let _ = writeln!(faults, "{method}, {}\n  {fault}", told_act(&case));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults}");
+}
+
+async fn check(case: &Case, method: &str) -> Result<(), String> {
+    let service = Service::start(case.act.clone()).await;
+    let edge = Edge::start(&config(&service)).await;
+    let mut ear = Ear::connect(edge.address()).await;
+    ear.say(request(method, "/a").as_bytes()).await;
+    let mut heard = Vec::new();
+    for _ in &case.heard {
+        heard.push(ear.hear(method == "HEAD").await);
+    }
+    if !case.is_as_told(&heard) {
+        return Err(format!("heard {heard:?}, must {:?}", case.heard));
+    }
+    if case.act.when == When::Told {
+        service.tell().await;
+    }
+    if !case.survives {
+        ear = Ear::connect(edge.address()).await;
+    }
+    let next = if method == "HEAD" { "GET" } else { method };
+    ear.say(request(next, "/next").as_bytes()).await;
+    let next = ear.hear(false).await;
+    if next != "200 good" {
+        return Err(format!("heard {next:?} next"));
+    }
+    let seen = service.seen();
+    match &seen[..] {
+        [(_, _)] if case.act.when == When::Connected && !case.is_reused => Ok(()),
+        [(_, first), (_, next)] if (first == next) == case.is_reused => Ok(()),
+        _ => Err(format!("seen {seen:?}, reused must be {}", case.is_reused)),
+    }
+}
+
+fn request(method: &str, path: &str) -> String {
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: h\r\n");
+    if method == "POST" {
+        format!("{head}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n")
+    } else {
+        head + "\r\n"
+    }
+}
+
+fn config(service: &Service) -> String {
+    format!(
+        "services: {{ s: {{ endpoints: [\"{}\"], timeout: {}ms }} }}\n\
+         routes: [{{ match: \"/{{rest*}}\", to: s }}]\n",
+        service.address,
+        PATIENCE.as_millis()
+    )
+}
+
+fn told_act(case: &Case) -> String {
+    let act = &case.act;
+    let bytes = act.bytes.escape_ascii().to_string();
+    let bytes = bytes
+        .get(..200)
+        .map_or(bytes.clone(), |start| format!("{start}…"));
+    format!("{:?}: {bytes}, then {:?}", act.when, act.then)
+}
