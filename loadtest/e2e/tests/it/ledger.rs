@@ -15,12 +15,14 @@ use load::ledger::{
     interleave,
 };
 
-use crate::stack::{PATIENCE, QUIET, compile};
+use crate::stack::{QUIET, compile};
 
 const SEED: u64 = 0x70_11_9a_7e;
 const CONNECTIONS: usize = 16;
 /// Long enough that every connection has an answer meanwhile, and is told to go.
-const LAME_DUCK: Duration = Duration::from_millis(400);
+const LAME_DUCK: Duration = Duration::from_millis(1500);
+/// Nothing here is about time: whoever is well may take as long as a busy machine needs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where the requests of a mix go: a service of that name, and a route to it.
 struct Service<'a> {
@@ -30,7 +32,7 @@ struct Service<'a> {
 }
 
 async fn gateway(carriers: Carriers, services: &[Service<'_>]) -> Running {
-    let mut text = format!("{QUIET}deadlines: {{ drain: 10s }}\nservices:\n");
+    let mut text = format!("{QUIET}deadlines: {{ drain: 60s }}\nservices:\n");
     for service in services {
         let endpoints = service.endpoints.iter().map(|at| format!("\"{at}\""));
         let endpoints: Vec<_> = endpoints.collect();
@@ -110,7 +112,7 @@ async fn without_faults_every_request_is_heard_once_and_answered_with_its_own() 
         let calm = Service {
             name: "calm",
             endpoints: upstream.addresses().to_vec(),
-            timeout: "20s",
+            timeout: "60s",
         };
         let gateway = gateway(carriers, &[calm]).await;
         let entries = Mix::new(SEED, "calm", 1_000).entries();
@@ -133,7 +135,7 @@ async fn bytes_that_come_one_by_one_both_ways_change_nothing() {
         &[Service {
             name: "slow",
             endpoints: vec![behind.address(), upstream.addresses()[1]],
-            timeout: "20s",
+            timeout: "60s",
         }],
     )
     .await;
@@ -164,6 +166,7 @@ fn rough_deeds() -> Vec<(u32, Deed)> {
         (4, Deed::ResetEarly),
         (4, Deed::Half),
         (6, Deed::CloseIdle),
+        (6, Deed::Twice),
         (1, Deed::Hang),
     ]
 }
@@ -214,16 +217,10 @@ fn assert_rough(verdict: &Verdict) {
     let told = |status| verdict.status(status) > 0;
     let is_rough = told(200) && told(500) && told(502) && told(504);
     let is_cut = verdict.broken(Fault::Truncated) > 0;
-    assert!(
-        is_rough && is_cut,
-        "seed {SEED:#x}: not rough enough: {verdict}"
-    );
-    assert_eq!(verdict.not_sent, 0, "seed {SEED:#x}: {verdict}");
-    assert_eq!(
-        verdict.broken(Fault::Timeout),
-        0,
-        "seed {SEED:#x}: {verdict}"
-    );
+    let is_rough = is_rough && is_cut;
+    assert!(is_rough, "seed {SEED:#x}: not rough enough: {verdict}");
+    let is_over = verdict.not_sent == 0 && verdict.broken(Fault::Timeout) == 0;
+    assert!(is_over, "seed {SEED:#x}: {verdict}");
 }
 
 /// A client is cut short only where the answer of its service was: by the service itself, or by the
@@ -256,7 +253,7 @@ async fn failing_services_and_a_stop_repeat_no_write_and_lose_and_mix_up_nothing
         Service {
             name: "calm",
             endpoints: vec![*calm_a, *calm_b],
-            timeout: "20s",
+            timeout: "60s",
         },
         Service {
             name: "rough",
@@ -325,7 +322,7 @@ async fn clients_that_break_off_repeat_nothing_and_harm_nobody_else() {
     let services = ["whole", "broken"].map(|name| Service {
         name,
         endpoints: endpoints(),
-        timeout: "20s",
+        timeout: "60s",
     });
     let gateway = gateway(Carriers::Both, &services).await;
     let network = proxy(address(&gateway), broken_clients()).await;

@@ -100,6 +100,8 @@ pub enum Deed {
     Half,
     /// Answers as if the connection went on, and closes it.
     CloseIdle,
+    /// Answers, and then once more what nobody asked for.
+    Twice,
     /// Says nothing, for as long as the connection lasts.
     Hang,
 }
@@ -115,6 +117,7 @@ impl fmt::Display for Deed {
             Self::ResetEarly => f.write_str("reset-early"),
             Self::Half => f.write_str("half"),
             Self::CloseIdle => f.write_str("close-idle"),
+            Self::Twice => f.write_str("twice"),
             Self::Hang => f.write_str("hang"),
         }
     }
@@ -133,6 +136,7 @@ impl Deed {
             ("reset-early", "") => Some(Self::ResetEarly),
             ("half", "") => Some(Self::Half),
             ("close-idle", "") => Some(Self::CloseIdle),
+            ("twice", "") => Some(Self::Twice),
             ("hang", "") => Some(Self::Hang),
             _ => None,
         }
@@ -154,6 +158,7 @@ mod tests {
             Deed::ResetEarly,
             Deed::Half,
             Deed::CloseIdle,
+            Deed::Twice,
             Deed::Hang,
         ];
         for deed in deeds {

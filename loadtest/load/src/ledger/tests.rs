@@ -83,6 +83,13 @@ async fn each_deed_is_done_and_looks_to_the_client_as_it_should() {
 }
 
 #[tokio::test]
+async fn an_answer_that_nobody_asked_for_is_a_mix_up() {
+    let (verdict, _) = verdict_on(told(Deed::Twice), Limits::default()).await;
+    let kinds: Vec<_> = verdict.violations.iter().map(|found| found.kind).collect();
+    assert_eq!(kinds, [Kind::MixedUp; 20], "{verdict}");
+}
+
+#[tokio::test]
 async fn a_hanging_upstream_is_a_timeout_that_it_heard() {
     let limits = Limits {
         answer: Duration::from_millis(50),

@@ -274,13 +274,21 @@ async fn perform(request: &Request, stream: &mut TcpStream) -> Goes {
             answer(200, request, stream).await;
             Goes::Ends
         }
+        Deed::Twice => {
+            // In one piece, so that who reads the first answer to its end finds the second.
+            let twice = wire(200, request).repeat(2);
+            goes_on(say(stream, &twice).await, request)
+        }
         // What comes on this connection from now on is written down and gets nothing either.
         Deed::Hang => Goes::On,
     }
 }
 
 async fn answer(status: u16, request: &Request, stream: &mut TcpStream) -> Goes {
-    let was_sent = say(stream, &wire(status, request)).await;
+    goes_on(say(stream, &wire(status, request)).await, request)
+}
+
+fn goes_on(was_sent: bool, request: &Request) -> Goes {
     if was_sent && request.keeps_alive {
         Goes::On
     } else {
