@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use gateway_server::Carriers;
+
 use crate::edge::Edge;
 use crate::upstream::{Step, Upstream, ok};
 
@@ -79,9 +81,17 @@ fn healthy(endpoint: &Moody, value: u8) -> String {
 
 #[tokio::test]
 async fn an_endpoint_that_fails_in_a_row_is_left_alone_and_comes_back() {
+    tokio::join!(leave_alone(Carriers::Both), leave_alone(Carriers::Pingora));
+}
+
+async fn leave_alone(carriers: Carriers) {
     let sick = Moody::start(fault(500)).await;
     let well = Upstream::start([ok("fine")]).await;
-    let edge = Edge::start(&config(&[sick.upstream.address, well.address], "")).await;
+    let edge = Edge::start_with(
+        carriers,
+        &config(&[sick.upstream.address, well.address], ""),
+    )
+    .await;
     let mut client = edge.connect().await;
     let mut failed = 0;
     while failed < 5 {
@@ -104,8 +114,12 @@ async fn an_endpoint_that_fails_in_a_row_is_left_alone_and_comes_back() {
 
 #[tokio::test]
 async fn a_service_that_fails_is_given_a_rest_and_taken_back() {
+    tokio::join!(give_a_rest(Carriers::Both), give_a_rest(Carriers::Pingora));
+}
+
+async fn give_a_rest(carriers: Carriers) {
     let service = Moody::start(fault(500)).await;
-    let edge = Edge::start(&config(&[service.upstream.address], "")).await;
+    let edge = Edge::start_with(carriers, &config(&[service.upstream.address], "")).await;
     let mut client = edge.connect().await;
     for _ in 0..20 {
         assert_eq!(client.get("/x").await.status, 500);
@@ -149,6 +163,32 @@ async fn a_service_that_fails_is_given_a_rest_and_taken_back() {
         (&spared["service"], &spared["attempts"]),
         (&"s".into(), &0.into())
     );
+}
+
+#[tokio::test]
+async fn a_service_that_is_silent_is_given_a_rest_and_one_that_a_client_keeps_waiting_is_not() {
+    for carriers in [Carriers::Both, Carriers::Pingora] {
+        let silent = Upstream::start([Step::Hang]).await;
+        let quick = config(&[silent.address], "connect_timeout: 10ms");
+        let edge = Edge::start_with(carriers, &quick.replace("2s", "20ms")).await;
+        let open = "tollgate_upstream_breaker_state{service=\"s\",state=\"open\"} 1";
+        for _ in 0..20 {
+            let mut client = edge.connect().await;
+            client
+                .say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999\r\n\r\nx")
+                .await;
+            assert_eq!(client.hear().await.code(), "upstream_timeout");
+        }
+        assert!(
+            !edge.admin("/metrics").await.1.contains(open),
+            "{carriers:?}"
+        );
+        for _ in 0..20 {
+            assert_eq!(edge.get("/").await.code(), "upstream_timeout");
+        }
+        assert_eq!(edge.get("/").await.code(), "upstream_breaker_open");
+        until_metric(&edge, open).await;
+    }
 }
 
 #[tokio::test]
@@ -312,6 +352,10 @@ async fn a_service_at_its_limit_is_not_asked() {
 
 #[tokio::test]
 async fn a_storm_of_retries_is_bounded() {
+    tokio::join!(storm(Carriers::Both), storm(Carriers::Pingora));
+}
+
+async fn storm(carriers: Carriers) {
     const READS: usize = 100;
     let step = Step::SayAndReset(String::new());
     let mut services = Vec::new();
@@ -319,7 +363,7 @@ async fn a_storm_of_retries_is_bounded() {
         services.push(Upstream::start([step.clone()]).await);
     }
     let endpoints: Vec<_> = services.iter().map(|service| service.address).collect();
-    let edge = Edge::start(&config(&endpoints, "breaker: false")).await;
+    let edge = Edge::start_with(carriers, &config(&endpoints, "breaker: false")).await;
     let mut client = edge.connect().await;
     for _ in 0..READS {
         let answer = client.get("/x").await;
@@ -334,9 +378,13 @@ async fn a_storm_of_retries_is_bounded() {
 
 #[tokio::test]
 async fn a_read_goes_on_to_another_endpoint_and_a_write_does_not() {
+    tokio::join!(go_on(Carriers::Both), go_on(Carriers::Pingora));
+}
+
+async fn go_on(carriers: Carriers) {
     let broken = Upstream::start([Step::SayAndReset(String::new())]).await;
     let well = Upstream::start([ok("fine")]).await;
-    let edge = Edge::start(&config(&[broken.address, well.address], "")).await;
+    let edge = Edge::start_with(carriers, &config(&[broken.address, well.address], "")).await;
     let mut client = edge.connect().await;
     let mut reads = 0;
     while broken.heard().is_empty() {
