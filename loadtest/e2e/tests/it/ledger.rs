@@ -11,8 +11,7 @@ use gateway_server::{Carriers, Running};
 use load::closed::Limits;
 use load::faults::{Conduct, FaultProxy, Mishap, Plan, Way};
 use load::ledger::{
-    Client, Deed, Fate, Fault, Habit, Heard, Mix, Sent, State, Upstream, Verdict, compare,
-    interleave,
+    Client, Deed, Fate, Fault, Habit, Heard, Mix, Sent, Upstream, Verdict, compare, interleave,
 };
 
 use crate::stack::{QUIET, compile};
@@ -96,13 +95,11 @@ fn assert_all_well(verdict: &Verdict, requests: usize) {
     assert_eq!(counts, (requests, requests), "seed {SEED:#x}: {verdict}");
 }
 
-/// Nothing but requests came to the services, with an id each.
+/// Nothing came to the services but what the ledger sent.
 #[track_caller]
-fn assert_sound(heard: &[Heard]) {
-    let unsound = heard
-        .iter()
-        .find(|line| line.id.is_none() || matches!(line.state, State::Malformed(_)));
-    assert!(unsound.is_none(), "seed {SEED:#x}: {unsound:?}");
+fn assert_known(heard: &[Heard]) {
+    let unknown = heard.iter().find(|line| line.id.is_none());
+    assert!(unknown.is_none(), "seed {SEED:#x}: {unknown:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,7 +118,7 @@ async fn without_faults_every_request_is_heard_once_and_answered_with_its_own() 
 
         let heard = upstream.finish().await;
         assert_all_well(&compare(&sent, &heard), 1_000);
-        assert_sound(&heard);
+        assert_known(&heard);
     }
 }
 
@@ -152,7 +149,7 @@ async fn bytes_that_come_one_by_one_both_ways_change_nothing() {
     assert!(passed.0.bytes_up > 0 && passed.1.bytes_up > 0, "{passed:?}");
     let heard = upstream.finish().await;
     assert_all_well(&compare(&sent, &heard), 250);
-    assert_sound(&heard);
+    assert_known(&heard);
 }
 
 /// What services do when they fail; most requests are still answered.
@@ -338,7 +335,7 @@ async fn clients_that_break_off_repeat_nothing_and_harm_nobody_else() {
     assert!(gateway.stop(Some(Duration::ZERO)).await, "seed {SEED:#x}");
 
     let heard = upstream.finish().await;
-    assert_sound(&heard);
+    assert_known(&heard);
     let verdict = verdict_on("broken", &broken, &heard);
     assert!(verdict.is_empty(), "seed {SEED:#x}: {verdict}");
     let lost = verdict.broken.values().sum::<usize>();

@@ -34,6 +34,7 @@ pub fn compare(sent: &[Sent], heard: &[Heard]) -> Verdict {
         check_fate(entry, fate, seen, &mut verdict);
     }
     check_invented(sent, &sightings, &mut verdict);
+    check_garbled(heard, &mut verdict);
     verdict.heard = heard.len();
     verdict
 }
@@ -120,15 +121,33 @@ fn check_answer(entry: &Entry, answered: &Answered, seen: &[&Heard], verdict: &m
 
 fn check_invented(sent: &[Sent], sightings: &BTreeMap<&str, Vec<&Heard>>, verdict: &mut Verdict) {
     let known: BTreeSet<&str> = sent.iter().map(|sent| sent.entry.id.as_str()).collect();
-    for (id, seen) in sightings.iter().filter(|(id, _)| !known.contains(*id)) {
-        let request = seen.first().map(|heard| (&heard.method, &heard.target));
-        verdict.violations.push(Violation {
-            kind: Kind::Invented,
-            id: (*id).to_owned(),
-            request: request
-                .map_or_else(String::new, |(method, target)| format!("{method} {target}")),
-            what: "nobody sent it".to_owned(),
-            seen: seen.iter().map(|heard| heard.to_string()).collect(),
-        });
+    for (_, seen) in sightings.iter().filter(|(id, _)| !known.contains(*id)) {
+        verdict
+            .violations
+            .push(unsent(Kind::Invented, "nobody sent it", seen));
+    }
+}
+
+/// What is no request may be the end of a body that was taken for a head.
+fn check_garbled(heard: &[Heard], verdict: &mut Verdict) {
+    let is_garbled = |heard: &&Heard| matches!(heard.state, State::Malformed(_));
+    for heard in heard.iter().filter(is_garbled) {
+        verdict
+            .violations
+            .push(unsent(Kind::Garbled, "no request at all", &[heard]));
+    }
+}
+
+/// Something that is not known from the client's book.
+fn unsent(kind: Kind, what: &str, seen: &[&Heard]) -> Violation {
+    let first = seen.first();
+    let or_nothing = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    let (method, target) = first.map_or(("", ""), |heard| (&heard.method, &heard.target));
+    Violation {
+        kind,
+        id: or_nothing(first.and_then(|heard| heard.id.as_deref())),
+        request: format!("{method} {target}"),
+        what: what.to_owned(),
+        seen: seen.iter().map(|heard| heard.to_string()).collect(),
     }
 }

@@ -161,6 +161,7 @@ async fn what_is_no_request_is_refused_and_in_the_book() {
         "GET / HTTP/1.1\r\n\r\n".to_owned(),
         format!("GET / HTTP/1.1\r\nHost: h\r\n{ID}: 1\r\n{DEED}: dance\r\n\r\n"),
         format!("GET / HTTP/1.1\r\nHost: h\r\n{ID}: 1\r\n{ANSWER}: long\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nHost: h\r\n{ID}: 1\r\n{ANSWER}: length=1048577\r\n\r\n"),
         "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n".to_owned(),
     ];
     for text in cases {

@@ -142,6 +142,11 @@ fn what_must_not_be_heard_is_found_and_called_by_its_name() {
         ..heard("1", Get)
     };
     let not_sent = Fate::NotSent("refused".into());
+    let garbled = Heard {
+        id: None,
+        state: State::Malformed("the request line is \"x\"".into()),
+        ..heard("", Post)
+    };
     #[rustfmt::skip]
     assert_found(vec![
         (sent("1", Post, well()), vec![once(), once()], Kind::Repeated),
@@ -156,6 +161,7 @@ fn what_must_not_be_heard_is_found_and_called_by_its_name() {
         (sent("1", Post, well()), vec![other_body], Kind::Altered),
         (sent("1", Post, well()), vec![other_path], Kind::Altered),
         (sent("1", Get, well()), vec![other_method], Kind::Altered),
+        (sent("1", Post, well()), vec![once(), garbled], Kind::Garbled),
     ]);
 }
 

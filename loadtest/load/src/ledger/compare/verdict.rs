@@ -49,6 +49,8 @@ pub enum Kind {
     Altered,
     /// An answer that was cut and does not show it.
     Short,
+    /// The upstream heard what is no request.
+    Garbled,
 }
 
 impl fmt::Display for Kind {
@@ -60,6 +62,7 @@ impl fmt::Display for Kind {
             Self::Invented => "invented",
             Self::Altered => "altered",
             Self::Short => "short",
+            Self::Garbled => "garbled",
         })
     }
 }

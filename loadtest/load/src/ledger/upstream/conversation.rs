@@ -16,6 +16,7 @@ use crate::ledger::{ANSWER, DEED, ID};
 
 use super::Endpoint;
 
+/// Of requests and answers alike.
 const BODY_BYTES_MAX: usize = 1 << 20;
 const READ_BYTES: usize = 16 * 1024;
 
@@ -148,7 +149,7 @@ impl Conversation {
             None => self.endpoint.habit.deed(id),
         };
         let answer = match head.header(ANSWER) {
-            Some(text) => Parcel::parse(text)?,
+            Some(text) => Parcel::parse(text).filter(|answer| answer.bytes <= BODY_BYTES_MAX)?,
             None => Parcel {
                 framing: Framing::Length,
                 bytes: 0,
