@@ -119,6 +119,28 @@ fn a_call_from_before_it_opened_changes_nothing() {
     assert!(breaker.admit(now + OPEN_FIRST).is_ok());
 }
 
+#[test]
+fn a_probe_that_outlives_its_turn_keeps_its_place_and_says_nothing_of_the_next() {
+    let mut now = start();
+    let breaker = opened(now);
+    now += OPEN_FIRST;
+    let mut late = vec![breaker.admit(now).unwrap(), breaker.admit(now).unwrap()];
+    note(&breaker, Went::Wrong, 1, now);
+    now += 2 * OPEN_FIRST;
+
+    let probe = breaker.admit(now).unwrap();
+    assert_eq!(breaker.admit(now).unwrap_err(), PROBES_TAKE);
+    breaker.note(late.pop().unwrap(), Went::Wrong, now, 0);
+    assert_eq!(breaker.state(), BreakerState::HalfOpen);
+    let another = breaker.admit(now).unwrap();
+    assert!(breaker.admit(now).is_err());
+    drop(late);
+    for probe in [probe, another, breaker.admit(now).unwrap()] {
+        breaker.note(probe, Went::Well, now, 0);
+    }
+    assert_eq!(breaker.state(), BreakerState::Closed);
+}
+
 #[derive(Debug, Clone)]
 enum Event {
     Admit,
@@ -139,6 +161,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         4 => Just(Event::Admit),
         4 => (any::<usize>(), went).prop_map(|(place, went)| Event::End(place, went)),
         1 => (0_u64..12_000).prop_map(Event::Pass),
+        1 => Just(Event::Pass(2 * 60_000)),
     ];
     prop::collection::vec(event, 1..400)
 }
