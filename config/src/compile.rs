@@ -6,18 +6,23 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use gateway_core::level::Level;
 use gateway_core::limits::Limits;
 use gateway_core::peer::Network;
 
 use crate::bounds;
 use crate::document::NodeId;
-use crate::gateway::{AccessLog, Deadlines, Gateway};
+use crate::gateway::{AccessLog, Deadlines, Gateway, Listener};
 use crate::reader::{Field, Located, Reading};
-use crate::units::{Address, Flag};
+use crate::units::{Address, Flag, Size};
 use crate::written;
 
+pub(crate) mod class;
 mod header;
+mod lifetime;
 mod matching;
+mod query;
+mod reach;
 mod rewrite;
 mod routes;
 mod services;
@@ -49,12 +54,11 @@ fn access_log(file: &written::File) -> AccessLog {
     access.map_or(AccessLog::Stdout, |log| log.0.clone())
 }
 
-fn body_max(file: &written::File, reading: Reading<'_>) -> u64 {
+fn body_max(file: &written::File, reading: Reading<'_>) -> Size {
     let limits = file.limits.value();
-    let body = limits.map_or(bounds::BODY.default, |limits| {
+    limits.map_or(bounds::BODY.default, |limits| {
         bounds::BODY.take(&limits.body, reading)
-    });
-    body.get()
+    })
 }
 
 fn compile_limits(file: &written::File, reading: Reading<'_>) -> Limits {
@@ -125,7 +129,7 @@ fn holds_everybody(network: Network) -> bool {
 }
 
 /// The addresses for clients and the one for operators, no two of which may meet.
-fn compile_addresses(file: &written::File, reading: Reading<'_>) -> (Vec<SocketAddr>, SocketAddr) {
+fn compile_addresses(file: &written::File, reading: Reading<'_>) -> (Vec<Listener>, SocketAddr) {
     check_count(
         file.listen.count(),
         bounds::LISTENERS_MAX,
@@ -133,6 +137,7 @@ fn compile_addresses(file: &written::File, reading: Reading<'_>) -> (Vec<SocketA
         reading,
     );
     let mut taken: Vec<Taken> = Vec::new();
+    let mut listen: Vec<Listener> = Vec::new();
     for listener in file.listen.items() {
         let missing = Missing {
             key: "address",
@@ -141,6 +146,10 @@ fn compile_addresses(file: &written::File, reading: Reading<'_>) -> (Vec<SocketA
         let address = missing.check(&listener.value.address, listener.node, reading);
         if let Some(address) = address {
             take(&mut taken, address, reading);
+            listen.push(Listener {
+                address: address.value.0,
+                level: reach::read(&listener.value.level).unwrap_or_default(),
+            });
         }
     }
     if let Some(given) = file.listen.given()
@@ -151,9 +160,11 @@ fn compile_addresses(file: &written::File, reading: Reading<'_>) -> (Vec<SocketA
             .report
             .add(finding.note("write `- address: 127.0.0.1:8080`, or leave `listen` out"));
     }
-    let mut listen: Vec<SocketAddr> = taken.iter().map(|taken| taken.address).collect();
     if listen.is_empty() {
-        listen.push(bounds::LISTEN_ADDRESS);
+        listen.push(Listener {
+            address: bounds::LISTEN_ADDRESS,
+            level: Level::default(),
+        });
     }
     if file.listen.is_absent() {
         taken.push(Taken {

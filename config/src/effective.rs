@@ -5,8 +5,10 @@
 
 use std::collections::HashSet;
 
+use gateway_core::level::Level;
 use page::Page;
 
+use crate::compile::class;
 use crate::reader::{Entries, Field, Located};
 use crate::units::{Address, Text};
 use crate::written::{self, HeaderRules, Route, Service};
@@ -34,10 +36,16 @@ pub fn effective(loaded: &Loaded) -> String {
 fn write_listen(page: &mut Page<'_>, file: &written::File) {
     page.head("listen", &file.listen);
     for listener in file.listen.items() {
-        page.item(|page| page.required("address", &listener.value.address));
+        page.item(|page| {
+            page.required("address", &listener.value.address);
+            page.scalar("level", &listener.value.level, Level::Open.as_str());
+        });
     }
     if file.listen.items().next().is_none() {
-        page.item(|page| page.default("address", bounds::LISTEN_ADDRESS, DEFAULT));
+        page.item(|page| {
+            page.default("address", bounds::LISTEN_ADDRESS, DEFAULT);
+            page.default("level", Level::Open.as_str(), DEFAULT);
+        });
     }
     page.end();
 
@@ -182,19 +190,37 @@ fn write_route(page: &mut Page<'_>, file: &written::File, route: &Route) {
     page.required("match", &route.matches);
     page.required("host", &route.host);
     write_fields(page, "headers", &route.headers);
+    write_fields(page, "query", &route.query);
+    page.scalar("level", &route.level, Level::Open.as_str());
+    match route.class.is_absent() {
+        true => page.remark("class: GET, HEAD and OPTIONS read, all others write"),
+        false => page.required("class", &route.class),
+    }
     page.required("to", &route.to);
     page.required("strip", &route.strip);
     page.required("add", &route.add);
-    match file.limits.value().and_then(|limits| limits.body.given()) {
-        Some(body) if route.body.is_absent() => page.copy("body", body.node, "limits.body"),
-        Some(_) | None => page.scalar("body", &route.body, bounds::BODY.default),
-    }
+    write_body(page, file, route);
     match route.timeout.is_absent() {
         true => page.remark("timeout: that of the service"),
         false => page.required("timeout", &route.timeout),
     }
+    page.required("deprecated", &route.deprecated);
+    page.required("sunset", &route.sunset);
     write_rules(page, "request_headers", &route.request_headers);
     write_rules(page, "response_headers", &route.response_headers);
+}
+
+fn write_body(page: &mut Page<'_>, file: &written::File, route: &Route) {
+    let general = file.limits.value().and_then(|limits| limits.body.given());
+    let body_max = general.map_or(bounds::BODY.default, |body| body.value);
+    let of_class = class::body_max(route.class.value().map(|class| class.0), body_max);
+    match (&route.body, general) {
+        (Field::Absent, _) if of_class != body_max => {
+            page.default("body", of_class, "default of its class");
+        }
+        (Field::Absent, Some(body)) => page.copy("body", body.node, "limits.body"),
+        (_, _) => page.scalar("body", &route.body, bounds::BODY.default),
+    }
 }
 
 fn write_rules(page: &mut Page<'_>, key: &str, rules: &Field<HeaderRules>) {

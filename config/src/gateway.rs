@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gateway_core::level::Level;
 use gateway_core::limits::Limits;
 use gateway_core::peer::Network;
 use gateway_core::routes::RouteTable;
@@ -13,7 +14,7 @@ use gateway_upstream::Policy;
 #[derive(Debug, Clone)]
 pub struct Gateway {
     /// At least one.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listener>,
     pub admin: SocketAddr,
     pub threads: usize,
     pub access_log: AccessLog,
@@ -23,6 +24,13 @@ pub struct Gateway {
     pub trusted_proxies: Vec<Network>,
     pub services: Vec<Policy>,
     pub routes: RouteTable,
+}
+
+/// An address where clients connect, and how far inside they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listener {
+    pub address: SocketAddr,
+    pub level: Level,
 }
 
 /// Where the line of each request goes.

@@ -12,12 +12,16 @@ use serde::{Deserialize, Deserializer};
 use crate::reader::{Scalar, deserialize_scalar};
 
 pub(crate) use address::{Address, Network};
+pub(crate) use date::Date;
 pub(crate) use size::Size;
 pub(crate) use time::Time;
+pub(crate) use word::{Class, Level};
 
 mod address;
+mod date;
 mod size;
 mod time;
+mod word;
 
 /// Any text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +141,9 @@ scalar! {
     Time => string_schema("[0-9]+(ms|s|m|h)", &["150ms", "10s", "5m", "1h"]);
     Size => string_schema("[0-9]+(B|KiB|MiB|GiB|TiB)", &["512B", "64KiB", "1MiB"]);
     Address => string_schema(".*:[0-9]{1,5}", &["127.0.0.1:8080", "[::1]:8080", "localhost:8080"]);
+    Date => string_schema("[0-9]{4}-[0-9]{2}-[0-9]{2}", &["2026-12-31"]);
+    Level => string_schema("open|internal|private", &["open", "internal", "private"]);
+    Class => string_schema("read|write|transfer", &["read", "write", "transfer"]);
     Network => string_schema("[0-9a-fA-F.:]+(/[0-9]{1,3})?", &["10.0.0.0/8", "127.0.0.1"]);
 }
 

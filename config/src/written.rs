@@ -4,12 +4,13 @@
 //! checked here beyond the shape of a value; that takes the whole file and happens in
 //! [`mod@crate::compile`].
 
+use gateway_core::level;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::bounds;
 use crate::reader::{Entries, Field, Scalar, deserialize_scalar};
-use crate::units::{Address, Count, Flag, Network, Size, Text, Time, or_variable};
+use crate::units::{Address, Count, Flag, Level, Network, Size, Text, Time, or_variable};
 
 pub(crate) use route::{HeaderRules, Route};
 
@@ -51,6 +52,10 @@ pub(crate) struct File {
 pub(crate) struct Listener {
     /// An IP address and a port. Port 0 takes any free one.
     pub(crate) address: Field<Address>,
+    /// Who can connect here. An `open` listener leads to open routes only, an `internal` one to open
+    /// and internal routes, a `private` one to all.
+    #[schemars(extend("default" = level::Level::Open.as_str()))]
+    pub(crate) level: Field<Level>,
 }
 
 /// The listener for operators.

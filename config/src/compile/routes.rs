@@ -3,16 +3,17 @@
 use std::collections::{HashMap, HashSet};
 
 use gateway_core::host::HostPattern;
+use gateway_core::level::Level;
 use gateway_core::route::{Matches, Route};
 use gateway_core::routes::{Conflict, RouteTable};
 
-use super::{Missing, check_count, header, matching, rewrite};
+use super::{Missing, check_count, class, header, lifetime, matching, query, reach, rewrite};
 use crate::bounds;
 use crate::document::NodeId;
 use crate::nearest;
 use crate::problem::shown;
 use crate::reader::{Field, Located, Reading};
-use crate::units::Text;
+use crate::units::{Size, Text};
 use crate::written;
 
 const NAME_LEN_MAX: usize = 200;
@@ -31,14 +32,12 @@ struct Routing<'a> {
     services: HashSet<&'a str>,
     /// Whether `services` could not be read, so that nobody knows what is under it.
     are_services_lost: bool,
-    body_bytes_max: u64,
+    body_max: Size,
+    /// The innermost level of any listener, where it is known.
+    innermost: Option<Level>,
 }
 
-pub(super) fn compile(
-    file: &written::File,
-    body_bytes_max: u64,
-    reading: Reading<'_>,
-) -> RouteTable {
+pub(super) fn compile(file: &written::File, body_max: Size, reading: Reading<'_>) -> RouteTable {
     check_presence(&file.routes, reading);
     check_count(file.routes.count(), bounds::ROUTES_MAX, "routes", reading);
     let names: Vec<&str> = file
@@ -51,7 +50,8 @@ pub(super) fn compile(
         services: names.iter().copied().collect(),
         names,
         are_services_lost: matches!(file.services, Field::Broken),
-        body_bytes_max,
+        body_max,
+        innermost: reach::innermost(file),
     };
 
     let mut places = Vec::new();
@@ -105,7 +105,7 @@ fn report_conflicts(
         {
             let finding = reading
                 .find(second, "two routes take the same requests")
-                .note("neither is more specific: change the method, path, host or headers of one");
+                .note("neither is more specific: change the method, path, host, headers or query of one");
             reading
                 .report
                 .add(finding.other(reading.span(first), "the other route"));
@@ -122,19 +122,26 @@ impl<'a> Routing<'a> {
         let service = self.find_service(route, *node);
         let rewrite = rewrite::compile(route, matches.as_ref().map(|m| &m.path), reading);
         let request_fields = header::compile_rules(&route.request_headers, reading);
-        let response_fields = header::compile_rules(&route.response_headers, reading);
+        let mut response_fields = header::compile_rules(&route.response_headers, reading);
+        lifetime::compile(route, &mut response_fields, reading);
+        let level = reach::compile(route, self.innermost, reading);
+        let class = class::compile(route, matches.as_ref().map(|m| &m.methods), reading);
         let body = bounds::BODY.as_range().find(&route.body, reading);
         let timeout = bounds::TIMEOUT.as_range().find(&route.timeout, reading);
         let matches = matches?;
         let name = route.name.value().or(route.matches.value())?;
         Some(Route {
             name: name.0.as_str().into(),
+            level,
             matches,
+            class,
             service: service?.into(),
             rewrite,
             request_fields,
             response_fields,
-            body_bytes_max: body.map_or(self.body_bytes_max, |size| size.get()),
+            body_bytes_max: body
+                .unwrap_or_else(|| class::body_max(class, self.body_max))
+                .get(),
             timeout: timeout.map(|time| time.duration()),
         })
     }
@@ -152,12 +159,14 @@ impl<'a> Routing<'a> {
             Field::Given(text) => matching::parse_host(text, self.reading),
         };
         let conditions = header::compile_conditions(&route.headers, self.reading);
+        let query = query::compile(&route.query, self.reading);
         let (methods, path) = matched?;
         Some(Matches {
             host: host?,
             methods,
             path,
             conditions,
+            query,
         })
     }
 

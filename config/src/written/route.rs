@@ -1,10 +1,11 @@
 //! Routes as they are written.
 
+use gateway_core::level;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::reader::{Entries, Field};
-use crate::units::{Size, Text, Time, or_variable};
+use crate::units::{Class, Date, Level, Size, Text, Time, or_variable};
 
 /// Whole segments; for the schema only.
 const PREFIX: &str = "(/[^/{}]+)+";
@@ -29,6 +30,19 @@ pub(crate) struct Route {
     pub(crate) host: Field<Text>,
     /// Only for requests with these header fields, each with exactly this value.
     pub(crate) headers: Field<Entries<Text>>,
+    /// Only for requests whose query has these parameters, each once and with exactly this value,
+    /// after percent-decoding (`+` is a space).
+    pub(crate) query: Field<Entries<Text>>,
+    /// How far inside a listener must be to lead here: `open` for any, `internal` for those that are
+    /// `internal` or `private`, `private` for those alone. To others it is not there, and what it
+    /// takes does not fall through to a less specific route.
+    #[schemars(extend("default" = level::Level::Open.as_str()))]
+    pub(crate) level: Field<Level>,
+    /// What requests do. `read` changes nothing and may be sent to the service twice; it takes GET,
+    /// HEAD and OPTIONS only. `write` is never sent twice, whatever its method. `transfer` moves
+    /// money: as `write`, and bodies are at most `64KiB` unless `body` says otherwise. By default
+    /// the method decides: GET, HEAD and OPTIONS read, all others write.
+    pub(crate) class: Field<Class>,
     /// The service that answers.
     pub(crate) to: Field<Text>,
     /// A prefix of the path to take away before the service sees it.
@@ -37,10 +51,15 @@ pub(crate) struct Route {
     /// A prefix to put in front of the path, after `strip`.
     #[schemars(extend("type" = "string", "pattern" = or_variable(PREFIX), "examples" = ["/v1"]))]
     pub(crate) add: Field<Text>,
-    /// The largest request body; by default `limits.body`.
+    /// The largest request body; by default `limits.body`, and for transfers at most `64KiB`.
     pub(crate) body: Field<Size>,
     /// Instead of the timeout of the service.
     pub(crate) timeout: Field<Time>,
+    /// The day from which on clients should use something else; told in `Deprecation` (RFC 9745).
+    pub(crate) deprecated: Field<Date>,
+    /// The day from which on this may be gone; told in `Sunset` (RFC 8594). The route stays until
+    /// it is taken out of the file.
+    pub(crate) sunset: Field<Date>,
     /// Changes to the header fields that the service sees.
     pub(crate) request_headers: Field<HeaderRules>,
     /// Changes to the header fields that the client sees.

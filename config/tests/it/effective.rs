@@ -32,7 +32,7 @@ fn what_is_effective_loads_to_the_same_gateway() {
 
 /// Values that need care when they are written out.
 const EVERYTHING: &str = r##"
-listen: [{ address: "[::1]:0" }]
+listen: [{ address: "[::1]:0", level: private }]
 trusted_proxies: ["::1", 10.0.0.0/8]
 limits: { body: 2MiB }
 services:
@@ -43,6 +43,10 @@ routes:
     match: /{rest*}
     host: "*.example.com"
     headers: { X-A: "null", X-B: "", X-C: "a: b", X-D: "- x", X-E: "$${HOME}", X-F: "\\" }
+    query: { "a b": "c: d", e: "" }
+    class: transfer
+    deprecated: 2026-01-31
+    sunset: ${LAST_DAY:-2026-12-31}
     to: "on"
     request_headers: { set: {}, remove: ["!a"] }
     response_headers: { set: { X-G: "{}" }, add: { X-H: "x # y" } }

@@ -6,7 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gateway_core::head::Head;
-use tollgate_config::{AccessLog, DEFAULT, Environment, Loaded, Problems, Style, compile, load};
+use gateway_core::level::Level;
+use gateway_core::route::{Class, Route};
+use gateway_upstream::Policy;
+use tollgate_config::{
+    AccessLog, DEFAULT, Environment, Gateway, Listener, Loaded, Problems, Style, compile, load,
+};
 
 pub(crate) fn environment() -> Environment {
     Environment::of([("MONEY_ADDRESS", "127.0.0.1:8093")], 2)
@@ -31,7 +36,7 @@ pub(crate) fn examples() -> Vec<PathBuf> {
 fn find<'l>(loaded: &'l Loaded, request: &str, fields: &str) -> Option<(&'l str, &'l str)> {
     let text = format!("{request} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
     let head = Head::parse(text.as_bytes(), &loaded.gateway.limits).unwrap();
-    let (_, route) = loaded.gateway.routes.find(&head).ok()?;
+    let (_, route) = loaded.gateway.routes.find(&head, Level::Private).ok()?;
     Some((&route.name, &route.service))
 }
 
@@ -39,7 +44,11 @@ fn find<'l>(loaded: &'l Loaded, request: &str, fields: &str) -> Option<(&'l str,
 fn the_default_file_stays_on_loopback_and_leads_to_the_sample_services() {
     let loaded = load_text(DEFAULT).unwrap();
     let gateway = &loaded.gateway;
-    assert_eq!(gateway.listen, [SocketAddr::from(([127, 0, 0, 1], 8080))]);
+    let listener = Listener {
+        address: SocketAddr::from(([127, 0, 0, 1], 8080)),
+        level: Level::Open,
+    };
+    assert_eq!(gateway.listen, [listener]);
     assert_eq!(gateway.admin, SocketAddr::from(([127, 0, 0, 1], 9090)));
     for service in &gateway.services {
         assert!(
@@ -149,7 +158,7 @@ fn what_is_left_out_takes_its_default() {
 fn what_is_written_is_what_runs() {
     let loaded = load_text(
         r#"
-        listen: [{ address: "[::1]:0" }, { address: "[::1]:0" }]
+        listen: [{ address: "[::1]:0" }, { address: "[::1]:0", level: internal }]
         admin: { address: 0.0.0.0:0, exposed: true }
         threads: 7
         log: { access: ./access.log }
@@ -169,6 +178,11 @@ fn what_is_written_is_what_runs() {
             match: PUT,PATCH /a/{id}
             host: "*.example.com"
             headers: { X-A: "1" }
+            query: { dry-run: "1" }
+            level: internal
+            class: transfer
+            deprecated: 2026-01-31
+            sunset: 2026-12-31
             to: web
             strip: /a
             add: /v1
@@ -177,12 +191,18 @@ fn what_is_written_is_what_runs() {
         "#,
     )
     .unwrap();
-    check_what_runs(&loaded);
+    check_process(&loaded.gateway);
+    check_service(&loaded.gateway.services[0]);
+    check_route(&loaded.gateway.routes.routes()[0]);
 }
 
-fn check_what_runs(loaded: &Loaded) {
-    let gateway = &loaded.gateway;
-    assert_eq!(gateway.listen.len(), 2);
+fn check_process(gateway: &Gateway) {
+    let levels: Vec<_> = gateway
+        .listen
+        .iter()
+        .map(|listener| listener.level)
+        .collect();
+    assert_eq!(levels, [Level::Open, Level::Internal]);
     assert_eq!(gateway.admin, "0.0.0.0:0".parse().unwrap());
     assert_eq!(gateway.threads, 7);
     assert_eq!(gateway.access_log, AccessLog::File("./access.log".into()));
@@ -191,8 +211,9 @@ fn check_what_runs(loaded: &Loaded) {
     assert_eq!((limits.target_bytes_max, limits.fields_max), (2048, 9));
     assert_eq!(gateway.deadlines.lame_duck, Duration::ZERO);
     assert_eq!(gateway.deadlines.drain, Duration::from_secs(4));
+}
 
-    let service = &gateway.services[0];
+fn check_service(service: &Policy) {
     let endpoints: Vec<String> = service.endpoints.iter().map(ToString::to_string).collect();
     assert_eq!(endpoints, ["127.0.0.1:1", "[::1]:2"]);
     assert_eq!(service.timeouts.connect, Duration::from_millis(10));
@@ -201,8 +222,9 @@ fn check_what_runs(loaded: &Loaded) {
     let probe = service.probe.as_ref().unwrap();
     assert_eq!(&*probe.path, "/healthz?deep=1");
     assert_eq!(probe.every, Duration::from_secs(1));
+}
 
-    let route = &gateway.routes.routes()[0];
+fn check_route(route: &Route) {
     assert_eq!(
         (&*route.name, &*route.service, route.body_bytes_max),
         ("one", "web", 0)
@@ -212,7 +234,14 @@ fn check_what_runs(loaded: &Loaded) {
         ("/a", "/v1")
     );
     assert_eq!(route.timeout, Some(Duration::from_secs(90)));
-    assert_eq!(route.matches.conditions.len(), 1);
+    assert_eq!(
+        (route.matches.conditions.len(), route.matches.query.len()),
+        (1, 1)
+    );
+    assert_eq!(
+        (route.level, route.class),
+        (Level::Internal, Some(Class::Transfer))
+    );
     assert_eq!(route.request_fields.remove, ["x-b"]);
     assert_eq!(
         (
@@ -221,7 +250,39 @@ fn check_what_runs(loaded: &Loaded) {
         ),
         (1, 1)
     );
-    assert!(route.response_fields.is_empty());
+    let set = route.response_fields.set.iter();
+    let set: Vec<_> = set
+        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+        .collect();
+    assert_eq!(
+        set,
+        [
+            ("deprecation", "@1769817600"),
+            ("sunset", "Thu, 31 Dec 2026 00:00:00 GMT")
+        ]
+    );
+}
+
+#[test]
+fn a_transfer_takes_small_bodies_unless_its_route_says_otherwise() {
+    let largest = |general: &str, route: &str| {
+        let text = format!(
+            "{general}\nservices: {{ web: {{ endpoints: [\"127.0.0.1:1\"] }} }}\n\
+             routes: [{{ match: POST /a, to: web, {route} }}]"
+        );
+        load_text(&text).unwrap().gateway.routes.routes()[0].body_bytes_max
+    };
+    #[rustfmt::skip]
+    let cases = [
+        ("",                        "",                              1024 * 1024),
+        ("",                        "class: write",                  1024 * 1024),
+        ("",                        "class: transfer",               64 * 1024),
+        ("limits: { body: 16KiB }", "class: transfer",               16 * 1024),
+        ("limits: { body: 16KiB }", "class: transfer, body: 128KiB", 128 * 1024),
+    ];
+    for (general, route, expected) in cases {
+        assert_eq!(largest(general, route), expected, "{general} {route}");
+    }
 }
 
 #[test]

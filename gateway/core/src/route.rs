@@ -7,14 +7,20 @@ use http::{HeaderName, HeaderValue, Method};
 
 use crate::fields::FieldRules;
 use crate::host::HostPattern;
+use crate::level::Level;
 use crate::path::PathPattern;
+use crate::query::QueryCondition;
 
 /// A compiled route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// Unique; the label in logs and metrics.
     pub name: Arc<str>,
+    /// Listeners further out do not reach it.
+    pub level: Level,
     pub matches: Matches,
+    /// What its requests do; where nobody says, the method does.
+    pub class: Option<Class>,
     /// The name of the service that answers.
     pub service: Arc<str>,
     pub rewrite: Rewrite,
@@ -33,6 +39,38 @@ pub struct Matches {
     pub methods: Methods,
     pub path: PathPattern,
     pub conditions: Vec<FieldCondition>,
+    pub query: Vec<QueryCondition>,
+}
+
+/// What a request does at the service, as far as sending it again is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Nothing: it only asks.
+    Read,
+    /// It changes something, whatever its method.
+    Write,
+    /// It moves money.
+    Transfer,
+}
+
+impl Class {
+    /// Whether a request may be sent again that the service may have acted on. Where nobody says
+    /// what a route does, its methods are taken at their word.
+    #[must_use]
+    pub fn may_repeat(class: Option<Self>, method: &Method) -> bool {
+        match class {
+            None | Some(Self::Read) => is_read(method),
+            Some(Self::Write | Self::Transfer) => false,
+        }
+    }
+}
+
+impl Matches {
+    /// How many things beside host, path and method must hold.
+    #[must_use]
+    pub fn conditions_len(&self) -> usize {
+        self.conditions.len() + self.query.len()
+    }
 }
 
 /// The methods of a route. `GET` answers for `HEAD` too where no route names `HEAD` itself.
@@ -83,6 +121,12 @@ impl Methods {
             }
         }
     }
+}
+
+/// The methods that HTTP defines to change nothing (RFC 9110 §9.2.1) and that are routed.
+#[must_use]
+pub fn is_read(method: &Method) -> bool {
+    [Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
 }
 
 /// `CONNECT` would turn the gateway into a tunnel and `TRACE` would show it to scripts.
@@ -138,6 +182,30 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(Methods::parse(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_what_reads_is_repeated() {
+        #[rustfmt::skip]
+        let cases = [
+            (None,                  [true,  true,  true,  false, false]),
+            (Some(Class::Read),     [true,  true,  true,  false, false]),
+            (Some(Class::Write),    [false, false, false, false, false]),
+            (Some(Class::Transfer), [false, false, false, false, false]),
+        ];
+        let methods = [
+            Method::GET,
+            Method::HEAD,
+            Method::OPTIONS,
+            Method::PUT,
+            Method::POST,
+        ];
+        for (class, expected) in cases {
+            let found = methods
+                .each_ref()
+                .map(|method| Class::may_repeat(class, method));
+            assert_eq!(found, expected, "{class:?}");
         }
     }
 

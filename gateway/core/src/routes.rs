@@ -2,7 +2,12 @@
 //!
 //! Specificity is compared in this order: host (exact, then the longest `*.` suffix, then any), path
 //! (segment by segment from the left: literal, parameter, rest), method (named, then any), and the
-//! number of field conditions. Two routes that could tie are a conflict and the table is refused.
+//! number of field and query conditions. Two routes that could tie are a conflict and the table is
+//! refused.
+//!
+//! A route that lies deeper than the listener a request came in by keeps its requests to itself: they
+//! do not fall through to a less specific route, by which the outside would reach after all what was
+//! to stay inside. They are answered as if it were not there.
 
 use std::collections::HashMap;
 
@@ -10,7 +15,8 @@ use http::Method;
 
 use crate::head::Head;
 use crate::host::HostPattern;
-use crate::route::Route;
+use crate::level::Level;
+use crate::route::{Matches, Route};
 
 use trie::Trie;
 
@@ -68,38 +74,29 @@ impl RouteTable {
         &self.routes
     }
 
-    /// Finds the most specific route for a request; the index is its place in [`Self::routes`].
-    pub fn find(&self, head: &Head<'_>) -> Result<(usize, &Route), Miss> {
-        let mut allowed = Vec::new();
+    /// Finds the most specific route for a request that came in by a listener of level `from`; the
+    /// index is its place in [`Self::routes`].
+    pub fn find(&self, head: &Head<'_>, from: Level) -> Result<(usize, &Route), Miss> {
+        let mut search = Search {
+            head,
+            from,
+            is_kept_inside: false,
+            allowed: Vec::new(),
+        };
         let path = head.path.strip_prefix('/').unwrap_or(&head.path);
-        let found = self
-            .tries(head.host.name())
-            .find_map(|trie| trie.find(path, &mut |index| self.takes(index, head, &mut allowed)));
+        let found = self.tries(head.host.name()).find_map(|trie| {
+            trie.find(path, &mut |index| {
+                let route = self.routes.get(index);
+                route.is_some_and(|route| search.takes(route))
+            })
+        });
         match found.and_then(|index| Some((index, self.routes.get(index)?))) {
             Some(found) => Ok(found),
-            None if allowed.is_empty() => Err(Miss::NoRoute),
-            None => Err(Miss::Method { allowed }),
+            None if search.allowed.is_empty() => Err(Miss::NoRoute),
+            None => Err(Miss::Method {
+                allowed: search.allowed,
+            }),
         }
-    }
-
-    /// Whether a route whose host and path match takes the request; a route that fails on the
-    /// method alone tells what it would have allowed.
-    fn takes(&self, index: usize, head: &Head<'_>, allowed: &mut Vec<Method>) -> bool {
-        let Some(route) = self.routes.get(index) else {
-            return false;
-        };
-        let holds = route
-            .matches
-            .conditions
-            .iter()
-            .all(|condition| head.has(condition));
-        if holds && route.matches.methods.contain(&head.method) {
-            return true;
-        }
-        if holds {
-            conflict::collect_methods(&route.matches.methods, allowed);
-        }
-        false
     }
 
     fn tries(&self, host: &str) -> impl Iterator<Item = &Trie> {
@@ -136,6 +133,39 @@ impl RouteTable {
     fn tries_mut(&mut self) -> impl Iterator<Item = &mut Trie> {
         let under = self.under.iter_mut().map(|(_, trie)| trie);
         self.exact.values_mut().chain(under).chain([&mut self.any])
+    }
+}
+
+/// One request on its way through the routes whose host and path match, most specific first.
+struct Search<'h> {
+    head: &'h Head<'h>,
+    from: Level,
+    /// A deeper route would have taken the request. The search goes on, but only for the methods
+    /// that the answer names: they must be those of any other method that is not allowed.
+    is_kept_inside: bool,
+    allowed: Vec<Method>,
+}
+
+impl Search<'_> {
+    /// Whether the route takes the request; one that fails on the method alone tells what it would
+    /// have allowed.
+    fn takes(&mut self, route: &Route) -> bool {
+        let Matches {
+            conditions, query, ..
+        } = &route.matches;
+        let holds = conditions.iter().all(|condition| self.head.has(condition))
+            && query.iter().all(|it| it.holds(self.head.query));
+        if !holds {
+            return false;
+        }
+        let takes_method = route.matches.methods.contain(&self.head.method);
+        match (self.from.reaches(route.level), takes_method) {
+            (true, true) => return !self.is_kept_inside,
+            (true, false) => conflict::collect_methods(&route.matches.methods, &mut self.allowed),
+            (false, true) => self.is_kept_inside = true,
+            (false, false) => {}
+        }
+        false
     }
 }
 

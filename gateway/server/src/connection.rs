@@ -3,7 +3,6 @@
 //! The loop owns the connection: it reads and judges every head, hands the exchange to the carrier,
 //! takes the connection back, and writes every answer that is not a service's.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,8 +31,7 @@ enum Next {
     Close,
 }
 
-pub(crate) async fn serve(gateway: &Arc<Gateway>, stream: TcpStream, peer: SocketAddr) {
-    let peer = Peer::new(peer);
+pub(crate) async fn serve(gateway: &Arc<Gateway>, stream: TcpStream, peer: Arc<Peer>) {
     let mut wire = Wire::new(stream);
     let mut phase = gateway.lifecycle.watch_phase();
     loop {

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use gateway_core::head::{Framing, Head, Version};
 use gateway_core::host::Host;
 use gateway_core::ids::{RequestId, Trace};
+use gateway_core::level::Level;
 use gateway_core::rejection::Rejection;
-use gateway_core::route::Route;
+use gateway_core::route::{Class, Route};
 use gateway_upstream::Endpoint;
 use http::Method;
 
@@ -21,13 +22,16 @@ pub(crate) struct Peer {
     pub(crate) ip: IpAddr,
     /// Address and port as they are logged.
     pub(crate) text: String,
+    /// How far inside the listener is that it came in by.
+    pub(crate) level: Level,
 }
 
 impl Peer {
-    pub(crate) fn new(address: SocketAddr) -> Arc<Self> {
+    pub(crate) fn new(address: SocketAddr, level: Level) -> Arc<Self> {
         Arc::new(Self {
             ip: address.ip(),
             text: address.to_string(),
+            level,
         })
     }
 }
@@ -127,9 +131,9 @@ impl Exchange {
 
     /// Only a read may be repeated once bytes were sent: a service may have acted on the rest.
     pub(crate) fn may_be_repeated(&self) -> bool {
-        let reads = [Method::GET, Method::HEAD, Method::OPTIONS];
+        let class = self.route().class;
         self.asked()
-            .is_some_and(|asked| reads.contains(&asked.method))
+            .is_some_and(|asked| Class::may_repeat(class, &asked.method))
     }
 }
 

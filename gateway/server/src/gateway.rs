@@ -56,7 +56,7 @@ impl Gateway {
         let peer_is_trusted = snapshot.trusts(peer.ip);
         let request = Request::read(&head, peer, peer_is_trusted, began);
 
-        let route = match snapshot.find(&head) {
+        let route = match snapshot.find(&head, peer.level) {
             Ok(route) => Arc::clone(route),
             Err(miss) => return Err(Refused::boxed(request, miss)),
         };

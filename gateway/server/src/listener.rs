@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gateway_core::level::Level;
 use gateway_core::rejection::Rejection;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -21,39 +22,39 @@ const REST: Duration = Duration::from_millis(50);
 /// The kernel's queue is shorter; whoever keeps coming after that must not keep the process.
 const WAITING_MAX: usize = 4096;
 
-/// Accepts until the drain begins.
-pub(crate) async fn accept(gateway: Arc<Gateway>, listener: TcpListener) {
+/// Accepts until the drain begins. Every connection has the level of its listener.
+pub(crate) async fn accept(gateway: Arc<Gateway>, listener: TcpListener, level: Level) {
     let mut phase = gateway.lifecycle.watch_phase();
     loop {
         tokio::select! {
-            accepted = listener.accept() => take(&gateway, accepted).await,
+            accepted = listener.accept() => take(&gateway, accepted, level).await,
             () = draining(&mut phase) => break,
         }
     }
     // What the kernel accepted for us before the socket closes is served, not reset.
     match listener.into_std() {
-        Ok(listener) => accept_waiting(&gateway, &listener),
+        Ok(listener) => accept_waiting(&gateway, &listener, level),
         Err(error) => tracing::warn!(%error, "connections that wait to be accepted are reset"),
     }
 }
 
 /// Asks the kernel itself: the runtime may not have heard yet of what arrived last.
-fn accept_waiting(gateway: &Arc<Gateway>, listener: &std::net::TcpListener) {
+fn accept_waiting(gateway: &Arc<Gateway>, listener: &std::net::TcpListener, level: Level) {
     let waiting = std::iter::repeat_with(|| listener.accept()).map_while(Result::ok);
     for (stream, peer) in waiting.take(WAITING_MAX) {
         let stream = stream
             .set_nonblocking(true)
             .and_then(|()| TcpStream::from_std(stream));
         match stream {
-            Ok(stream) => greet(gateway, stream, peer),
+            Ok(stream) => greet(gateway, stream, Peer::new(peer, level)),
             Err(error) => tracing::warn!(%error, "a connection could not be accepted"),
         }
     }
 }
 
-async fn take(gateway: &Arc<Gateway>, accepted: io::Result<(TcpStream, SocketAddr)>) {
+async fn take(gateway: &Arc<Gateway>, accepted: io::Result<(TcpStream, SocketAddr)>, level: Level) {
     match accepted {
-        Ok((stream, peer)) => greet(gateway, stream, peer),
+        Ok((stream, peer)) => greet(gateway, stream, Peer::new(peer, level)),
         // The client is already gone; that is its business.
         Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
         Err(error) => {
@@ -63,10 +64,10 @@ async fn take(gateway: &Arc<Gateway>, accepted: io::Result<(TcpStream, SocketAdd
     }
 }
 
-fn greet(gateway: &Arc<Gateway>, stream: TcpStream, peer: SocketAddr) {
+fn greet(gateway: &Arc<Gateway>, stream: TcpStream, peer: Arc<Peer>) {
     let connections_max = gateway.snapshot.load().limits.connections_max;
     let Some(open) = gateway.lifecycle.open(connections_max) else {
-        turn_away(gateway, &stream, peer);
+        turn_away(gateway, &stream, &peer);
         return;
     };
     if let Err(error) = stream.set_nodelay(true) {
@@ -83,8 +84,8 @@ fn greet(gateway: &Arc<Gateway>, stream: TcpStream, peer: SocketAddr) {
 }
 
 /// Over the ceiling there is one answer and no waiting for anything.
-fn turn_away(gateway: &Gateway, stream: &TcpStream, peer: SocketAddr) {
-    let request = Request::unread(&Peer::new(peer), clock::now());
+fn turn_away(gateway: &Gateway, stream: &TcpStream, peer: &Arc<Peer>) {
+    let request = Request::unread(peer, clock::now());
     let answer = Answer::new(&Rejection::TooManyConnections, &request, true);
     // A fresh socket has room for an answer; if not, the close says it all.
     let _ = stream.try_write(&answer.bytes);

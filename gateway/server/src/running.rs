@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use gateway_core::host::HostPattern;
-use gateway_core::route::Matches;
+use gateway_core::level::Level;
 use http::Method;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -78,21 +78,23 @@ impl Running {
     /// The same with a choice of carriers, for comparison.
     pub async fn start_with(carriers: Carriers, config: Config) -> Result<Self, StartError> {
         let mut listeners = Vec::new();
-        for address in &config.listen {
-            listeners.push(bind("`listen`", *address).await?);
+        for listener in &config.listen {
+            let (bound, address) = bind("`listen`", listener.address).await?;
+            listeners.push((bound, address, listener.level));
         }
         let admin_listener = bind("`admin`", config.admin).await?;
         let addresses = Addresses {
-            listen: listeners.iter().map(|(_, address)| *address).collect(),
+            listen: listeners.iter().map(|(_, address, _)| *address).collect(),
             admin: admin_listener.1,
         };
 
         let gateway = Arc::new(prepare(carriers, &config)?);
         let probes = Probes::default();
         probes.follow(&gateway.snapshot.load());
-        let accepting = listeners
-            .into_iter()
-            .map(|(listener, _)| spawn("accept", listener::accept(Arc::clone(&gateway), listener)));
+        let accepting = listeners.into_iter().map(|(listener, _, level)| {
+            let accept = listener::accept(Arc::clone(&gateway), listener, level);
+            spawn("accept", accept)
+        });
         Ok(Self {
             accepting: Mutex::new(accepting.collect()),
             background: vec![
@@ -151,18 +153,15 @@ impl Running {
         let snapshot = self.gateway.snapshot.load();
         let mut examples: Vec<(String, String)> = Vec::new();
         for route in snapshot.routes() {
-            let Matches {
-                host,
-                methods,
-                path,
-                conditions,
-            } = &route.matches;
-            let is_open = *host == HostPattern::Any && conditions.is_empty();
+            let matches = &route.matches;
+            let is_open = route.level == Level::Open
+                && matches.host == HostPattern::Any
+                && matches.conditions_len() == 0;
             let is_new = examples
                 .iter()
                 .all(|(_, service)| **service != *route.service);
-            if is_open && is_new && methods.contain(&Method::GET) {
-                examples.push((path.example(), route.service.to_string()));
+            if is_open && is_new && matches.methods.contain(&Method::GET) {
+                examples.push((matches.path.example(), route.service.to_string()));
             }
         }
         examples

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gateway_core::head::Head;
+use gateway_core::level::Level;
 use gateway_core::limits::Limits;
 use gateway_core::peer::Network;
 use gateway_core::route::Route;
@@ -79,8 +80,8 @@ impl Snapshot {
         }
     }
 
-    pub(crate) fn find(&self, head: &Head<'_>) -> Result<&Arc<RouteState>, Miss> {
-        let (index, _) = self.table.find(head)?;
+    pub(crate) fn find(&self, head: &Head<'_>, from: Level) -> Result<&Arc<RouteState>, Miss> {
+        let (index, _) = self.table.find(head, from)?;
         self.routes.get(index).ok_or(Miss::NoRoute)
     }
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use crate::fields::FieldRules;
 use crate::host::HostPattern;
+use crate::level::Level;
 use crate::path::PathPattern;
 use crate::route::{Matches, Methods, Rewrite};
 
@@ -105,11 +106,14 @@ fn a_connection_is_kept_when_the_service_keeps_it() {
 fn route() -> Route {
     Route {
         name: Arc::from("r"),
+        level: Level::Open,
+        class: None,
         matches: Matches {
             host: HostPattern::Any,
             methods: Methods::Any,
             path: PathPattern::parse("/{rest*}").unwrap(),
             conditions: Vec::new(),
+            query: Vec::new(),
         },
         service: Arc::from("s"),
         rewrite: Rewrite::default(),

@@ -4,6 +4,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::fields::FieldRules;
 use crate::host::HostPattern;
+use crate::level::Level;
 use crate::limits::Limits;
 use crate::path::PathPattern;
 use crate::route::{Matches, Methods, Rewrite};
@@ -13,11 +14,14 @@ use super::*;
 fn route() -> Route {
     Route {
         name: Arc::from("r"),
+        level: Level::Open,
+        class: None,
         matches: Matches {
             host: HostPattern::Any,
             methods: Methods::Any,
             path: PathPattern::parse("/money/{rest*}").unwrap(),
             conditions: Vec::new(),
+            query: Vec::new(),
         },
         service: Arc::from("money"),
         rewrite: Rewrite {

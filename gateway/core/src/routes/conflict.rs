@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use http::Method;
 
-use crate::route::{FieldCondition, Methods, Route};
+use crate::route::{FieldCondition, Matches, Methods, Route};
 
 /// Two routes, by their place in the list, that some request would match equally well. A route is
 /// `second` at most once, so that a long list of equal routes is not squared.
@@ -24,7 +24,7 @@ pub(super) fn order(place: &mut [usize], routes: &[Route], conflicts: &mut Vec<C
     }
     place.sort_by_key(|&index| {
         let matches = &routes[index].matches;
-        (rank(&matches.methods), Reverse(matches.conditions.len()))
+        (rank(&matches.methods), Reverse(matches.conditions_len()))
     });
 }
 
@@ -39,9 +39,9 @@ fn rank(methods: &Methods) -> u8 {
 
 fn may_tie(a: &Route, b: &Route) -> bool {
     let (a, b) = (&a.matches, &b.matches);
-    a.conditions.len() == b.conditions.len()
+    a.conditions_len() == b.conditions_len()
         && methods_overlap(&a.methods, &b.methods)
-        && !contradict(&a.conditions, &b.conditions)
+        && !contradict(a, b)
 }
 
 fn methods_overlap(a: &Methods, b: &Methods) -> bool {
@@ -52,10 +52,18 @@ fn methods_overlap(a: &Methods, b: &Methods) -> bool {
     }
 }
 
-/// Whether no request can meet both lists, since they ask one field for two values.
-fn contradict(a: &[FieldCondition], b: &[FieldCondition]) -> bool {
-    a.iter()
-        .any(|a| b.iter().any(|b| a.name == b.name && a.value != b.value))
+/// Whether no request can meet both, since they ask one field or parameter for two values.
+fn contradict(a: &Matches, b: &Matches) -> bool {
+    let mut fields = a.conditions.iter();
+    let mut query = a.query.iter();
+    let differs_in =
+        |a: &FieldCondition, b: &FieldCondition| a.name == b.name && a.value != b.value;
+    fields.any(|a| b.conditions.iter().any(|b| differs_in(a, b)))
+        || query.any(|a| {
+            b.query
+                .iter()
+                .any(|b| a.name == b.name && a.value != b.value)
+        })
 }
 
 pub(super) fn collect_methods(methods: &Methods, into: &mut Vec<Method>) {

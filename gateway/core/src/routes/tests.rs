@@ -6,11 +6,12 @@ use proptest::prelude::*;
 use crate::fields::FieldRules;
 use crate::limits::Limits;
 use crate::path::PathPattern;
+use crate::query::QueryCondition;
 use crate::route::{FieldCondition, Matches, Methods, Rewrite};
 
 use super::*;
 
-/// `METHOD host/path [field=value]…`, each of method and host `*` for any.
+/// `METHOD host/path [field=value | ?name=value | @level]…`, each of method and host `*` for any.
 fn route(text: &str) -> Route {
     let mut words = text.split(' ');
     let methods = match words.next().unwrap() {
@@ -24,20 +25,35 @@ fn route(text: &str) -> Route {
     } else {
         HostPattern::parse(host).unwrap()
     };
-    let condition = |word: &str| {
+    let words: Vec<_> = words.collect();
+    let level = words.iter().find_map(|word| word.strip_prefix('@'));
+    let levels = [Level::Open, Level::Internal, Level::Private];
+    let level = level.map(|level| levels.into_iter().find(|known| known.as_str() == level));
+    let pair = |word: &str| {
         let (name, value) = word.split_once('=').unwrap();
-        FieldCondition {
-            name: HeaderName::from_bytes(name.as_bytes()).unwrap(),
-            value: HeaderValue::from_str(value).unwrap(),
-        }
+        (name.to_owned(), value.to_owned())
     };
+    let fields = words.iter().filter(|word| !word.starts_with(['?', '@']));
+    let conditions = fields
+        .map(|word| pair(word))
+        .map(|(name, value)| FieldCondition {
+            name: HeaderName::from_bytes(name.as_bytes()).unwrap(),
+            value: HeaderValue::from_str(&value).unwrap(),
+        });
+    let query = words.iter().filter_map(|word| word.strip_prefix('?'));
+    let query = query
+        .map(pair)
+        .map(|(name, value)| QueryCondition { name, value });
     Route {
         name: Arc::from(text),
+        level: level.map_or(Level::Open, Option::unwrap),
+        class: None,
         matches: Matches {
             host,
             methods,
             path: PathPattern::parse(path).unwrap(),
-            conditions: words.map(condition).collect(),
+            conditions: conditions.collect(),
+            query: query.collect(),
         },
         service: Arc::from("service"),
         rewrite: Rewrite::default(),
@@ -59,9 +75,26 @@ fn find<'t>(
     path: &str,
     fields: &str,
 ) -> Result<&'t str, Miss> {
+    find_from(
+        table,
+        Level::Private,
+        method,
+        &format!("{host}{path}"),
+        fields,
+    )
+}
+
+fn find_from<'t>(
+    table: &'t RouteTable,
+    from: Level,
+    method: &str,
+    target: &str,
+    fields: &str,
+) -> Result<&'t str, Miss> {
+    let (host, path) = target.split_at(target.find('/').unwrap());
     let text = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
     let head = Head::parse(text.as_bytes(), &Limits::default()).unwrap();
-    table.find(&head).map(|(_, route)| &*route.name)
+    table.find(&head, from).map(|(_, route)| &*route.name)
 }
 
 #[test]
@@ -166,6 +199,120 @@ fn methods_and_conditions_narrow_what_a_route_takes() {
 }
 
 #[test]
+fn query_conditions_narrow_what_a_route_takes() {
+    let table = table(&[
+        "POST */x",
+        "POST */x ?dry-run=1",
+        "POST */x ?dry-run=1 x-canary=1",
+        "GET */{rest*}",
+        "GET */y ?v=2",
+    ]);
+    #[rustfmt::skip]
+    let cases = [
+        ("POST", "/x",                     "",                 "POST */x"),
+        ("POST", "/x?dry-run=1",           "",                 "POST */x ?dry-run=1"),
+        ("POST", "/x?a&dry%2Drun=%31",     "",                 "POST */x ?dry-run=1"),
+        ("POST", "/x?dry-run=1&dry-run=1", "",                 "POST */x"),
+        ("POST", "/x?dry-run=2",           "X-Canary: 1\r\n", "POST */x"),
+        ("POST", "/x?dry-run=1",           "X-Canary: 1\r\n", "POST */x ?dry-run=1 x-canary=1"),
+        ("GET",  "/y?v=2",                 "",                 "GET */y ?v=2"),
+        ("GET",  "/y?v=1",                 "",                 "GET */{rest*}"),
+    ];
+    for (method, target, fields, expected) in cases {
+        assert_eq!(
+            find(&table, method, "h", target, fields),
+            Ok(expected),
+            "{method} {target}"
+        );
+    }
+}
+
+#[test]
+fn a_listener_leads_to_its_own_level_and_those_further_out() {
+    let table = table(&["GET */a", "GET */b @internal", "GET */c @private"]);
+    #[rustfmt::skip]
+    let cases = [
+        (Level::Open,     [true, false, false]),
+        (Level::Internal, [true, true,  false]),
+        (Level::Private,  [true, true,  true]),
+    ];
+    for (from, expected) in cases {
+        let found =
+            ["h/a", "h/b", "h/c"].map(|target| match find_from(&table, from, "GET", target, "") {
+                Ok(_) => true,
+                Err(miss) => {
+                    assert_eq!(miss, Miss::NoRoute, "{from:?} {target}");
+                    false
+                }
+            });
+        assert_eq!(found, expected, "{from:?}");
+    }
+}
+
+#[test]
+fn what_is_kept_inside_is_not_reached_by_a_less_specific_route() {
+    let table = table(&[
+        "* */money/{rest*}",
+        "POST */money/adjustments @private",
+        "GET */debug x-debug=1 @internal",
+        "GET */debug",
+        "* pay.example.com/{rest*} @private",
+    ]);
+    #[rustfmt::skip]
+    let cases = [
+        ("GET",  "h/money/adjustments",  "",                "* */money/{rest*}"),
+        ("POST", "h/money/adjustments",  "",                ""),
+        ("POST", "h/money/%61djustments", "",               ""),
+        ("POST", "h/money/adjustments/", "",                "* */money/{rest*}"),
+        ("GET",  "h/debug",              "",                "GET */debug"),
+        ("GET",  "h/debug",              "X-Debug: 1\r\n", ""),
+        ("GET",  "pay.example.com/money/x", "",             ""),
+    ];
+    for (method, target, fields, expected) in cases {
+        let found = find_from(&table, Level::Open, method, target, fields);
+        assert_eq!(
+            found.unwrap_or_default(),
+            expected,
+            "{method} {target} {fields:?}"
+        );
+    }
+}
+
+#[test]
+fn methods_of_what_is_kept_inside_are_never_told() {
+    let table = table(&[
+        "DELETE */x @private",
+        "GET */x",
+        "PUT */x @internal",
+        "POST */y @private",
+    ]);
+    let get = || {
+        Err(Miss::Method {
+            allowed: vec![Method::GET],
+        })
+    };
+    for method in ["POST", "PUT", "DELETE"] {
+        assert_eq!(
+            find_from(&table, Level::Open, method, "h/x", ""),
+            get(),
+            "{method}"
+        );
+    }
+    for method in ["GET", "POST"] {
+        assert_eq!(
+            find_from(&table, Level::Open, method, "h/y", ""),
+            Err(Miss::NoRoute),
+            "{method}"
+        );
+    }
+    let allowed = vec![Method::GET, Method::PUT];
+    assert_eq!(
+        find_from(&table, Level::Internal, "DELETE", "h/x", ""),
+        Err(Miss::Method { allowed })
+    );
+}
+
+#[test]
 fn a_method_that_no_route_takes_is_told_apart_from_a_path_that_none_has() {
     let table = table(&["GET */x", "PUT,PATCH */x", "POST */{id}"]);
     let allowed = vec![Method::GET, Method::PUT, Method::PATCH, Method::POST];
@@ -183,7 +330,7 @@ type Pairs = &'static [(usize, usize)];
 #[test]
 fn routes_that_no_request_could_tell_apart_are_a_conflict() {
     #[rustfmt::skip]
-    let cases: [(&[&str], Pairs); 12] = [
+    let cases: [(&[&str], Pairs); 18] = [
         (&["GET */x", "GET */x"],                            &[(0, 1)]),
         (&["GET */x/{a}", "GET */x/{b}"],                    &[(0, 1)]),
         (&["GET */x/{a*}", "GET */x/{b*}"],                  &[(0, 1)]),
@@ -192,6 +339,12 @@ fn routes_that_no_request_could_tell_apart_are_a_conflict() {
         (&["GET */x", "GET */x", "GET */x"],                 &[(0, 1), (0, 2)]),
         (&["GET */x a=1", "GET */x b=1"],                    &[(0, 1)]),
         (&["GET */x a=1", "GET */x a=2"],                    &[]),
+        (&["GET */x ?a=1", "GET */x ?b=1"],                  &[(0, 1)]),
+        (&["GET */x ?a=1", "GET */x a=1"],                   &[(0, 1)]),
+        (&["GET */x ?a=1", "GET */x ?a=2"],                  &[]),
+        (&["GET */x ?a=1 b=1", "GET */x ?a=1"],              &[]),
+        (&["GET */x ?a=1 b=1", "GET */x ?a=1 b=2"],          &[]),
+        (&["GET */x", "GET */x @private"],                   &[(0, 1)]),
         (&["GET */x", "PUT */x", "* */x"],                   &[]),
         (&["GET */x", "GET */x a=1"],                        &[]),
         (&["GET a.b/x", "GET *.b/x", "GET */x"],             &[]),

@@ -24,6 +24,21 @@ impl Edge {
     pub(crate) async fn start_with(carriers: Carriers, rest: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = compile(&Self::text(&folder, rest));
+        Self::run(carriers, config, folder).await
+    }
+
+    /// Starts a gateway with a listener of each of these levels.
+    pub(crate) async fn start_on(levels: &[&str], rest: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listeners = levels
+            .iter()
+            .map(|level| format!("{{ address: 127.0.0.1:0, level: {level} }}"));
+        let listeners = listeners.collect::<Vec<_>>().join(", ");
+        let text = Self::text(&folder, rest).replacen("{ address: 127.0.0.1:0 }", &listeners, 1);
+        Self::run(Carriers::Both, compile(&text), folder).await
+    }
+
+    async fn run(carriers: Carriers, config: tollgate_config::Gateway, folder: TempDir) -> Self {
         let running = Running::start_with(carriers, config).await.unwrap();
         let running = Arc::new(running);
         Self { running, folder }
@@ -48,7 +63,11 @@ impl Edge {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.running.addresses().listen[0]
+        self.addresses()[0]
+    }
+
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.running.addresses().listen
     }
 
     pub(crate) async fn connect(&self) -> Client {

@@ -19,5 +19,6 @@ mod framing;
 mod health;
 mod lifecycle;
 mod misbehaving;
+mod routing;
 mod telemetry;
 mod upstreams;
