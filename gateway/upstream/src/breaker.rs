@@ -41,6 +41,13 @@ pub enum Went {
     Wrong,
 }
 
+/// What a call that was noted did to the breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    Opened { lasts: Duration },
+    Closed,
+}
+
 #[derive(Debug)]
 pub struct Breaker {
     /// Whether calls may pass without a look at the circuit.
@@ -128,7 +135,7 @@ impl Breaker {
     }
 
     /// Takes note of how a call went; `random` is for the case that the breaker opens.
-    pub fn note(&self, pass: Pass, went: Went, now: Instant, random: u64) {
+    pub fn note(&self, pass: Pass, went: Went, now: Instant, random: u64) -> Option<Change> {
         let Pass { probe } = pass;
         match &probe {
             Some(probe) => self.note_probe(probe.turn, went, now, random),
@@ -136,75 +143,75 @@ impl Breaker {
         }
     }
 
-    fn note_call(&self, went: Went, now: Instant, random: u64) {
+    fn note_call(&self, went: Went, now: Instant, random: u64) -> Option<Change> {
         self.calls.add(now);
         match went {
             // Only what went badly can open a breaker.
-            Went::Well => return,
+            Went::Well => return None,
             Went::Slowly => self.slow.add(now),
             Went::Wrong => self.failed.add(now),
         }
-        self.look(now, random);
+        self.look(now, random)
     }
 
     /// Takes note of a call that had gone well so far.
-    pub fn note_late_failure(&self, now: Instant, random: u64) {
+    pub fn note_late_failure(&self, now: Instant, random: u64) -> Option<Change> {
         self.failed.add(now);
-        self.look(now, random);
+        self.look(now, random)
     }
 
     /// Opens the breaker if recent calls give reason to.
-    fn look(&self, now: Instant, random: u64) {
+    fn look(&self, now: Instant, random: u64) -> Option<Change> {
         let calls = self.calls.sum(now);
         let is_past = |bad: &Window, percent| bad.sum(now) * 100 >= calls * percent;
-        if calls < CALLS_MIN
-            || !(is_past(&self.failed, FAILED_PERCENT) || is_past(&self.slow, SLOW_PERCENT))
-        {
-            return;
+        let is_bad = is_past(&self.failed, FAILED_PERCENT) || is_past(&self.slow, SLOW_PERCENT);
+        if calls < CALLS_MIN || !is_bad {
+            return None;
         }
         let mut circuit = self.circuit();
         // A call may end long after the breaker opened; it changes nothing then.
-        if let Phase::Closed { since } = circuit.phase {
-            if now.saturating_duration_since(since) >= GOOD_SPELL {
-                circuit.openings_in_row = 0;
-            }
-            self.open(&mut circuit, now, random);
+        let Phase::Closed { since } = circuit.phase else {
+            return None;
+        };
+        if now.saturating_duration_since(since) >= GOOD_SPELL {
+            circuit.openings_in_row = 0;
         }
+        Some(self.open(&mut circuit, now, random))
     }
 
-    fn note_probe(&self, turn: u64, went: Went, now: Instant, random: u64) {
+    fn note_probe(&self, turn: u64, went: Went, now: Instant, random: u64) -> Option<Change> {
         let mut circuit = self.circuit();
         if circuit.turn != turn {
-            return;
+            return None;
         }
         let Phase::HalfOpen { went_well, .. } = &mut circuit.phase else {
-            return;
+            return None;
         };
         match went {
             Went::Well => {
                 *went_well += 1;
-                if *went_well == PROBES {
-                    self.close(&mut circuit, now);
-                }
+                (*went_well == PROBES).then(|| self.close(&mut circuit, now))
             }
-            Went::Slowly | Went::Wrong => self.open(&mut circuit, now, random),
+            Went::Slowly | Went::Wrong => Some(self.open(&mut circuit, now, random)),
         }
     }
 
-    fn open(&self, circuit: &mut Circuit, now: Instant, random: u64) {
+    fn open(&self, circuit: &mut Circuit, now: Instant, random: u64) -> Change {
         let wait = doubling(OPEN_FIRST, circuit.openings_in_row, OPEN_MAX);
-        let until = now + wait + part_of(wait / 4, random);
-        circuit.phase = Phase::Open { until };
+        let lasts = wait + part_of(wait / 4, random);
+        circuit.phase = Phase::Open { until: now + lasts };
         circuit.openings_in_row = circuit.openings_in_row.saturating_add(1);
         self.is_closed.store(false, Ordering::Relaxed);
+        Change::Opened { lasts }
     }
 
-    fn close(&self, circuit: &mut Circuit, now: Instant) {
+    fn close(&self, circuit: &mut Circuit, now: Instant) -> Change {
         for window in [&self.calls, &self.failed, &self.slow] {
             window.clear();
         }
         circuit.phase = Phase::Closed { since: now };
         self.is_closed.store(true, Ordering::Relaxed);
+        Change::Closed
     }
 
     fn circuit(&self) -> MutexGuard<'_, Circuit> {

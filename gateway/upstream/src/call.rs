@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::breaker::{Pass, Went};
+use crate::breaker::{Change, Pass, Went};
 use crate::endpoint::{Endpoint, InFlight};
 use crate::service::Service;
 
@@ -51,6 +51,17 @@ pub struct Call {
     answered: Option<Instant>,
     /// Whether the service was blamed for this call already.
     is_blamed: bool,
+    news: Vec<News>,
+}
+
+/// What a call changed for those after it.
+#[derive(Debug)]
+pub enum News {
+    Ejected {
+        endpoint: Arc<Endpoint>,
+        lasts: Duration,
+    },
+    Breaker(Change),
 }
 
 /// Where a call is tried next.
@@ -82,7 +93,13 @@ impl Call {
             has_moved_on: false,
             answered: None,
             is_blamed: false,
+            news: Vec::new(),
         }
+    }
+
+    /// What is to be told since the last time this was asked.
+    pub fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
     }
 
     #[must_use]
@@ -140,7 +157,8 @@ impl Call {
         self.answered = Some(now);
         self.is_blamed = status >= 500;
         if let (Some(attempt), true) = (&self.attempt, self.is_blamed) {
-            self.service.ejection.fail(attempt.place(), now);
+            let news = blame(&self.service, attempt, now);
+            self.news.extend(news);
         }
         let went = match (self.is_blamed, self.is_slow(now)) {
             (true, _) => Went::Wrong,
@@ -158,7 +176,10 @@ impl Call {
         }
         self.is_blamed = true;
         match (self.answered.is_some(), self.service.breaker()) {
-            (true, Some(breaker)) => breaker.note_late_failure(now, random),
+            (true, Some(breaker)) => {
+                let change = breaker.note_late_failure(now, random);
+                self.news.extend(change.map(News::Breaker));
+            }
             (true, None) => {}
             (false, _) => self.tell_breaker(Went::Wrong, now, random),
         }
@@ -172,7 +193,7 @@ impl Call {
         if fault != Fault::KeptBroke {
             self.tried.push(attempt.place());
             if !self.is_blamed && !self.is_excused(fault, now) {
-                self.service.ejection.fail(attempt.place(), now);
+                self.news.extend(blame(&self.service, &attempt, now));
             }
         }
         true
@@ -191,9 +212,18 @@ impl Call {
 
     fn tell_breaker(&mut self, went: Went, now: Instant, random: u64) {
         if let (Some(pass), Some(breaker)) = (self.pass.take(), self.service.breaker()) {
-            breaker.note(pass, went, now, random);
+            let change = breaker.note(pass, went, now, random);
+            self.news.extend(change.map(News::Breaker));
         }
     }
+}
+
+fn blame(service: &Service, attempt: &InFlight, now: Instant) -> Option<News> {
+    let lasts = service.ejection.fail(attempt.place(), now)?;
+    Some(News::Ejected {
+        endpoint: Arc::clone(attempt.endpoint()),
+        lasts,
+    })
 }
 
 impl Drop for Call {

@@ -61,26 +61,26 @@ impl Ejection {
         self.ejections.load(Ordering::Relaxed)
     }
 
-    pub fn fail(&self, place: usize, now: Instant) {
+    /// Takes note of a failure; how long the endpoint is ejected, if that was one too many.
+    pub fn fail(&self, place: usize, now: Instant) -> Option<Duration> {
         let mut records = self.records();
         let out = records.iter().filter(|record| record.is_ejected(now));
         let is_room = out.count() < records.len() / 2;
-        let Some(record) = records.get_mut(place) else {
-            return;
-        };
+        let record = records.get_mut(place)?;
         // What fails now was begun before the ejection, which has taken it into account.
         if record.is_ejected(now) {
-            return;
+            return None;
         }
         if record.is_long_past(now) {
             *record = Record::default();
         }
         record.failures_in_row = record.failures_in_row.saturating_add(1);
-        if record.failures_in_row >= FAILURES_MAX && is_room {
-            record.eject(now);
-            self.ejections.fetch_add(1, Ordering::Relaxed);
-        }
         self.set_record(place, true);
+        if record.failures_in_row < FAILURES_MAX || !is_room {
+            return None;
+        }
+        self.ejections.fetch_add(1, Ordering::Relaxed);
+        Some(record.eject(now))
     }
 
     pub fn succeed(&self, place: usize, now: Instant) {
@@ -130,11 +130,12 @@ impl Record {
             && (self.ejected_until.is_some() || self.failures_in_row == 0)
     }
 
-    fn eject(&mut self, now: Instant) {
-        self.ejected_until =
-            Some(now + doubling(EJECTED_FIRST, self.ejections_in_row, EJECTED_MAX));
+    fn eject(&mut self, now: Instant) -> Duration {
+        let lasts = doubling(EJECTED_FIRST, self.ejections_in_row, EJECTED_MAX);
+        self.ejected_until = Some(now + lasts);
         self.ejections_in_row = self.ejections_in_row.saturating_add(1);
         self.failures_in_row = FAILURES_MAX - 1;
+        lasts
     }
 }
 
@@ -150,7 +151,9 @@ mod tests {
     }
 
     fn fail(ejection: &Ejection, times: u32, now: Instant) {
-        (0..times).for_each(|_| ejection.fail(0, now));
+        for _ in 0..times {
+            ejection.fail(0, now);
+        }
     }
 
     #[test]
@@ -182,7 +185,7 @@ mod tests {
             assert!(!ejection.is_ejected(0, until), "{seconds}");
             // On probation.
             now = until;
-            ejection.fail(0, now);
+            assert!(ejection.fail(0, now).is_some());
         }
         now += EJECTED_MAX;
         ejection.succeed(0, now);
@@ -232,7 +235,7 @@ mod tests {
                 now += Duration::from_millis(gap);
                 match kind {
                     0 => ejection.succeed(place % endpoints, now),
-                    _ => ejection.fail(place % endpoints, now),
+                    _ => drop(ejection.fail(place % endpoints, now)),
                 }
                 let out = (0..endpoints).filter(|place| ejection.is_ejected(*place, now));
                 prop_assert!(out.count() <= endpoints / 2);

@@ -22,8 +22,8 @@ pub mod probe;
 pub mod service;
 mod window;
 
-pub use breaker::BreakerState;
-pub use call::{ATTEMPTS_MAX, Call, Fault, Picked, TimeLimit};
+pub use breaker::{BreakerState, Change};
+pub use call::{ATTEMPTS_MAX, Call, Fault, News, Picked, TimeLimit};
 pub use endpoint::Endpoint;
 pub use policy::{Policy, Probe, Timeouts};
 pub use service::{Refusal, Service};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gateway_core::rejection::Rejection;
-use gateway_upstream::{Call, Fault, Refusal, TimeLimit};
+use gateway_upstream::{Call, Change, Fault, News, Refusal, TimeLimit};
 
 use crate::exchange::{Exchange, Outcome};
 use crate::{clock, random};
@@ -23,11 +23,34 @@ pub(super) fn admit(exchange: &Exchange) -> Result<Call, Rejection> {
     })
 }
 
-/// Reports an exchange that came to no whole answer, if that was the fault of the service.
+/// Reports how an exchange ended, and logs what that changes for the next ones.
 pub(super) fn report(call: Option<&mut Call>, outcome: &Outcome) {
-    let fault = outcome.rejection.as_ref().and_then(fault);
-    if let (Some(call), Some(fault)) = (call, fault) {
+    let Some(call) = call else { return };
+    if let Some(fault) = outcome.rejection.as_ref().and_then(fault) {
         call.failed(fault, clock::now(), random::next_u64());
+    }
+    for news in call.take_news() {
+        tell(&call.service().policy().name, &news);
+    }
+}
+
+fn tell(service: &str, news: &News) {
+    match news {
+        News::Ejected { endpoint, lasts } => {
+            let endpoint = endpoint.text();
+            tracing::warn!(
+                service,
+                endpoint,
+                ?lasts,
+                "an endpoint that fails is ejected"
+            );
+        }
+        News::Breaker(Change::Opened { lasts }) => {
+            tracing::warn!(service, ?lasts, "the breaker of a service is open");
+        }
+        News::Breaker(Change::Closed) => {
+            tracing::info!(service, "the breaker of a service is closed again");
+        }
     }
 }
 

@@ -155,3 +155,30 @@ fn an_answer_that_failed_twice_over_is_blamed_once() {
     }
     assert_eq!(service.breaker_state(), BreakerState::Closed);
 }
+
+#[test]
+fn what_a_call_changes_is_told_once() {
+    let (service, now) = service(2);
+    let mut told = Vec::new();
+    for _ in 0..20 {
+        let mut call = call(&service, now);
+        assert!(call.pick(now, 0).is_some());
+        call.answered(500, now, 0);
+        told.extend(call.take_news());
+        assert!(call.take_news().is_empty());
+    }
+    let later = now + Duration::from_secs(5);
+    for _ in 0..3 {
+        let mut call = call(&service, later);
+        assert!(call.pick(later, 0).is_some());
+        call.answered(200, later, 0);
+        told.extend(call.take_news());
+    }
+    let [ejected, opened, closed] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert!(matches!(ejected, News::Ejected { lasts, .. } if *lasts == Duration::from_secs(1)));
+    let lasts = Duration::from_secs(5);
+    assert!(matches!(opened, News::Breaker(change) if *change == Change::Opened { lasts }));
+    assert!(matches!(closed, News::Breaker(Change::Closed)));
+}

@@ -75,7 +75,9 @@ fn endpoints_that_are_ejected_or_unhealthy_come_last() {
         places
     };
     assert_eq!(picked(&[]), [0, 1, 2, 3]);
-    (0..5).for_each(|_| service.ejection.fail(0, now));
+    for _ in 0..5 {
+        service.ejection.fail(0, now);
+    }
     assert_eq!(picked(&[]), [1, 2, 3]);
     (0..3).for_each(|_| {
         service.endpoints()[1].note_probe(false);
