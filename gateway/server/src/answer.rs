@@ -29,7 +29,7 @@ impl Answer {
             head.push_str(&format!("allow: {list}\r\n"));
         }
         head.push_str("\r\n");
-        let is_sent = !request.is_head_method();
+        let is_sent = !request.is_head_method;
         let mut bytes = head.into_bytes();
         if is_sent {
             bytes.extend_from_slice(body.as_bytes());

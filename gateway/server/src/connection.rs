@@ -38,7 +38,7 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, stream: TcpStream, peer: Arc<P
         let next = match head::listen(&mut wire, gateway, &mut phase).await {
             Heard::Head(length) => exchange(gateway, wire, length, &peer).await,
             Heard::Refusal(rejection) => {
-                let request = Request::unread(&peer, clock::now());
+                let request = Request::unread(&peer, clock::now(), &wire.ahead);
                 refuse(gateway, wire, Refused { request, rejection }).await
             }
             Heard::Nothing => Next::Close,

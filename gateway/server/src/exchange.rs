@@ -43,6 +43,8 @@ pub(crate) struct Request {
     pub(crate) trace: Trace,
     pub(crate) began: Instant,
     pub(crate) peer: Arc<Peer>,
+    /// Whether `HEAD` was asked, whose answer has no body, whatever it says.
+    pub(crate) is_head_method: bool,
     /// `None` when the head could not be read.
     pub(crate) asked: Option<Asked>,
 }
@@ -61,13 +63,14 @@ pub(crate) struct Asked {
 }
 
 impl Request {
-    /// A request of which nothing could be read.
-    pub(crate) fn unread(peer: &Arc<Peer>, began: Instant) -> Self {
+    /// A request of which no more could be read than `heard` begins with.
+    pub(crate) fn unread(peer: &Arc<Peer>, began: Instant, heard: &[u8]) -> Self {
         Self {
             id: new_id(),
             trace: trace(None),
             began,
             peer: Arc::clone(peer),
+            is_head_method: heard.starts_with(b"HEAD "),
             asked: None,
         }
     }
@@ -85,6 +88,7 @@ impl Request {
             trace: trace(head.only("traceparent")),
             began,
             peer: Arc::clone(peer),
+            is_head_method: head.method == Method::HEAD,
             asked: Some(Asked {
                 method: head.method.clone(),
                 version: head.version,
@@ -95,12 +99,6 @@ impl Request {
                 expects_continue: head.expects_continue,
             }),
         }
-    }
-
-    pub(crate) fn is_head_method(&self) -> bool {
-        self.asked
-            .as_ref()
-            .is_some_and(|asked| asked.method == Method::HEAD)
     }
 }
 

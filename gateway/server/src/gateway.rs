@@ -51,7 +51,10 @@ impl Gateway {
         let snapshot = self.snapshot.load_full();
         let head = match Head::parse(bytes, &snapshot.limits) {
             Ok(head) => head,
-            Err(error) => return Err(Refused::boxed(Request::unread(peer, began), error)),
+            Err(error) => {
+                let request = Request::unread(peer, began, bytes);
+                return Err(Refused::boxed(request, error));
+            }
         };
         let peer_is_trusted = snapshot.trusts(peer.ip);
         let request = Request::read(&head, peer, peer_is_trusted, began);

@@ -85,7 +85,7 @@ fn greet(gateway: &Arc<Gateway>, stream: TcpStream, peer: Arc<Peer>) {
 
 /// Over the ceiling there is one answer and no waiting for anything.
 fn turn_away(gateway: &Gateway, stream: &TcpStream, peer: &Arc<Peer>) {
-    let request = Request::unread(peer, clock::now());
+    let request = Request::unread(peer, clock::now(), b"");
     let answer = Answer::new(&Rejection::TooManyConnections, &request, true);
     // A fresh socket has room for an answer; if not, the close says it all.
     let _ = stream.try_write(&answer.bytes);

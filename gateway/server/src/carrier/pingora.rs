@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use gateway_core::head::Framing;
+use gateway_core::head::{self, Framing};
 use gateway_core::rejection::Rejection;
 use gateway_upstream::{ATTEMPTS_MAX, Call, Fault};
 use http::header::TRANSFER_ENCODING;
@@ -319,6 +319,11 @@ impl ProxyHttp for Hooks {
         session.set_abort_on_close(false);
         // The head we wrote says nothing of the client's connection; zero stands for "no limit".
         session.set_keepalive(carriage.keeps_alive.then_some(0));
+        // The old version knows no informational answers: RFC 9110 §15.2.
+        let asked = carriage.exchange.asked();
+        session.set_ignore_info_resp(
+            asked.is_some_and(|asked| asked.version == head::Version::Http10),
+        );
         *context = Some(carriage);
     }
 
