@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use gateway_server::Carriers;
+
 use super::service::Service;
 use crate::edge::{Edge, everything_to};
 use crate::transcript::Ear;
@@ -102,6 +104,16 @@ impl Case {
         self
     }
 
+    /// The answer has no body, so no code either.
+    pub(crate) fn without_body(mut self) -> Self {
+        for line in &mut self.heard {
+            let (status, rest) = line.split_at(3);
+            let is_last = rest.ends_with("(last)");
+            *line = format!("{status}{}", if is_last { " (last)" } else { "" });
+        }
+        self
+    }
+
     /// Another request of the same case: its answer follows, the service sees it next.
     pub(crate) fn then(mut self, next: Self) -> Self {
         self.bytes.extend(next.bytes);
@@ -145,55 +157,65 @@ enum Slices {
 }
 
 /// A gateway, the service behind it, and the cases that went wrong.
-pub(crate) struct Bench {
+struct Bench {
     edge: Edge,
     service: Service,
     faults: String,
 }
 
+/// Runs every case with a gateway that passes every sound request on, and with either carrier.
+pub(crate) async fn run(cases: impl IntoIterator<Item = Case>) {
+    let cases: Vec<_> = cases.into_iter().collect();
+    for carriers in [Carriers::Both, Carriers::Pingora] {
+        Bench::start(carriers, "/{rest*}").await.run(&cases).await;
+    }
+}
+
+/// The same with the carriers of production alone, where the other tells the service earlier.
+pub(crate) async fn run_as_in_production(cases: impl IntoIterator<Item = Case>) {
+    let cases: Vec<_> = cases.into_iter().collect();
+    let bench = Bench::start(Carriers::Both, "/{rest*}").await;
+    bench.run(&cases).await;
+}
+
+/// The same with a gateway that serves `GET` of a path with one segment, and nothing else.
+pub(crate) async fn run_with_gets_only(cases: impl IntoIterator<Item = Case>) {
+    let cases: Vec<_> = cases.into_iter().collect();
+    let bench = Bench::start(Carriers::Both, "GET /{one}").await;
+    bench.run(&cases).await;
+}
+
+/// Runs every case cut in two at every place there is.
+pub(crate) async fn run_halved(cases: impl IntoIterator<Item = Case>) {
+    let mut bench = Bench::start(Carriers::Both, "/{rest*}").await;
+    for case in cases {
+        for at in 1..case.bytes.len() {
+            bench.check(&case, Slices::TwoAt(at)).await;
+        }
+    }
+    bench.finish();
+}
+
 impl Bench {
-    /// A gateway that passes every sound request on.
-    pub(crate) async fn start() -> Self {
+    async fn start(carriers: Carriers, pattern: &str) -> Self {
         let service = Service::start().await;
-        let edge = Edge::before(service.address).await;
-        Self::of(edge, service)
-    }
-
-    /// A gateway that serves `GET` of a path with one segment, and nothing else.
-    pub(crate) async fn start_with_gets_only() -> Self {
-        let service = Service::start().await;
-        let config = everything_to(&[service.address]).replace("/{rest*}", "GET /{one}");
-        let edge = Edge::start(&config).await;
-        Self::of(edge, service)
-    }
-
-    fn of(edge: Edge, service: Service) -> Self {
+        let config = everything_to(&[service.address]).replace("/{rest*}", pattern);
         Self {
-            edge,
+            edge: Edge::start_with(carriers, &config).await,
             service,
             faults: String::new(),
         }
     }
 
     /// Runs every case whole, with another request behind it, and slowly.
-    pub(crate) async fn run(mut self, cases: impl IntoIterator<Item = Case>) {
+    async fn run(mut self, cases: &[Case]) {
         for case in cases {
-            self.check(&case, Slices::One).await;
-            self.check(&case, Slices::Bytes).await;
+            self.check(case, Slices::One).await;
+            self.check(case, Slices::Bytes).await;
             if !case.ends {
                 let case = case.with_request_behind();
                 self.check(&case, Slices::One).await;
                 self.check(&case, Slices::Bytes).await;
-            }
-        }
-        self.finish();
-    }
-
-    /// Runs every case cut in two at every place there is.
-    pub(crate) async fn run_halved(mut self, cases: impl IntoIterator<Item = Case>) {
-        for case in cases {
-            for at in 1..case.bytes.len() {
-                self.check(&case, Slices::TwoAt(at)).await;
             }
         }
         self.finish();

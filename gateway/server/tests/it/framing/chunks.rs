@@ -1,6 +1,6 @@
 //! RFC 9112 §7.1: sizes in hex digits, lines ended by CRLF, short extensions, bounded trailers.
 
-use super::case::{Bench, Case, abandoned_body, passed, refused};
+use super::case::{Case, abandoned_body, passed, refused, run};
 use super::chunked;
 
 const HEAD: &str = "POST /a HTTP/1.1 | host: h | transfer-encoding: chunked";
@@ -158,25 +158,25 @@ fn endings() -> Vec<Case> {
 
 #[tokio::test]
 async fn a_sound_body_is_framed_anew_for_the_service() {
-    Bench::start().await.run(sound()).await;
+    run(sound()).await;
 }
 
 #[tokio::test]
 async fn trailers_end_at_the_gateway() {
-    Bench::start().await.run(trailers()).await;
+    run(trailers()).await;
 }
 
 #[tokio::test]
 async fn a_chunk_line_that_two_readers_size_differently_is_refused() {
-    Bench::start().await.run(refusals()).await;
+    run(refusals()).await;
 }
 
 #[tokio::test]
 async fn chunk_data_of_another_length_than_announced_is_refused() {
-    Bench::start().await.run(broken_data()).await;
+    run(broken_data()).await;
 }
 
 #[tokio::test]
 async fn a_chunked_body_that_ends_early_is_no_request_to_the_service() {
-    Bench::start().await.run(endings()).await;
+    run(endings()).await;
 }

@@ -1,6 +1,6 @@
 //! RFC 9110 §7.6.1: what `Connection` may take from a request, and what ends at this hop.
 
-use super::case::{Bench, Case, passed, refused};
+use super::case::{Case, passed, refused, run};
 use super::{get, post};
 
 fn carried(fields: &str, seen: &str) -> Case {
@@ -89,20 +89,20 @@ fn persistence() -> Vec<Case> {
 
 #[tokio::test]
 async fn a_nominated_field_ends_here_and_ours_does_not() {
-    Bench::start().await.run(nominations()).await;
+    run(nominations()).await;
 }
 
 #[tokio::test]
 async fn fields_of_one_hop_are_not_passed_on() {
-    Bench::start().await.run(hop_by_hop()).await;
+    run(hop_by_hop()).await;
 }
 
 #[tokio::test]
 async fn what_a_stranger_claims_of_itself_is_not_passed_on() {
-    Bench::start().await.run(claims()).await;
+    run(claims()).await;
 }
 
 #[tokio::test]
 async fn a_connection_goes_on_as_the_client_asked() {
-    Bench::start().await.run(persistence()).await;
+    run(persistence()).await;
 }

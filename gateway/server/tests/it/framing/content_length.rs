@@ -1,6 +1,9 @@
 //! RFC 9110 §8.6: one `Content-Length`, digits alone.
 
-use super::case::{Bench, Case, abandoned, abandoned_body, declined, passed, refused};
+use super::case::{
+    Case, abandoned, abandoned_body, declined, passed, refused, run, run_as_in_production,
+    run_with_gets_only,
+};
 use super::post;
 
 /// Behind every refused length lies what would be a request to a reader that took another one.
@@ -153,26 +156,25 @@ fn unwanted_bodies() -> Vec<Case> {
 
 #[tokio::test]
 async fn a_sound_length_frames_a_body_for_both_hops() {
-    Bench::start().await.run(sound()).await;
+    run(sound()).await;
 }
 
 #[tokio::test]
 async fn a_length_that_is_not_digits_is_refused() {
-    Bench::start().await.run(refusals()).await;
+    run(refusals()).await;
 }
 
 #[tokio::test]
 async fn a_length_that_is_there_twice_is_refused() {
-    Bench::start().await.run(duplicates()).await;
+    run(duplicates()).await;
 }
 
 #[tokio::test]
 async fn a_body_that_ends_early_is_no_request_to_the_service() {
-    Bench::start().await.run(endings()).await;
+    run_as_in_production(endings()).await;
 }
 
 #[tokio::test]
 async fn a_body_nobody_wants_is_skipped_and_not_read_as_a_request() {
-    let bench = Bench::start_with_gets_only().await;
-    bench.run(unwanted_bodies()).await;
+    run_with_gets_only(unwanted_bodies()).await;
 }

@@ -1,6 +1,6 @@
 //! RFC 9112 §5: `name: value`, one line each, ended by CRLF.
 
-use super::case::{Bench, Case, passed, refused};
+use super::case::{Case, passed, refused, run};
 use super::get;
 
 fn carried(field: &str, seen: &str) -> Case {
@@ -85,10 +85,10 @@ fn refusals() -> Vec<Case> {
 
 #[tokio::test]
 async fn a_sound_field_is_passed_on_as_it_is() {
-    Bench::start().await.run(sound()).await;
+    run(sound()).await;
 }
 
 #[tokio::test]
 async fn a_field_that_two_readers_split_differently_is_refused() {
-    Bench::start().await.run(refusals()).await;
+    run(refusals()).await;
 }

@@ -1,6 +1,6 @@
 //! RFC 9110 §7.2: one host, in one spelling, wherever it is written.
 
-use super::case::{Bench, Case, passed, refused};
+use super::case::{Case, passed, refused, run};
 
 fn with(host_lines: impl AsRef<[u8]>) -> Vec<u8> {
     [b"GET /a HTTP/1.1\r\n", host_lines.as_ref(), b"\r\n\r\n"].concat()
@@ -122,15 +122,15 @@ fn authorities() -> Vec<Case> {
 
 #[tokio::test]
 async fn a_host_reaches_the_service_in_one_spelling() {
-    Bench::start().await.run(spellings()).await;
+    run(spellings()).await;
 }
 
 #[tokio::test]
 async fn a_host_that_may_mean_two_is_refused() {
-    Bench::start().await.run(refusals()).await;
+    run(refusals()).await;
 }
 
 #[tokio::test]
 async fn the_authority_of_a_target_agrees_with_the_host() {
-    Bench::start().await.run(authorities()).await;
+    run(authorities()).await;
 }

@@ -1,6 +1,6 @@
 //! How much of a head is read: at the limit, and one past it.
 
-use super::case::{Bench, Case, passed, refused};
+use super::case::{Case, passed, refused, run};
 use super::{get, line};
 
 const HEAD_BYTES_MAX: usize = 32 * 1024;
@@ -52,5 +52,5 @@ fn cases() -> Vec<Case> {
 
 #[tokio::test]
 async fn a_head_is_read_to_its_limits_and_not_one_byte_further() {
-    Bench::start().await.run(cases()).await;
+    run(cases()).await;
 }

@@ -1,6 +1,6 @@
 //! RFC 9110 §9: which methods are carried, with a body and without.
 
-use super::case::{Bench, Case, passed, refused};
+use super::case::{Case, declined, passed, refused, run, run_with_gets_only};
 use super::line;
 
 fn bodiless(method: &str) -> Case {
@@ -46,8 +46,26 @@ async fn every_method_but_two_is_carried_as_it_is_spelled() {
     let methods = [
         "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW", "M-SEARCH", "get", "G",
     ];
-    Bench::start().await.run(methods.map(bodiless)).await;
-    Bench::start().await.run(refusals()).await;
+    run(methods.map(bodiless)).await;
+    run(refusals()).await;
+}
+
+/// RFC 9110 §9.3.2: an answer to `HEAD` has no body, also where the rest of the head is unsound.
+#[rustfmt::skip]
+fn refusals_of_head() -> Vec<Case> {
+    vec![
+        declined(line("HEAD /a/b HTTP/1.1"),            404, "no_route").without_body(),
+        refused("HEAD /a HTTP/1.1\r\n\r\n",             400, "bad_host").without_body(),
+        refused(line("HEAD //a HTTP/1.1"),              400, "bad_target").without_body(),
+        refused("HEAD /a HTTP/1.1\nHost: h\r\n\r\n",   400, "bad_head").without_body(),
+        refused(line("HEAD /a HTTP/1.1\r\nX"),          400, "bad_head").without_body(),
+        refused(line("HEAD /a HTTP/2.0"),               505, "version_not_supported").without_body(),
+    ]
+}
+
+#[tokio::test]
+async fn a_refusal_of_head_has_no_body() {
+    run_with_gets_only(refusals_of_head()).await;
 }
 
 #[tokio::test]
@@ -55,6 +73,6 @@ async fn every_method_may_bring_a_body() {
     let methods = [
         "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW",
     ];
-    Bench::start().await.run(methods.map(with_length)).await;
-    Bench::start().await.run(methods.map(with_chunks)).await;
+    run(methods.map(with_length)).await;
+    run(methods.map(with_chunks)).await;
 }

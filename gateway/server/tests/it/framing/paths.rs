@@ -1,6 +1,6 @@
 //! RFC 3986 §6: the service sees the path the gateway judged, or none.
 
-use super::case::{Bench, Case, passed, refused};
+use super::case::{Case, passed, refused, run};
 use super::line;
 
 fn canonical(path: &str, seen: &str) -> Case {
@@ -107,10 +107,10 @@ fn refusals() -> Vec<Case> {
 
 #[tokio::test]
 async fn a_path_reaches_the_service_in_one_spelling() {
-    Bench::start().await.run(spellings()).await;
+    run(spellings()).await;
 }
 
 #[tokio::test]
 async fn a_path_that_may_mean_two_is_refused() {
-    Bench::start().await.run(refusals()).await;
+    run(refusals()).await;
 }

@@ -1,6 +1,6 @@
 //! RFC 9112 §3: `METHOD SP target SP version`, and nothing near it.
 
-use super::case::{Bench, Case, passed, refused};
+use super::case::{Case, passed, refused, run};
 use super::line;
 
 #[rustfmt::skip]
@@ -109,15 +109,15 @@ fn targets() -> Vec<Case> {
 
 #[tokio::test]
 async fn a_request_line_has_three_words_and_two_blanks() {
-    Bench::start().await.run(lines()).await;
+    run(lines()).await;
 }
 
 #[tokio::test]
 async fn two_versions_are_spoken() {
-    Bench::start().await.run(versions()).await;
+    run(versions()).await;
 }
 
 #[tokio::test]
 async fn a_target_is_a_path_or_an_absolute_uri() {
-    Bench::start().await.run(targets()).await;
+    run(targets()).await;
 }

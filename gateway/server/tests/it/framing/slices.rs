@@ -1,6 +1,6 @@
 //! Where a request is cut on its way changes nothing of what it means.
 
-use super::case::{Bench, Case, passed, refused};
+use super::case::{Case, passed, refused, run_halved};
 use super::{chunked, get, post};
 
 #[rustfmt::skip]
@@ -20,5 +20,5 @@ fn cases() -> Vec<Case> {
 
 #[tokio::test]
 async fn a_request_cut_in_two_anywhere_ends_as_if_it_were_whole() {
-    Bench::start().await.run_halved(cases()).await;
+    run_halved(cases()).await;
 }

@@ -2,7 +2,7 @@
 //!
 //! The spellings below are those by which one of two servers was ever made to overlook the field.
 
-use super::case::{Bench, Case, passed, refused};
+use super::case::{Case, passed, refused, run};
 use super::{chunked, post};
 
 /// A body that ends early for who reads chunks, and holds a request for who does not.
@@ -156,27 +156,27 @@ fn in_the_old_version() -> Vec<Case> {
 
 #[tokio::test]
 async fn chunked_is_understood_in_every_spelling_that_is_the_same_word() {
-    Bench::start().await.run(sound()).await;
+    run(sound()).await;
 }
 
 #[tokio::test]
 async fn an_encoding_other_than_chunked_is_refused() {
-    Bench::start().await.run(values()).await;
+    run(values()).await;
 }
 
 #[tokio::test]
 async fn an_encoding_that_one_reader_could_overlook_is_refused() {
-    Bench::start().await.run(names_and_places()).await;
+    run(names_and_places()).await;
 }
 
 #[tokio::test]
 async fn an_encoding_beside_a_length_is_refused() {
-    Bench::start().await.run(with_a_length()).await;
+    run(with_a_length()).await;
 }
 
 #[tokio::test]
 async fn the_old_version_has_no_encoding() {
-    Bench::start().await.run(in_the_old_version()).await;
+    run(in_the_old_version()).await;
 }
 
 /// Two requests of which each hides the other to a reader that takes the other framing.
@@ -189,5 +189,5 @@ async fn requests_that_are_sound_hide_nothing() {
         chunked(format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len())),
         &format!("{seen}{told}"),
     ));
-    Bench::start().await.run([case]).await;
+    run([case]).await;
 }

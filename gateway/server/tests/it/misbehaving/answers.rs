@@ -1,6 +1,6 @@
 //! Answers that come early, and one that is large.
 
-use super::case::{Case, run, told};
+use super::case::{Case, run, sound, told};
 use super::service::{When, closes, says};
 use crate::edge::Edge;
 use crate::upstream::{Step, Upstream};
@@ -17,6 +17,25 @@ fn early() -> Vec<Case> {
 #[tokio::test]
 async fn an_early_answer_is_passed_on() {
     run(early()).await;
+}
+
+/// RFC 9112 §6.1 and RFC 9110 §15.2: the old version is told the end of a body by that of the
+/// connection, and nothing in between.
+#[rustfmt::skip]
+fn to_old_clients() -> Vec<Case> {
+    vec![
+        sound(says("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"), "200 good (last)").for_old_client(),
+        sound(says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\n\r\n"), "200 good (last)").for_old_client(),
+        told(closes("HTTP/1.1 200 OK\r\n\r\ngood"),             "200 good (last)").for_old_client(),
+        told(closes("HTTP/1.0 200 OK\r\n\r\ngood"),             "200 good (last)").for_old_client(),
+        sound(says("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"), "200 good (last)").for_old_client(),
+        told(closes(""),                                        "502 upstream_broken (last)").for_old_client(),
+    ]
+}
+
+#[tokio::test]
+async fn a_client_of_the_old_version_is_told_what_it_knows() {
+    run(to_old_clients()).await;
 }
 
 /// An answer in the buffers before the request left is not an answer to it.
