@@ -30,7 +30,7 @@ struct Service<'a> {
     timeout: &'a str,
 }
 
-async fn gateway(carriers: Carriers, services: &[Service<'_>]) -> Running {
+fn configuration(services: &[Service<'_>]) -> tollgate_config::Gateway {
     let mut text = format!("{QUIET}deadlines: {{ drain: 60s }}\nservices:\n");
     for service in services {
         let endpoints = service.endpoints.iter().map(|at| format!("\"{at}\""));
@@ -48,7 +48,12 @@ async fn gateway(carriers: Carriers, services: &[Service<'_>]) -> Running {
             "  - {{ match: \"/{name}/{{rest*}}\", to: {name} }}\n"
         ));
     }
-    Running::start_with(carriers, compile(&text)).await.unwrap()
+    compile(&text)
+}
+
+async fn gateway(carriers: Carriers, services: &[Service<'_>]) -> Running {
+    let config = configuration(services);
+    Running::start_with(carriers, config).await.unwrap()
 }
 
 fn address(gateway: &Running) -> SocketAddr {
@@ -59,6 +64,7 @@ fn client(target: SocketAddr) -> Client {
     Client {
         target,
         connections: CONNECTIONS,
+        pipeline: 1,
         limits: Limits {
             answer: PATIENCE,
             ..Limits::default()
@@ -104,7 +110,11 @@ fn assert_known(heard: &[Heard]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_faults_every_request_is_heard_once_and_answered_with_its_own() {
-    for carriers in [Carriers::Both, Carriers::Pingora] {
+    for (carriers, pipeline) in [
+        (Carriers::Both, 1),
+        (Carriers::Both, 4),
+        (Carriers::Pingora, 4),
+    ] {
         let upstream = upstream(3).await;
         let calm = Service {
             name: "calm",
@@ -112,13 +122,47 @@ async fn without_faults_every_request_is_heard_once_and_answered_with_its_own() 
             timeout: "60s",
         };
         let gateway = gateway(carriers, &[calm]).await;
-        let entries = Mix::new(SEED, "calm", 1_000).entries();
-        let sent = client(address(&gateway)).start(entries).finish().await;
+        let client = Client {
+            pipeline,
+            ..client(address(&gateway))
+        };
+        let entries = Mix::new(SEED, "calm", 600).entries();
+        let sent = client.start(entries).finish().await;
         assert!(gateway.stop(Some(Duration::ZERO)).await, "seed {SEED:#x}");
 
         let heard = upstream.finish().await;
-        assert_all_well(&compare(&sent, &heard), 1_000);
+        assert_all_well(&compare(&sent, &heard), 600);
         assert_known(&heard);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_configuration_that_changes_all_the_time_costs_no_request() {
+    let upstream = upstream(3).await;
+    let calm = |places: [usize; 2]| Service {
+        name: "calm",
+        endpoints: places.map(|place| upstream.addresses()[place]).to_vec(),
+        timeout: "60s",
+    };
+    let gateway = gateway(Carriers::Both, &[calm([0, 1])]).await;
+    let turns = [[1, 2], [2, 0], [0, 1]].map(|places| configuration(&[calm(places)]));
+    let mix = Mix {
+        body_bytes_max: 16 * 1024,
+        answer_bytes_max: 16 * 1024,
+        ..Mix::new(SEED, "calm", 900)
+    };
+    let sending = client(address(&gateway)).start(mix.entries());
+    for (ended, config) in (10..900).step_by(10).zip(turns.iter().cycle()) {
+        sending.ended(ended, PATIENCE).await.unwrap();
+        gateway.apply(config);
+    }
+    let sent = sending.finish().await;
+    assert!(gateway.stop(Some(Duration::ZERO)).await, "seed {SEED:#x}");
+
+    let heard = upstream.finish().await;
+    assert_all_well(&compare(&sent, &heard), 900);
+    for place in 0..3 {
+        assert!(heard.iter().any(|line| line.endpoint == place), "{place}");
     }
 }
 

@@ -63,62 +63,98 @@ impl Connection {
         }
     }
 
+    /// Sends one request and takes its answer.
     pub(crate) async fn exchange(
         &mut self,
         wire: &[u8],
         is_head: bool,
         limits: &Limits,
     ) -> Result<Answer, Failure> {
-        let answer = timeout(limits.answer, self.send_and_receive(wire, is_head, limits)).await;
-        let answer = answer.map_err(|_| Failure::Timeout)??;
-        self.is_used = true;
-        Ok(answer)
+        let decoder = Decoder::new(is_head, limits.body_bytes_max);
+        let (mut answers, failure) = self.pipeline((wire, 1), decoder, limits).await;
+        match failure {
+            Some(failure) => Err(failure),
+            None => answers.pop().ok_or(Failure::Unanswered(None)),
+        }
+    }
+
+    /// Sends so many requests at once and takes their answers; if some are missing, why.
+    pub(crate) async fn pipeline(
+        &mut self,
+        (wire, count): (&[u8], usize),
+        decoder: Decoder,
+        limits: &Limits,
+    ) -> (Vec<Answer>, Option<Failure>) {
+        let mut answers = Vec::new();
+        let exchange = self.send_and_receive(wire, decoder, (count, &mut answers));
+        let ended = timeout(limits.answer, exchange).await;
+        self.is_used |= !answers.is_empty();
+        let failure = ended.unwrap_or(Err(Failure::Timeout)).err();
+        (answers, failure)
     }
 
     /// Reads while it still writes: a server may refuse a body before it has taken all of it.
     async fn send_and_receive(
         &mut self,
         wire: &[u8],
-        is_head: bool,
-        limits: &Limits,
-    ) -> Result<Answer, Failure> {
+        decoder: Decoder,
+        (count, answers): (usize, &mut Vec<Answer>),
+    ) -> Result<(), Failure> {
         let (reader, mut writer) = self.stream.split();
-        let receiving = receive(reader, Decoder::new(is_head, limits.body_bytes_max));
-        tokio::pin!(receiving);
-        let sent = tokio::select! {
-            early = &mut receiving => {
-                let mut answer = early?;
-                answer.keeps_alive = false;
-                return Ok(answer);
+        let (was_sent, received) = {
+            let receiving = receive(reader, decoder, (count, &mut *answers));
+            tokio::pin!(receiving);
+            tokio::select! {
+                early = &mut receiving => (false, early),
+                sent = writer.write_all(wire) => (sent.is_ok(), receiving.await),
             }
-            sent = writer.write_all(wire) => sent,
         };
-        let mut answer = receiving.await?;
         // The answer may have been sent before the server gave up on the rest of the request.
-        answer.keeps_alive &= sent.is_ok();
-        Ok(answer)
+        if let Some(last) = answers.last_mut() {
+            last.keeps_alive &= was_sent;
+        }
+        received
     }
 }
 
-async fn receive(mut reader: ReadHalf<'_>, mut decoder: Decoder) -> Result<Answer, Failure> {
+/// Takes answers until they are as many as asked for, and nothing lies behind them.
+async fn receive(
+    mut reader: ReadHalf<'_>,
+    mut decoder: Decoder,
+    (count, answers): (usize, &mut Vec<Answer>),
+) -> Result<(), Failure> {
     let mut buffer = vec![0; READ_BYTES];
     let mut is_started = false;
     loop {
-        let (count, fault) = match reader.read(&mut buffer).await {
-            Ok(count) => (count, None),
+        while let Some(answer) = decoder.advance()? {
+            let goes_on = answer.keeps_alive;
+            is_started = decoder.has_surplus();
+            if is_started && (!goes_on || answers.len() + 1 == count) {
+                return Err(Malformed::Surplus.into());
+            }
+            answers.push(answer);
+            if answers.len() == count {
+                return Ok(());
+            }
+            if !goes_on {
+                return Err(Failure::Unanswered(None));
+            }
+        }
+        let (bytes_read, fault) = match reader.read(&mut buffer).await {
+            Ok(bytes_read) => (bytes_read, None),
             Err(error) => (0, Some(error.kind())),
         };
-        let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
-            let ended = if fault.is_none() { decoder.end() } else { None };
-            return ended.ok_or(if is_started {
-                Failure::Truncated(fault)
-            } else {
-                Failure::Unanswered(fault)
-            });
-        };
-        is_started = true;
-        if let Some(answer) = decoder.feed(bytes)? {
-            return Ok(answer);
+        if bytes_read == 0 {
+            let last = if fault.is_none() { decoder.end() } else { None };
+            is_started &= last.is_none();
+            answers.extend(last);
+            return match (answers.len() == count, is_started) {
+                (true, _) => Ok(()),
+                (false, true) => Err(Failure::Truncated(fault)),
+                (false, false) => Err(Failure::Unanswered(fault)),
+            };
         }
+        is_started = true;
+        decoder.feed(buffer.get(..bytes_read).unwrap_or_default());
     }
 }

@@ -21,7 +21,7 @@ impl Answer {
     }
 }
 
-/// Takes the bytes of one answer as they come.
+/// Takes the bytes of answers as they come.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     answers_head: bool,
@@ -41,9 +41,13 @@ impl Decoder {
         }
     }
 
-    /// Takes more bytes; the answer once it is whole.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Option<Answer>, Malformed> {
+    /// Takes more bytes, which may be of several answers.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.ahead.extend(bytes);
+    }
+
+    /// The next answer, once it is whole.
+    pub(crate) fn advance(&mut self) -> Result<Option<Answer>, Malformed> {
         while self.begun.is_none() {
             let Some(head) = self.ahead.take_head()? else {
                 return Ok(None);
@@ -56,10 +60,12 @@ impl Decoder {
         if !body.advance(&mut self.ahead)? {
             return Ok(None);
         }
-        if !self.ahead.bytes.is_empty() {
-            return Err(Malformed::Surplus);
-        }
         Ok(self.take())
+    }
+
+    /// Whether bytes lie behind the last answer.
+    pub(crate) fn has_surplus(&self) -> bool {
+        !self.ahead.bytes.is_empty()
     }
 
     /// The connection has ended: the answer if that is how its body ends.

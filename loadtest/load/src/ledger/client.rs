@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::closed::{Answer, Connection, Failure, Limits, TooFewAnswers};
+use crate::http1::answer::Decoder;
 
 use super::entry::Entry;
 use super::fate::{Fate, Sent};
@@ -20,6 +21,8 @@ use super::{ANSWER, DEED, ID};
 pub struct Client {
     pub target: SocketAddr,
     pub connections: usize,
+    /// So many requests are sent at once, before the first is answered.
+    pub pipeline: usize,
     pub limits: Limits,
 }
 
@@ -37,6 +40,7 @@ impl Client {
             let worker = Worker {
                 entries: Arc::clone(&entries),
                 target: target.subscribe(),
+                pipeline: self.pipeline.max(1),
                 limits: self.limits,
                 kept: None,
             };
@@ -103,14 +107,18 @@ struct Entries {
 }
 
 impl Entries {
-    fn take(&self) -> Option<&Entry> {
-        self.entries.get(self.next.fetch_add(1, Ordering::Relaxed))
+    /// The next few; none when all are taken.
+    fn take(&self, count: usize) -> &[Entry] {
+        let from = self.next.fetch_add(count, Ordering::Relaxed);
+        let left = self.entries.get(from..).unwrap_or_default();
+        left.get(..count).unwrap_or(left)
     }
 }
 
 struct Worker {
     entries: Arc<Entries>,
     target: watch::Receiver<SocketAddr>,
+    pipeline: usize,
     limits: Limits,
     kept: Option<Connection>,
 }
@@ -119,26 +127,39 @@ impl Worker {
     async fn run(mut self, ended: watch::Sender<u64>) -> Vec<Sent> {
         let entries = Arc::clone(&self.entries);
         let mut sent = Vec::new();
-        while let Some(entry) = entries.take() {
-            let outcome = self.send(entry).await;
-            sent.push(Sent {
+        loop {
+            let batch = entries.take(self.pipeline);
+            if batch.is_empty() {
+                return sent;
+            }
+            let (answers, failure) = self.send(batch).await;
+            let fates = Fate::of_all(batch, &answers, failure.as_ref());
+            sent.extend(batch.iter().zip(fates).map(|(entry, fate)| Sent {
                 entry: entry.clone(),
-                fate: Fate::new(entry, outcome),
-            });
-            ended.send_modify(|count| *count += 1);
+                fate,
+            }));
+            ended.send_modify(|count| *count += batch.len() as u64);
         }
-        sent
     }
 
-    /// Sends once, whatever comes of it.
-    async fn send(&mut self, entry: &Entry) -> Result<Answer, Failure> {
-        let mut connection = self.connect().await?;
-        let wire = wire(entry);
-        let answer = connection.exchange(&wire, false, &self.limits).await?;
-        if answer.keeps_alive {
+    /// Sends each once, whatever comes of it.
+    async fn send(&mut self, batch: &[Entry]) -> (Vec<Answer>, Option<Failure>) {
+        let mut connection = match self.connect().await {
+            Ok(connection) => connection,
+            Err(failure) => return (Vec::new(), Some(failure)),
+        };
+        let mut wire = Vec::new();
+        for entry in batch {
+            write_request(entry, &mut wire);
+        }
+        let decoder = Decoder::new(false, self.limits.body_bytes_max);
+        let requests = (wire.as_slice(), batch.len());
+        let (answers, failure) = connection.pipeline(requests, decoder, &self.limits).await;
+        let goes_on = answers.last().is_some_and(|answer| answer.keeps_alive);
+        if failure.is_none() && goes_on {
             self.kept = Some(connection);
         }
-        Ok(answer)
+        (answers, failure)
     }
 
     /// The connection of the last answer if it is still open, else a new one.
@@ -153,7 +174,7 @@ impl Worker {
     }
 }
 
-fn wire(entry: &Entry) -> Vec<u8> {
+fn write_request(entry: &Entry, wire: &mut Vec<u8>) {
     let method = entry.method.as_str();
     let Entry {
         id, path, answer, ..
@@ -163,12 +184,9 @@ fn wire(entry: &Entry) -> Vec<u8> {
     if let Some(deed) = entry.deed {
         head.push_str(&format!("{DEED}: {deed}\r\n"));
     }
-    let mut wire = head.into_bytes();
+    wire.extend_from_slice(head.as_bytes());
     match entry.body {
-        Some(parcel) => {
-            write_body(id, parcel.framing, &request_body(id, parcel), &mut wire);
-        }
+        Some(parcel) => write_body(id, parcel.framing, &request_body(id, parcel), wire),
         None => wire.extend_from_slice(b"\r\n"),
     }
-    wire
 }

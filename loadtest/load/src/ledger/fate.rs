@@ -73,12 +73,34 @@ impl fmt::Display for Fault {
 }
 
 impl Fate {
-    pub(super) fn new(entry: &Entry, outcome: Result<Answer, Failure>) -> Self {
-        let failure = match outcome {
-            Ok(answer) => return Self::Answered(Answered::new(entry, &answer)),
-            Err(failure) => failure,
+    /// Of requests that were sent at once: the failure is that of the first without an answer, and
+    /// those behind it are not answered either.
+    pub(super) fn of_all(
+        entries: &[Entry],
+        answers: &[Answer],
+        failure: Option<&Failure>,
+    ) -> Vec<Self> {
+        let answered = entries.iter().zip(answers);
+        let mut fates: Vec<_> = answered
+            .map(|(entry, answer)| Self::Answered(Answered::new(entry, answer)))
+            .collect();
+        let (Some(failure), true) = (failure, fates.len() < entries.len()) else {
+            return fates;
         };
-        let fault = match &failure {
+        let first = Self::failed(failure);
+        let behind = match first {
+            Self::NotSent(_) => first.clone(),
+            Self::Answered(_) | Self::Broken(..) => {
+                Self::Broken(Fault::Unanswered, format!("behind one: {failure}"))
+            }
+        };
+        fates.push(first);
+        fates.resize(entries.len(), behind);
+        fates
+    }
+
+    fn failed(failure: &Failure) -> Self {
+        let fault = match failure {
             Failure::Connect(_) => return Self::NotSent(failure.to_string()),
             Failure::Unanswered(_) => Fault::Unanswered,
             Failure::Timeout => Fault::Timeout,

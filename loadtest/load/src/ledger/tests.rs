@@ -17,6 +17,7 @@ fn client(upstream: &Upstream) -> Client {
     Client {
         target: upstream.addresses()[0],
         connections: 4,
+        pipeline: 1,
         limits: Limits::default(),
     }
 }
@@ -52,6 +53,45 @@ async fn a_whole_mix_is_answered_and_both_books_agree() {
     let (verdict, _) = verdict_on(mix.entries(), Limits::default()).await;
     assert!(verdict.is_empty() && verdict.is_all_success(), "{verdict}");
     assert_eq!((verdict.sent(), verdict.heard), (300, 300));
+}
+
+#[tokio::test]
+async fn requests_that_are_sent_at_once_get_their_own_answers_in_order() {
+    let upstream = Upstream::start(1, Habit::default()).await.unwrap();
+    let client = Client {
+        connections: 2,
+        pipeline: 5,
+        ..client(&upstream)
+    };
+    let mix = Mix {
+        body_bytes_max: 32 * 1024,
+        ..Mix::new(SEED, "a", 104)
+    };
+    let sent = client.start(mix.entries()).finish().await;
+    let verdict = compare(&sent, &upstream.finish().await);
+    assert!(verdict.is_empty() && verdict.is_all_success(), "{verdict}");
+    assert_eq!((verdict.sent(), verdict.heard), (104, 104));
+}
+
+#[tokio::test]
+async fn those_behind_one_that_failed_are_not_answered() {
+    let upstream = Upstream::start(1, Habit::default()).await.unwrap();
+    let client = Client {
+        connections: 1,
+        pipeline: 5,
+        ..client(&upstream)
+    };
+    let mut entries: Vec<_> = told(Deed::Answer).into_iter().take(5).collect();
+    entries[2].deed = Some(Deed::Half);
+    let sent = client.start(entries).finish().await;
+    let fates = sent.iter().map(|line| match &line.fate {
+        Fate::Answered(answered) => answered.status.to_string(),
+        Fate::Broken(fault, _) => fault.to_string(),
+        Fate::NotSent(_) => "not sent".to_owned(),
+    });
+    let fates: Vec<_> = fates.collect();
+    let expected = ["200", "200", "truncated", "unanswered", "unanswered"];
+    assert_eq!(fates, expected);
 }
 
 #[tokio::test]

@@ -26,7 +26,11 @@ fn decode_in_pieces(
         if answer.is_some() {
             return Err(Malformed::Surplus);
         }
-        answer = decoder.feed(piece)?;
+        decoder.feed(piece);
+        answer = decoder.advance()?;
+    }
+    if answer.is_some() && decoder.has_surplus() {
+        return Err(Malformed::Surplus);
     }
     Ok(answer)
 }
@@ -109,7 +113,8 @@ fn unfinished_answers_are_not_answers() {
     for wire in cases {
         assert_eq!(decode(wire, false), Ok(None), "{wire:?}");
         let mut decoder = Decoder::new(false, BODY_BYTES_MAX);
-        decoder.feed(wire.as_bytes()).unwrap();
+        decoder.feed(wire.as_bytes());
+        assert_eq!(decoder.advance(), Ok(None), "{wire:?}");
         assert_eq!(decoder.end(), None, "{wire:?}");
     }
 }
@@ -117,13 +122,30 @@ fn unfinished_answers_are_not_answers() {
 #[test]
 fn a_body_without_framing_lasts_until_the_connection_ends() {
     let mut decoder = Decoder::new(false, BODY_BYTES_MAX);
-    assert_eq!(decoder.feed(b"HTTP/1.1 200 OK\r\n\r\nab").unwrap(), None);
-    assert_eq!(decoder.feed(b"c").unwrap(), None);
+    for piece in ["HTTP/1.1 200 OK\r\n\r\nab", "c"] {
+        decoder.feed(piece.as_bytes());
+        assert_eq!(decoder.advance(), Ok(None));
+    }
     let answer = decoder.end().expect("whole");
     assert_eq!(
         (answer.body.as_slice(), answer.keeps_alive),
         (b"abc".as_slice(), false)
     );
+}
+
+#[test]
+fn answers_that_come_at_once_are_taken_one_by_one() {
+    let mut decoder = Decoder::new(false, BODY_BYTES_MAX);
+    decoder.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na");
+    decoder.feed(b"HTTP/1.1 404 No\r\nContent-Length: 1\r\n\r\nbHTTP");
+    for (status, has_surplus) in [(200, true), (404, true)] {
+        let answer = decoder.advance().unwrap().expect("whole");
+        assert_eq!(
+            (answer.status, decoder.has_surplus()),
+            (status, has_surplus)
+        );
+    }
+    assert_eq!(decoder.advance(), Ok(None));
 }
 
 #[test]
