@@ -3,7 +3,7 @@
 //!
 //! A [`Client`] sends a seeded [`Mix`] and writes down what became of each request. An [`Upstream`]
 //! writes down every head and body that reached it, whole or not, and does what it is told: answer,
-//! wait, fail, close, reset, stop halfway, hang. [`compare`] looks at both afterwards. Everything is
+//! wait, fail, close, reset, stop halfway, hang. [`compare()`] looks at both afterwards. Everything is
 //! known from the id of a request: the bytes of its body and those of the answer it must get.
 //!
 //! Neither side retries, and neither trusts the HTTP library of what is between them.
