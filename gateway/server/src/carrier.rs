@@ -2,8 +2,9 @@
 //!
 //! Two carriers: a lean one for ordinary HTTP/1.1 exchanges, and pingora for all others.
 //!
-//! A carrier decides little: which endpoint is tried, whether a failed attempt may be repeated, and
-//! in which of our terms a failure is told. It never writes an answer of the gateway's own.
+//! A carrier decides little: in which of our terms a failure is told. Whether a service is asked,
+//! where and how often is decided by the call it makes (`gateway_upstream::Call`). It never writes an
+//! answer of the gateway's own.
 
 use std::sync::Arc;
 
