@@ -24,6 +24,9 @@ pub(crate) const TARGET: Bounds<Size> =
 pub(crate) const FIELDS: Bounds<Count> = range(Count(1), Count(1_000)).or(Count(100));
 pub(crate) const BODY: Bounds<Size> = range(Size::bytes(0), Size::tib(1)).or(Size::mib(1));
 
+/// Of one service among those that a route leads to.
+pub(crate) const WEIGHT: Range<Count> = range(Count(1), Count(1_000));
+
 /// For what moves money, unless `limits.body` is smaller.
 pub(crate) const TRANSFER_BODY: Size = Size::kib(64);
 
@@ -53,6 +56,7 @@ pub(crate) const PROXIES_MAX: usize = 1_000;
 pub(crate) const SERVICES_MAX: usize = 5_000;
 pub(crate) const ENDPOINTS_MAX: usize = 1_000;
 pub(crate) const ROUTES_MAX: usize = 20_000;
+pub(crate) const SHARES_MAX: usize = 16;
 /// Each is looked for in the query of every request whose path and method match.
 pub(crate) const QUERY_MAX: usize = 16;
 

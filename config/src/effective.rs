@@ -11,7 +11,7 @@ use page::Page;
 use crate::compile::class;
 use crate::reader::{Entries, Field, Located};
 use crate::units::{Address, Text};
-use crate::written::{self, HeaderRules, Route, Service};
+use crate::written::{self, HeaderRules, Route, Service, To};
 use crate::{Loaded, bounds};
 
 mod page;
@@ -117,7 +117,7 @@ fn write_services(page: &mut Page<'_>, file: &written::File) {
         .routes
         .items()
         .filter_map(|route| route.value.to.value())
-        .map(|service| service.0.as_str())
+        .flat_map(services_of)
         .collect();
     page.head("services", &file.services);
     for (name, service) in file.services.entries() {
@@ -196,7 +196,7 @@ fn write_route(page: &mut Page<'_>, file: &written::File, route: &Route) {
         true => page.remark("class: GET, HEAD and OPTIONS read, all others write"),
         false => page.required("class", &route.class),
     }
-    page.required("to", &route.to);
+    write_to(page, &route.to);
     page.required("strip", &route.strip);
     page.required("add", &route.add);
     write_body(page, file, route);
@@ -208,6 +208,27 @@ fn write_route(page: &mut Page<'_>, file: &written::File, route: &Route) {
     page.required("sunset", &route.sunset);
     write_rules(page, "request_headers", &route.request_headers);
     write_rules(page, "response_headers", &route.response_headers);
+}
+
+fn services_of(to: &To) -> Vec<&str> {
+    match to {
+        To::One(name) => vec![&name.0],
+        To::Shares(shares) => shares.iter().map(|(name, _)| name.value.as_str()).collect(),
+    }
+}
+
+fn write_to(page: &mut Page<'_>, to: &Field<To>) {
+    let Some(To::Shares(shares)) = to.value() else {
+        page.required("to", to);
+        return;
+    };
+    page.head("to", to);
+    for (name, weight) in shares.iter() {
+        if let Some(weight) = weight.given() {
+            page.entry(name.node, weight.node);
+        }
+    }
+    page.end();
 }
 
 fn write_body(page: &mut Page<'_>, file: &written::File, route: &Route) {

@@ -262,9 +262,15 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         visitor.visit_seq(access::ListAccess::new(self.reading, items))
     }
 
-    /// As-written types say what they want, so nothing comes this way.
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refused> {
-        Err(Refused::new("no key takes this", self.found()))
+    /// Only a value that may be a scalar or a map comes this way; all others say what they want.
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        match self.content() {
+            Content::Map(_) => self.deserialize_map(visitor),
+            Content::Null | Content::Scalar(_) | Content::List(_) => {
+                let expected = (&visitor as &dyn de::Expected).to_string();
+                self.read_scalar(&expected, visitor)
+            }
+        }
     }
 
     forward_to_deserialize_any! {

@@ -13,8 +13,10 @@ use crate::reader::{Entries, Field, Scalar, deserialize_scalar};
 use crate::units::{Address, Count, Flag, Level, Network, Size, Text, Time, or_variable};
 
 pub(crate) use route::{HeaderRules, Route};
+pub(crate) use to::To;
 
 mod route;
+mod to;
 
 /// The configuration of a Tollgate gateway.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -6,15 +6,16 @@ use gateway_core::host::HostPattern;
 use gateway_core::level::Level;
 use gateway_core::route::{Matches, Route};
 use gateway_core::routes::{Conflict, RouteTable};
+use gateway_core::share::Shares;
 
 use super::{Missing, check_count, class, header, lifetime, matching, query, reach, rewrite};
 use crate::bounds;
 use crate::document::NodeId;
 use crate::nearest;
 use crate::problem::shown;
-use crate::reader::{Field, Located, Reading};
-use crate::units::{Size, Text};
-use crate::written;
+use crate::reader::{Entries, Field, Located, Reading};
+use crate::units::{Count, Size, Text};
+use crate::written::{self, To};
 
 const NAME_LEN_MAX: usize = 200;
 
@@ -119,7 +120,7 @@ impl<'a> Routing<'a> {
         let Located { value: route, node } = written;
         let reading = self.reading;
         let matches = self.compile_matches(route, *node);
-        let service = self.find_service(route, *node);
+        let to = self.compile_to(route, *node);
         let rewrite = rewrite::compile(route, matches.as_ref().map(|m| &m.path), reading);
         let request_fields = header::compile_rules(&route.request_headers, reading);
         let mut response_fields = header::compile_rules(&route.response_headers, reading);
@@ -135,7 +136,7 @@ impl<'a> Routing<'a> {
             level,
             matches,
             class,
-            service: service?.into(),
+            to: to?,
             rewrite,
             request_fields,
             response_fields,
@@ -170,28 +171,56 @@ impl<'a> Routing<'a> {
         })
     }
 
-    fn find_service<'f>(&self, route: &'f written::Route, node: NodeId) -> Option<&'f str> {
+    fn compile_to(&self, route: &written::Route, node: NodeId) -> Option<Shares> {
         let missing = Missing {
             key: "to",
             example: "to: <the name of a service>",
         };
-        let Located {
-            value: Text(name),
-            node,
-        } = missing.check(&route.to, node, self.reading)?;
-        if self.services.contains(name.as_str()) {
-            return Some(name);
+        let to = missing.check(&route.to, node, self.reading)?;
+        match &to.value {
+            To::One(Text(name)) => {
+                let note = || self.reading.note_on(to.node, self.services_instead(name));
+                self.is_service(name, to.node, note)
+                    .then(|| Shares::one(name.as_str().into()))
+            }
+            To::Shares(shares) => self.compile_shares(shares, to.node),
         }
-        if self.are_services_lost {
-            return None;
+    }
+
+    fn compile_shares(&self, shares: &Entries<Count>, node: NodeId) -> Option<Shares> {
+        let reading = self.reading;
+        check_count(
+            Some((node, shares.len())),
+            bounds::SHARES_MAX,
+            "services",
+            reading,
+        );
+        if shares.len() < 2 {
+            let finding = reading.find(node, "expected at least two services");
+            reading.report.add(finding.note("for one, write its name"));
         }
-        let name_shown = shown(self.reading.document.text(*node));
-        let message = format!("there is no service `{name_shown}`");
-        let note = self.reading.note_on(*node, self.services_instead(name));
-        self.reading
-            .report
-            .add(self.reading.find(*node, message).note(note));
-        None
+        let mut weighed = Vec::new();
+        for (name, weight) in shares.iter().take(bounds::SHARES_MAX) {
+            let text = name.value.as_str();
+            let is_known = self.is_service(text, name.node, || self.services_instead(text));
+            let weight = bounds::WEIGHT.find(weight, reading);
+            if let (true, Some(weight)) = (is_known, weight) {
+                weighed.push((text.into(), weight.0));
+            }
+        }
+        Shares::new(weighed)
+    }
+
+    /// Whether there is such a service; reports one that there is not.
+    fn is_service(&self, name: &str, node: NodeId, note: impl FnOnce() -> String) -> bool {
+        let is_known = self.services.contains(name);
+        if !is_known && !self.are_services_lost {
+            let name_shown = shown(self.reading.document.text(node));
+            let message = format!("there is no service `{name_shown}`");
+            let finding = self.reading.find(node, message).note(note());
+            self.reading.report.add(finding);
+        }
+        is_known
     }
 
     fn services_instead(&self, name: &str) -> String {

@@ -53,6 +53,16 @@ impl<T> Field<T> {
     }
 }
 
+impl<T> Entries<T> {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Located<String>, &Field<T>)> {
+        self.entries.iter().map(|(key, value)| (key, value))
+    }
+}
+
 impl<T> Field<Vec<Field<T>>> {
     /// How many items there are, whether or not they could be read, and where.
     pub(crate) fn count(&self) -> Option<(NodeId, usize)> {
@@ -68,17 +78,12 @@ impl<T> Field<Vec<Field<T>>> {
 impl<T> Field<Entries<T>> {
     /// How many keys there are, and where.
     pub(crate) fn count(&self) -> Option<(NodeId, usize)> {
-        self.given()
-            .map(|given| (given.node, given.value.entries.len()))
+        self.given().map(|given| (given.node, given.value.len()))
     }
 
     /// Every key with its value, whether or not that could be read.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&Located<String>, &Field<T>)> {
-        let entries = self.value().map(|entries| entries.entries.as_slice());
-        entries
-            .unwrap_or_default()
-            .iter()
-            .map(|(key, value)| (key, value))
+        self.value().into_iter().flat_map(Entries::iter)
     }
 }
 

@@ -4,6 +4,7 @@ use gateway_core::level;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::To;
 use crate::reader::{Entries, Field};
 use crate::units::{Class, Date, Level, Size, Text, Time, or_variable};
 
@@ -43,8 +44,9 @@ pub(crate) struct Route {
     /// money: as `write`, and bodies are at most `64KiB` unless `body` says otherwise. By default
     /// the method decides: GET, HEAD and OPTIONS read, all others write.
     pub(crate) class: Field<Class>,
-    /// The service that answers.
-    pub(crate) to: Field<Text>,
+    /// The service that answers, or at least two with a weight each (`{ money: 95, money-next: 5 }`):
+    /// every request goes to one of them by chance, in these proportions.
+    pub(crate) to: Field<To>,
     /// A prefix of the path to take away before the service sees it.
     #[schemars(extend("type" = "string", "pattern" = or_variable(PREFIX), "examples" = ["/money"]))]
     pub(crate) strip: Field<Text>,

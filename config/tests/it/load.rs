@@ -8,6 +8,7 @@ use std::time::Duration;
 use gateway_core::head::Head;
 use gateway_core::level::Level;
 use gateway_core::route::{Class, Route};
+use gateway_core::share::Shares;
 use gateway_upstream::Policy;
 use tollgate_config::{
     AccessLog, DEFAULT, Environment, Gateway, Listener, Loaded, Problems, Style, compile, load,
@@ -37,7 +38,7 @@ fn find<'l>(loaded: &'l Loaded, request: &str, fields: &str) -> Option<(&'l str,
     let text = format!("{request} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
     let head = Head::parse(text.as_bytes(), &loaded.gateway.limits).unwrap();
     let (_, route) = loaded.gateway.routes.find(&head, Level::Private).ok()?;
-    Some((&route.name, &route.service))
+    Some((&route.name, route.to.services().next()?))
 }
 
 #[test]
@@ -225,10 +226,8 @@ fn check_service(service: &Policy) {
 }
 
 fn check_route(route: &Route) {
-    assert_eq!(
-        (&*route.name, &*route.service, route.body_bytes_max),
-        ("one", "web", 0)
-    );
+    assert_eq!((&*route.name, route.body_bytes_max), ("one", 0));
+    assert_eq!(route.to, Shares::one("web".into()));
     assert_eq!(
         (route.rewrite.strip.as_str(), route.rewrite.add.as_str()),
         ("/a", "/v1")
@@ -264,6 +263,20 @@ fn check_route(route: &Route) {
 }
 
 #[test]
+fn several_services_share_a_route_by_weight() {
+    let loaded = load_text(
+        "services: { a: { endpoints: [\"127.0.0.1:1\"] }, b: { endpoints: [\"127.0.0.1:2\"] } }\n\
+         routes: [{ match: /a, to: { a: 995, b: \"${B:-5}\" } }]",
+    )
+    .unwrap();
+    let expected = Shares::new(vec![("a".into(), 995), ("b".into(), 5)]);
+    assert_eq!(
+        Some(&loaded.gateway.routes.routes()[0].to),
+        expected.as_ref()
+    );
+}
+
+#[test]
 fn a_transfer_takes_small_bodies_unless_its_route_says_otherwise() {
     let largest = |general: &str, route: &str| {
         let text = format!(
@@ -293,7 +306,8 @@ fn scalars_are_what_their_keys_say_however_they_look() {
     )
     .unwrap();
     let route = &loaded.gateway.routes.routes()[0];
-    assert_eq!((&*route.name, &*route.service), ("1.10", "on"));
+    assert_eq!(&*route.name, "1.10");
+    assert_eq!(route.to, Shares::one("on".into()));
     let values: Vec<_> = route
         .matches
         .conditions

@@ -19,3 +19,4 @@ pub mod query;
 pub mod rejection;
 pub mod route;
 pub mod routes;
+pub mod share;

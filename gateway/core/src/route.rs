@@ -10,6 +10,7 @@ use crate::host::HostPattern;
 use crate::level::Level;
 use crate::path::PathPattern;
 use crate::query::QueryCondition;
+use crate::share::Shares;
 
 /// A compiled route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +22,8 @@ pub struct Route {
     pub matches: Matches,
     /// What its requests do; where nobody says, the method does.
     pub class: Option<Class>,
-    /// The name of the service that answers.
-    pub service: Arc<str>,
+    /// The services that answer.
+    pub to: Shares,
     pub rewrite: Rewrite,
     pub request_fields: FieldRules,
     pub response_fields: FieldRules,

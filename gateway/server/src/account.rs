@@ -22,7 +22,7 @@ impl Gateway {
         let took = clock::now().saturating_duration_since(exchange.request.began);
         let status = reply.map(|reply| reply.status).or(outcome.status);
         exchange.route.metrics.count(status, took);
-        let upstream = &exchange.route.upstream;
+        let upstream = &exchange.upstream;
         if let Some(first_byte) = outcome.first_byte {
             upstream
                 .metrics
@@ -85,7 +85,7 @@ fn write_request(line: &mut Line<'_>, request: &Request) {
 
 fn write_exchange(line: &mut Line<'_>, exchange: &Exchange, outcome: &Outcome) {
     line.text("route", &exchange.route().name);
-    line.text("service", &exchange.route().service);
+    line.text("service", &exchange.upstream.service.policy().name);
     if let Some(endpoint) = &outcome.endpoint {
         line.text("endpoint", endpoint.text());
     }

@@ -13,7 +13,7 @@ use gateway_core::route::{Class, Route};
 use gateway_upstream::Endpoint;
 use http::Method;
 
-use crate::snapshot::{RouteState, Snapshot};
+use crate::snapshot::{RouteState, Snapshot, Upstream};
 use crate::{clock, random};
 
 /// Who is at the other end of a connection.
@@ -116,11 +116,19 @@ pub(crate) struct Exchange {
     pub(crate) request: Request,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) route: Arc<RouteState>,
+    /// The one of the route's services that this request goes to.
+    pub(crate) upstream: Arc<Upstream>,
 }
 
 impl Exchange {
     pub(crate) fn route(&self) -> &Route {
         &self.route.route
+    }
+
+    /// Until the exchange must be over.
+    pub(crate) fn timeout(&self) -> Duration {
+        let of_service = self.upstream.service.policy().timeouts.exchange;
+        self.route().timeout.unwrap_or(of_service)
     }
 
     pub(crate) fn asked(&self) -> Option<&Asked> {

@@ -13,6 +13,7 @@ use crate::carrier::Carrier;
 use crate::exchange::{Exchange, Peer, Request};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
+use crate::random;
 use crate::snapshot::Snapshot;
 
 #[derive(Debug)]
@@ -66,6 +67,9 @@ impl Gateway {
         if matches!(head.framing, Framing::Length(length) if length > route.route.body_bytes_max) {
             return Err(Refused::boxed(request, Rejection::BodyTooLarge));
         }
+        let Some(upstream) = route.pick(random::next_u64()).cloned() else {
+            return Err(Refused::boxed(request, Rejection::Internal));
+        };
 
         let hop = Hop {
             request_id: &request.id,
@@ -80,6 +84,7 @@ impl Gateway {
             request,
             snapshot,
             route,
+            upstream,
         });
         Ok(Admitted {
             exchange,

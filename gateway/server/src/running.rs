@@ -157,11 +157,12 @@ impl Running {
             let is_open = route.level == Level::Open
                 && matches.host == HostPattern::Any
                 && matches.conditions_len() == 0;
-            let is_new = examples
-                .iter()
-                .all(|(_, service)| **service != *route.service);
+            let Some(service) = route.to.services().next() else {
+                continue;
+            };
+            let is_new = examples.iter().all(|(_, known)| **known != **service);
             if is_open && is_new && matches.methods.contain(&Method::GET) {
-                examples.push((matches.path.example(), route.service.to_string()));
+                examples.push((matches.path.example(), service.to_string()));
             }
         }
         examples

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gateway_core::head::Head;
 use gateway_core::level::Level;
@@ -33,9 +33,8 @@ pub(crate) struct Snapshot {
 #[derive(Debug)]
 pub(crate) struct RouteState {
     pub(crate) route: Route,
-    pub(crate) upstream: Arc<Upstream>,
-    /// Until an exchange must be over.
-    pub(crate) timeout: Duration,
+    /// In the order of the route's shares; at least one.
+    upstreams: Vec<Arc<Upstream>>,
     pub(crate) metrics: RouteMetrics,
 }
 
@@ -141,15 +140,21 @@ impl Upstream {
 }
 
 impl RouteState {
+    /// The service that takes one request, by chance where there are several. `None` never comes
+    /// about: every share has its service.
+    pub(crate) fn pick(&self, random: u64) -> Option<&Arc<Upstream>> {
+        self.upstreams.get(self.route.to.pick(random))
+    }
+
     /// `None` never comes about: a compiled file has no route without its service.
     fn build(route: &Route, services: &[Arc<Upstream>], metrics: &Metrics) -> Option<Self> {
-        let mut named = services.iter();
-        let upstream = named.find(|known| known.service.policy().name == route.service)?;
+        let find = |name: &Arc<str>| {
+            let mut known = services.iter();
+            known.find(|known| known.service.policy().name == *name)
+        };
+        let upstreams = route.to.services().map(|name| find(name).cloned());
         Some(Self {
-            timeout: route
-                .timeout
-                .unwrap_or(upstream.service.policy().timeouts.exchange),
-            upstream: Arc::clone(upstream),
+            upstreams: upstreams.collect::<Option<_>>()?,
             metrics: metrics.route(&route.name),
             route: route.clone(),
         })

@@ -8,6 +8,7 @@ use crate::host::HostPattern;
 use crate::level::Level;
 use crate::path::PathPattern;
 use crate::route::{Matches, Methods, Rewrite};
+use crate::share::Shares;
 
 use super::*;
 
@@ -115,7 +116,7 @@ fn route() -> Route {
             conditions: Vec::new(),
             query: Vec::new(),
         },
-        service: Arc::from("s"),
+        to: Shares::one(Arc::from("s")),
         rewrite: Rewrite::default(),
         request_fields: FieldRules::default(),
         response_fields: FieldRules {

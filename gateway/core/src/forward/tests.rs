@@ -8,6 +8,7 @@ use crate::level::Level;
 use crate::limits::Limits;
 use crate::path::PathPattern;
 use crate::route::{Matches, Methods, Rewrite};
+use crate::share::Shares;
 
 use super::*;
 
@@ -23,7 +24,7 @@ fn route() -> Route {
             conditions: Vec::new(),
             query: Vec::new(),
         },
-        service: Arc::from("money"),
+        to: Shares::one(Arc::from("money")),
         rewrite: Rewrite {
             strip: "/money".into(),
             add: String::new(),

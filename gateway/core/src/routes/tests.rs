@@ -8,6 +8,7 @@ use crate::limits::Limits;
 use crate::path::PathPattern;
 use crate::query::QueryCondition;
 use crate::route::{FieldCondition, Matches, Methods, Rewrite};
+use crate::share::Shares;
 
 use super::*;
 
@@ -55,7 +56,7 @@ fn route(text: &str) -> Route {
             conditions: conditions.collect(),
             query: query.collect(),
         },
-        service: Arc::from("service"),
+        to: Shares::one(Arc::from("service")),
         rewrite: Rewrite::default(),
         request_fields: FieldRules::default(),
         response_fields: FieldRules::default(),

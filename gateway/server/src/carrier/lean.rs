@@ -97,7 +97,7 @@ impl Run<'_> {
     async fn run(&mut self) -> Result<(), End> {
         self.read_body().await?;
         let overdue = Err(End::Rejected(Rejection::UpstreamTimeout));
-        let left = self.exchange.route.timeout;
+        let left = self.exchange.timeout();
         timeout(left, self.ask_and_relay()).await.unwrap_or(overdue)
     }
 

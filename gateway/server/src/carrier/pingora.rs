@@ -78,7 +78,7 @@ impl Pingora {
         let framing = exchange
             .asked()
             .map_or(Framing::NoBody, |asked| asked.framing);
-        let patience = exchange.route.timeout;
+        let patience = exchange.timeout();
         let envelope = Envelope::new(wire, head, framing, patience, home.clone());
         let wants_more = exchange.asked().is_some_and(|asked| asked.keeps_alive);
         let carriage = Carriage {
@@ -158,7 +158,7 @@ impl Carriage {
         Ok(peer(
             address,
             timeouts.connect,
-            self.exchange.route.timeout,
+            self.exchange.timeout(),
             timeouts.idle,
         ))
     }
@@ -172,7 +172,7 @@ impl Carriage {
 
     fn is_overdue(&self) -> bool {
         clock::now().saturating_duration_since(self.exchange.request.began)
-            > self.exchange.route.timeout
+            > self.exchange.timeout()
     }
 
     fn since_attempt(&self) -> Option<Duration> {

@@ -12,9 +12,9 @@ use crate::{clock, random};
 pub(super) fn admit(exchange: &Exchange) -> Result<Call, Rejection> {
     let limit = TimeLimit {
         began: exchange.request.began,
-        timeout: exchange.route.timeout,
+        timeout: exchange.timeout(),
     };
-    let admitted = exchange.route.upstream.service.admit(limit, clock::now());
+    let admitted = exchange.upstream.service.admit(limit, clock::now());
     admitted.map_err(|refusal| match refusal {
         Refusal::Saturated => Rejection::UpstreamSaturated,
         Refusal::BreakerOpen { retry_after } => Rejection::UpstreamBreakerOpen {

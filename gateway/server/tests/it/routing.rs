@@ -209,3 +209,67 @@ async fn a_route_that_ends_says_so_in_every_answer_of_its_service() {
         );
     }
 }
+
+#[tokio::test]
+async fn services_that_share_a_route_each_answer_for_themselves() {
+    let (web, next) = (
+        Upstream::start([ok("web")]).await,
+        Upstream::start([ok("next")]).await,
+    );
+    for carriers in [Carriers::Both, Carriers::Pingora] {
+        let edge = Edge::start_with(
+            carriers,
+            &format!(
+                "services: {{ web: {{ endpoints: [\"{}\"] }}, next: {{ endpoints: [\"{}\"] }} }}\n\
+                 routes: [{{ match: GET /a, to: {{ web: 500, next: 500 }} }}]\n",
+                web.address, next.address
+            ),
+        )
+        .await;
+        let mut client = edge.connect().await;
+        let mut answered: Vec<String> = Vec::new();
+        // Chance must let both answer sooner or later; not to do so in 200 is one in 2^199.
+        while answered.len() < 200
+            && !["web", "next"]
+                .iter()
+                .all(|it| answered.iter().any(|a| a == it))
+        {
+            answered.push(client.get("/a").await.text());
+        }
+        assert!(
+            answered.len() < 200,
+            "{carriers:?}: only {:?}",
+            answered.first()
+        );
+        let log = edge.stop_and_read_log().await;
+        let logged: Vec<_> = log
+            .iter()
+            .map(|line| line["service"].as_str().unwrap())
+            .collect();
+        assert_eq!(logged, answered, "{carriers:?}");
+    }
+}
+
+/// A canary has a patience of its own.
+#[tokio::test]
+async fn services_that_share_a_route_keep_their_own_timeouts() {
+    let (web, next) = (
+        Upstream::start([ok("web")]).await,
+        Upstream::start([Step::Hang]).await,
+    );
+    let edge = Edge::start(&format!(
+        "services:\n  web: {{ endpoints: [\"{}\"], timeout: 1m }}\n  next: {{ endpoints: [\"{}\"], timeout: 50ms }}\n\
+         routes: [{{ match: GET /a, to: {{ web: 1, next: 1000 }} }}]\n",
+        web.address, next.address
+    ))
+    .await;
+    let mut client = edge.connect().await;
+    let mut answer = client.get("/a").await;
+    while answer.status == 200 {
+        answer = client.get("/a").await;
+    }
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (504, "upstream_timeout")
+    );
+}

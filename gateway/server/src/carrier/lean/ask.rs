@@ -119,7 +119,7 @@ impl Run<'_> {
     }
 
     async fn connect(&mut self, picked: &Picked) -> Result<Link, Miss> {
-        let upstream = &self.exchange.route.upstream;
+        let upstream = &self.exchange.upstream;
         let spares = upstream.spares.get(picked.place);
         if let Some(link) = spares.and_then(|spares| spares.take()) {
             self.outcome.connection_was_reused = true;

@@ -29,7 +29,7 @@ impl Run<'_> {
         self.flush().await?;
         // Bytes behind the answer belong to no request; such a connection is not used again.
         let is_sound = link.buffer.is_empty() && body != AnswerBody::UntilClose;
-        let spares = self.exchange.route.upstream.spares.get(place);
+        let spares = self.exchange.upstream.spares.get(place);
         if let Some(spares) = spares.filter(|_| keeps_alive && is_sound) {
             spares.keep(link, clock::now());
         }
