@@ -113,7 +113,9 @@ impl Ear {
                 return Err("no chunk");
             };
             if size == 0 {
-                return self.until(b"\r\n").await.map(drop);
+                // Trailers, up to an empty line.
+                while self.until(b"\r\n").await? != b"\r\n" {}
+                return Ok(());
             }
             self.take(size, body).await?;
             self.until(b"\r\n").await?;

@@ -1,6 +1,6 @@
 //! Bodies that end elsewhere than their head says.
 
-use super::case::{Case, cut, run, sound, told};
+use super::case::{Case, cut, run, run_also_slowly, sound, told};
 use super::service::says;
 
 fn chunked(body: impl AsRef<[u8]>) -> Vec<u8> {
@@ -72,12 +72,12 @@ fn bodiless() -> Vec<Case> {
 
 #[tokio::test]
 async fn a_chunk_that_is_not_one_cuts_the_answer() {
-    run(broken_chunks()).await;
+    run_also_slowly(broken_chunks()).await;
 }
 
 #[tokio::test]
 async fn chunks_are_passed_on_in_every_sound_spelling() {
-    run(lenient_chunks()).await;
+    run_also_slowly(lenient_chunks()).await;
 }
 
 #[tokio::test]

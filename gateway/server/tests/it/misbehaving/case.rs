@@ -7,9 +7,12 @@ use super::service::{Act, Service, When};
 use crate::edge::Edge;
 use crate::transcript::Ear;
 
-/// Long enough for a service that answers, short enough to wait for one that does not.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// No service that answers at all takes so long, on however busy a machine.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// Short enough to wait for a service that does not.
+const SHORT_TIMEOUT: Duration = Duration::from_millis(500);
 
+#[derive(Clone)]
 pub(crate) struct Case {
     act: Act,
     heard: Vec<String>,
@@ -18,6 +21,8 @@ pub(crate) struct Case {
     /// Whether the next request goes out on the same connection.
     is_reused: bool,
     method: Option<&'static str>,
+    /// Of the service, as the gateway is configured.
+    timeout: Duration,
     /// Whether the client speaks HTTP/1.0, whose connection ends with its answer.
     is_old: bool,
 }
@@ -30,6 +35,7 @@ pub(crate) fn told(act: Act, heard: &str) -> Case {
         survives: true,
         is_reused: false,
         method: None,
+        timeout: TIMEOUT,
         is_old: false,
     }
 }
@@ -39,8 +45,20 @@ pub(crate) fn broken(act: Act) -> Case {
     told(act, "502 upstream_broken")
 }
 
+/// The client is told that the service took too long.
 pub(crate) fn late(act: Act) -> Case {
-    told(act, "504 upstream_timeout")
+    Case {
+        timeout: SHORT_TIMEOUT,
+        ..told(act, "504 upstream_timeout")
+    }
+}
+
+/// As `cut`, but by the deadline.
+pub(crate) fn cut_late(act: Act) -> Case {
+    Case {
+        timeout: SHORT_TIMEOUT,
+        ..cut(act)
+    }
 }
 
 /// The client heard a part of the answer, perhaps; it must see that this was not all.
@@ -100,6 +118,15 @@ impl Case {
         }
     }
 
+    fn config(&self, service: &Service) -> String {
+        format!(
+            "services: {{ s: {{ endpoints: [\"{}\"], timeout: {}ms }} }}\n\
+             routes: [{{ match: \"/{{rest*}}\", to: s }}]\n",
+            service.address,
+            self.timeout.as_millis()
+        )
+    }
+
     fn is_as_told(&self, heard: &[String]) -> bool {
         if !self.survives && !self.is_old {
             return heard.len() == 1 && heard[0].ends_with("reset");
@@ -112,18 +139,52 @@ impl Case {
 pub(crate) async fn run(cases: impl IntoIterator<Item = Case>) {
     let mut faults = String::new();
     for case in cases {
-        for method in case.methods() {
-            if let Err(fault) = check(&case, method).await {
-                let _ = writeln!(faults, "{method}, {}\n  {fault}", told_act(&case));
-            }
-        }
+        faults.push_str(&faults_of(&case).await);
     }
     assert!(faults.is_empty(), "{faults}");
 }
 
+/// Runs cases that take their time, all at once.
+pub(crate) async fn run_together(cases: Vec<Case>) {
+    let started = cases.into_iter().map(|case| {
+        let faults = async move { faults_of(&case).await };
+        gateway_server::spawn("case", faults)
+    });
+    let started: Vec<_> = started.collect();
+    let mut faults = String::new();
+    for case in started {
+        faults.push_str(&case.await.unwrap());
+    }
+    assert!(faults.is_empty(), "{faults}");
+}
+
+async fn faults_of(case: &Case) -> String {
+    let mut faults = String::new();
+    for method in case.methods() {
+        if let Err(fault) = check(case, method).await {
+            let _ = writeln!(faults, "{method}, {}\n  {fault}", told_act(case));
+        }
+    }
+    faults
+}
+
+/// Runs every case, and once more with every byte of the service in a write of its own.
+pub(crate) async fn run_also_slowly(cases: Vec<Case>) {
+    let slowly = cases.iter().map(|case| Case {
+        act: Act {
+            is_slow: true,
+            ..case.act.clone()
+        },
+        ..case.clone()
+    });
+    let slowly: Vec<_> = slowly.collect();
+    run(cases).await;
+    run(slowly).await;
+}
+
 async fn check(case: &Case, method: &str) -> Result<(), String> {
     let service = Service::start(case.act.clone()).await;
-    let edge = Edge::start(&config(&service)).await;
+    let edge = Edge::start(&case.config(&service)).await;
     let mut ear = Ear::connect(edge.address()).await;
     ear.say(case.request(method, "/a").as_bytes()).await;
     let mut heard = Vec::new();
@@ -153,13 +214,19 @@ async fn check(case: &Case, method: &str) -> Result<(), String> {
     }
 }
 
-fn config(service: &Service) -> String {
-    format!(
-        "services: {{ s: {{ endpoints: [\"{}\"], timeout: {}ms }} }}\n\
-         routes: [{{ match: \"/{{rest*}}\", to: s }}]\n",
-        service.address,
-        PATIENCE.as_millis()
-    )
+/// What a client is told behind all informational answers.
+pub(crate) async fn hear_behind_informational(act: Act, method: &'static str) -> String {
+    let case = late(act).to(method);
+    let service = Service::start(case.act.clone()).await;
+    let edge = Edge::start(&case.config(&service)).await;
+    let mut ear = Ear::connect(edge.address()).await;
+    ear.say(case.request(method, "/a").as_bytes()).await;
+    loop {
+        let line = ear.hear(false).await;
+        if !line.starts_with('1') {
+            return line;
+        }
+    }
 }
 
 fn told_act(case: &Case) -> String {
@@ -168,5 +235,6 @@ fn told_act(case: &Case) -> String {
     let bytes = bytes
         .get(..200)
         .map_or(bytes.clone(), |start| format!("{start}…"));
-    format!("{:?}: {bytes}, then {:?}", act.when, act.then)
+    let pace = if act.is_slow { " slowly" } else { "" };
+    format!("{:?}{pace}: {bytes}, then {:?}", act.when, act.then)
 }

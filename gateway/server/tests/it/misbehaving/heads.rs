@@ -1,6 +1,6 @@
 //! Heads that are not HTTP, or could be read two ways.
 
-use super::case::{Case, broken, late, run, sound};
+use super::case::{Case, broken, late, run, run_also_slowly, sound};
 use super::service::{closes, says};
 
 /// A whole answer with this status line.
@@ -150,6 +150,9 @@ fn informational() -> Vec<Case> {
     vec![
         sound(says(storm(3)),                            "200 good").after(&["103", "103", "103"]),
         sound(says("HTTP/1.1 100 Continue\r\nX: y\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"), "204").after(&["100"]),
+        // The strict reader ends a storm; the other passes it on until the deadline.
+        broken(says(storm(17))).after(&["103"; 16]).to("GET"),
+        sound(says(storm(17)),                           "200 good").after(&["103"; 17]).to("POST"),
         // Nobody asked for another protocol.
         broken(says("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")),
         broken(says("HTTP/1.1 101 Switching Protocols\r\n\r\n")),
@@ -158,22 +161,22 @@ fn informational() -> Vec<Case> {
 
 #[tokio::test]
 async fn a_status_line_has_a_version_and_three_digits() {
-    run(status_lines()).await;
+    run_also_slowly(status_lines()).await;
 }
 
 #[tokio::test]
 async fn a_field_of_an_answer_is_read_one_way_or_refused() {
-    run(field_lines()).await;
+    run_also_slowly(field_lines()).await;
 }
 
 #[tokio::test]
 async fn what_may_be_repaired_is_refused_or_repaired() {
-    run(repaired()).await;
+    run_also_slowly(repaired()).await;
 }
 
 #[tokio::test]
 async fn an_answer_is_framed_one_way_or_refused() {
-    run(framings()).await;
+    run_also_slowly(framings()).await;
 }
 
 #[tokio::test]
@@ -183,5 +186,5 @@ async fn the_head_of_an_answer_has_a_largest_size() {
 
 #[tokio::test]
 async fn informational_answers_pass_and_end_nothing() {
-    run(informational()).await;
+    run_also_slowly(informational()).await;
 }

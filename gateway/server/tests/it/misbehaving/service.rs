@@ -16,6 +16,8 @@ pub(crate) struct Act {
     pub(super) bytes: Vec<u8>,
     pub(super) when: When,
     pub(super) then: Then,
+    /// Whether every byte is a write of its own.
+    pub(super) is_slow: bool,
 }
 
 /// When the bytes are said.
@@ -68,6 +70,7 @@ impl Service {
         gateway_server::spawn("service", async move {
             let mut number = 0;
             while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).unwrap();
                 let connection = Connection {
                     stream,
                     number,
@@ -141,8 +144,12 @@ impl Connection {
 
     /// Whether the connection goes on.
     async fn perform(&mut self, act: Act) -> bool {
-        // The gateway may have left; what the client sees then is what counts.
-        let _ = self.stream.write_all(&act.bytes).await;
+        let bytes_at_once = if act.is_slow { 1 } else { act.bytes.len() };
+        for slice in act.bytes.chunks(bytes_at_once.max(1)) {
+            // The gateway may have left; what the client sees then is what counts.
+            let _ = self.stream.write_all(slice).await;
+            tokio::task::yield_now().await;
+        }
         match act.then {
             Then::Stay => {}
             Then::Close => {
@@ -196,6 +203,7 @@ pub(crate) fn says(bytes: impl AsRef<[u8]>) -> Act {
         bytes: bytes.as_ref().to_vec(),
         when: When::RequestRead,
         then: Then::Stay,
+        is_slow: false,
     }
 }
 
