@@ -1,10 +1,8 @@
 //! The carrier for everything: pingora moves the bytes, nothing else.
 //!
-//! This is the only file that implements pingora's `ProxyHttp`. What it decides is narrow: which
-//! endpoint is tried, whether a failed attempt may be repeated, and in which of our terms a failure
-//! is told. It never writes an answer of its own; the connection loop does.
+//! This is the only file that implements pingora's `ProxyHttp`. What it decides is narrow: in which of
+//! our terms a failure is told. It never writes an answer of its own; the connection loop does.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,10 +24,9 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, ErrorType};
 use pingora_http::ResponseHeader;
 use pingora_proxy::{FailToProxy, HttpProxy, ProxyHttp, ProxyWarnLogContext, Session};
-
 use tokio::sync::watch;
 
-use super::envelope::{Envelope, HandBack, Overdue};
+use super::envelope::{Envelope, HandBack};
 use super::{Carried, terms};
 use crate::clock;
 use crate::exchange::{Exchange, Outcome};
@@ -37,6 +34,8 @@ use crate::gateway::Admitted;
 use crate::lifecycle::Lifecycle;
 use crate::random;
 use crate::wire::Wire;
+
+mod failure;
 
 /// Connections to services kept for reuse, all services together.
 const POOL_CONNECTIONS: usize = 4096;
@@ -181,12 +180,8 @@ impl Carriage {
 
     /// Tells a failure in our terms; `None` when there is nobody left to tell.
     fn judge(&self, error: &Error) -> Option<Rejection> {
-        match error.esource() {
-            _ if self.outcome.rejection.is_some() => self.outcome.rejection.clone(),
-            ErrorSource::Upstream => Some(judge_upstream(error.etype())),
-            ErrorSource::Downstream => judge_downstream(error),
-            ErrorSource::Internal | ErrorSource::Unset => Some(Rejection::Internal),
-        }
+        let known = self.outcome.rejection.clone();
+        known.or_else(|| failure::judge(error))
     }
 }
 
@@ -199,46 +194,6 @@ fn peer(address: SocketAddr, connect: Duration, exchange: Duration, idle: Durati
     options.write_timeout = Some(exchange);
     options.idle_timeout = Some(idle);
     peer
-}
-
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "pingora's list of errors is open"
-)]
-fn judge_upstream(error: &ErrorType) -> Rejection {
-    match error {
-        ErrorType::ConnectTimedout
-        | ErrorType::ConnectRefused
-        | ErrorType::ConnectNoRoute
-        | ErrorType::ConnectError
-        | ErrorType::BindError
-        | ErrorType::SocketError => Rejection::UpstreamUnreachable,
-        ErrorType::ReadTimedout | ErrorType::WriteTimedout => Rejection::UpstreamTimeout,
-        _ => Rejection::UpstreamBroken,
-    }
-}
-
-fn judge_downstream(error: &Error) -> Option<Rejection> {
-    let io = error.root_cause().downcast_ref::<io::Error>();
-    let inner = io.and_then(io::Error::get_ref);
-    let is_overdue = inner.is_some_and(|inner| inner.is::<Overdue>());
-    let is_late = matches!(error.etype(), ErrorType::ReadTimedout);
-    match io.map(io::Error::kind) {
-        _ if is_overdue => Some(Rejection::UpstreamTimeout),
-        Some(io::ErrorKind::InvalidData) => Some(Rejection::BodyMalformed),
-        Some(io::ErrorKind::TimedOut) => Some(Rejection::BodyTimeout),
-        _ if is_late => Some(Rejection::BodyTimeout),
-        _ => None,
-    }
-}
-
-/// Whether a connection broke, as one does that the service closed while it was idle. An answer that
-/// was late or wrong says nothing about the connection.
-fn has_broken(error: &ErrorType) -> bool {
-    matches!(
-        error,
-        ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError
-    )
 }
 
 /// What pingora lets pass of an answer and we do not: another protocol that nobody asked for, a status
@@ -457,7 +412,8 @@ impl ProxyHttp for Hooks {
         context: &mut Context,
         client_reused: bool,
     ) -> Box<Error> {
-        let is_broken = *error.esource() == ErrorSource::Upstream && has_broken(error.etype());
+        let is_broken =
+            *error.esource() == ErrorSource::Upstream && failure::has_broken(error.etype());
         let is_unanswered = session.response_written().is_none();
         let is_whole = !session.as_ref().retry_buffer_truncated();
         let fault = match client_reused {
