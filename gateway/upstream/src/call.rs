@@ -46,6 +46,7 @@ pub struct Call {
     limit: TimeLimit,
     /// When the whole request was with the service; until then it is the client who is slow.
     sent: Option<Instant>,
+    /// Whether the free step away from an endpoint that cannot be reached was taken.
     has_moved_on: bool,
     /// When the head of an answer came.
     answered: Option<Instant>,
