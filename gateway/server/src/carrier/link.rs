@@ -2,13 +2,15 @@
 
 use std::future::Future;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use socket2::SockRef;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
@@ -54,19 +56,12 @@ impl Link {
     }
 
     /// Whether nothing came while nobody asked: neither the end nor bytes that belong to no request.
+    /// The socket itself is asked; what the runtime knows of it may be a moment old, and a stray byte
+    /// would become the beginning of somebody's answer.
     fn is_quiet(&self) -> bool {
-        let mut nobody = Context::from_waker(Waker::noop());
-        match self.stream.poll_read_ready(&mut nobody) {
-            Poll::Pending => true,
-            // Readiness may be left over from the last answer; only a read tells.
-            Poll::Ready(Ok(())) => is_would_block(&self.stream.try_read(&mut [0])),
-            Poll::Ready(Err(_)) => false,
-        }
+        let peeked = SockRef::from(&self.stream).peek(&mut [MaybeUninit::uninit()]);
+        matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
-}
-
-fn is_would_block(read: &io::Result<usize>) -> bool {
-    matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 /// The spare connections of one endpoint, the last used on top.
