@@ -38,13 +38,6 @@ async fn a_client_of_the_old_version_is_told_what_it_knows() {
     run(to_old_clients()).await;
 }
 
-/// An answer in the buffers before the request left is not an answer to it.
-#[tokio::test]
-async fn a_service_that_speaks_first_is_not_heard() {
-    let stolen = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen";
-    run([told(says(stolen).at(When::Connected), "200 stolen")]).await;
-}
-
 #[tokio::test]
 async fn a_large_answer_arrives_whole() {
     let body: String = (0..1_048_576).map(|n| format!("{n:07x}\n")).collect();

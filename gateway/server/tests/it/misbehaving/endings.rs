@@ -19,6 +19,8 @@ fn leaves() -> Vec<Case> {
         broken(closes("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n")),
         broken(closes("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r")),
         broken(closes("HTTP/1.1 103 Early Hints\r\n\r\n")).after(&["103"]),
+        broken(closes("").at(When::Connected)),
+        broken(resets("").at(When::Connected)),
         broken(closes("").at(When::HeadRead)),
         broken(resets("").at(When::HeadRead)),
         broken(closes("HTTP/1.1 200").at(When::HeadRead)),
