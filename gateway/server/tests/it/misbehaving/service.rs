@@ -158,6 +158,7 @@ impl Connection {
             Then::Reset => self.stream.set_zero_linger().unwrap(),
             Then::Drip(drop) => {
                 while self.stream.write_all(drop.as_bytes()).await.is_ok() {
+                    // sleeps: the pace is the misbehaviour
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             }
