@@ -169,8 +169,8 @@ async fn give_a_rest(carriers: Carriers) {
 async fn a_service_that_is_silent_is_given_a_rest_and_one_that_a_client_keeps_waiting_is_not() {
     for carriers in [Carriers::Both, Carriers::Pingora] {
         let silent = Upstream::start([Step::Hang]).await;
-        let quick = config(&[silent.address], "connect_timeout: 10ms");
-        let edge = Edge::start_with(carriers, &quick.replace("2s", "20ms")).await;
+        let quick = config(&[silent.address], "connect_timeout: 30ms");
+        let edge = Edge::start_with(carriers, &quick.replace("2s", "60ms")).await;
         let open = "tollgate_upstream_breaker_state{service=\"s\",state=\"open\"} 1";
         for _ in 0..20 {
             let mut client = edge.connect().await;
