@@ -5,8 +5,8 @@
 
 use http::Method;
 
-use crate::fields::{is_hop_by_hop, is_ours};
-use crate::head::{Field, HeadError, fold_fields, split_line};
+use crate::fields::{is_hop_by_hop, is_ours, write_field};
+use crate::head::{Connection, Field, HeadError, fold_fields, split_line};
 use crate::ids::RequestId;
 use crate::route::Route;
 
@@ -56,18 +56,14 @@ impl<'a> AnswerHead<'a> {
         let (is_http11, status, reason) = parse_status_line(line)?;
         let mut known = Known::default();
         let fields = fold_fields(rest, FIELDS_MAX, |field| known.note(field))?;
-        let keeps_alive = if is_http11 {
-            !known.closes
-        } else {
-            known.keeps_alive
-        };
+        let keeps_alive = known.connection.goes_on(is_http11);
         Ok(Self {
             status,
             reason,
             fields,
             length: known.length,
             body: known.body(status, method, is_http11)?,
-            nominated: known.nominated,
+            nominated: known.connection.nominated,
             keeps_alive,
         })
     }
@@ -104,16 +100,14 @@ fn parse_status_line(line: &[u8]) -> Result<(bool, u16, &str), AnswerError> {
 struct Known<'a> {
     length: Option<u64>,
     is_chunked: bool,
-    closes: bool,
-    keeps_alive: bool,
-    nominated: Vec<&'a str>,
+    connection: Connection<'a>,
 }
 
 impl<'a> Known<'a> {
     fn note(&mut self, field: Field<'a>) -> Result<(), AnswerError> {
         let is = |name: &str| field.name.eq_ignore_ascii_case(name);
         match field.name.len() {
-            10 if is("connection") => self.note_connection(field.value),
+            10 if is("connection") => Ok(self.connection.note(field.value)?),
             14 if is("content-length") => self.note_length(field.value),
             17 if is("transfer-encoding") => self.note_encoding(field.value),
             _ => Ok(()),
@@ -136,23 +130,6 @@ impl<'a> Known<'a> {
             return Err(AnswerError::Encoding);
         }
         self.is_chunked = true;
-        Ok(())
-    }
-
-    fn note_connection(&mut self, value: &'a [u8]) -> Result<(), AnswerError> {
-        let text = std::str::from_utf8(value).map_err(|_| HeadError::Connection)?;
-        for option in text
-            .split(',')
-            .map(|option| option.trim_matches([' ', '\t']))
-        {
-            if option.eq_ignore_ascii_case("close") {
-                self.closes = true;
-            } else if option.eq_ignore_ascii_case("keep-alive") {
-                self.keeps_alive = true;
-            } else if !option.is_empty() {
-                self.nominated.push(option);
-            }
-        }
         Ok(())
     }
 
@@ -257,13 +234,6 @@ fn write_framing(answer: &AnswerHead<'_>, out: &mut Vec<u8>) {
         }
         (AnswerBody::Nothing | AnswerBody::Length(_), _) => {}
     }
-}
-
-fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
 }
 
 fn push_number(number: u64, out: &mut Vec<u8>) {

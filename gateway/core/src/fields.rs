@@ -74,6 +74,14 @@ pub fn may_be_ruled(name: &HeaderName) -> bool {
     !is_hop_by_hop(name.as_str()) && !is_ours(name.as_str())
 }
 
+/// Writes one field line.
+pub(crate) fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

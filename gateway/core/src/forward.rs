@@ -7,7 +7,7 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
-use crate::fields::{is_hop_by_hop, is_ours};
+use crate::fields::{is_hop_by_hop, is_ours, write_field};
 use crate::head::{Framing, Head, Version};
 use crate::ids::{RequestId, Trace};
 use crate::route::Route;
@@ -110,13 +110,6 @@ fn write_framing(head: &Head<'_>, out: &mut Vec<u8>) {
         Framing::Length(length) => append(out, format_args!("content-length: {length}\r\n")),
         Framing::Chunked => write_field("transfer-encoding", b"chunked", out),
     }
-}
-
-fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
 }
 
 fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {

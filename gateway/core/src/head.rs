@@ -12,11 +12,13 @@ use crate::limits::Limits;
 use crate::path::{self, PathError};
 use crate::route::{FieldCondition, may_be_routed};
 
+pub(crate) use connection::Connection;
 pub(crate) use fields::fold as fold_fields;
 pub(crate) use line::split as split_line;
 
 use fields::Known;
 
+mod connection;
 mod fields;
 mod line;
 
@@ -151,10 +153,7 @@ impl<'a> Head<'a> {
             return Err(HeadError::HostDiffers);
         }
         let framing = framing(start.version, &known)?;
-        let keeps_alive = match start.version {
-            Version::Http11 => !known.closes,
-            Version::Http10 => known.keeps_alive && !known.closes,
-        };
+        let keeps_alive = known.connection.goes_on(start.version == Version::Http11);
         Ok(Self {
             method: start.method,
             path: path::canonical(start.path)?,
@@ -162,7 +161,7 @@ impl<'a> Head<'a> {
             version: start.version,
             host,
             fields,
-            nominated: known.nominated,
+            nominated: known.connection.nominated,
             framing,
             keeps_alive,
             expects_continue: known.expects_continue,

@@ -2,11 +2,9 @@
 
 use crate::host::Host;
 
+use super::connection::Connection;
 use super::line::split;
 use super::{Field, HeadError};
-
-/// `Connection` may name this many fields.
-const NOMINATED_MAX: usize = 9;
 
 /// What the fields that concern the gateway itself say.
 #[derive(Debug, Default)]
@@ -14,10 +12,8 @@ pub(super) struct Known<'a> {
     pub(super) host: Option<Host>,
     pub(super) length: Option<u64>,
     pub(super) is_chunked: bool,
-    pub(super) closes: bool,
-    pub(super) keeps_alive: bool,
     pub(super) expects_continue: bool,
-    pub(super) nominated: Vec<&'a str>,
+    pub(super) connection: Connection<'a>,
 }
 
 /// Parses the field lines of a request, up to and including the empty line.
@@ -76,7 +72,7 @@ impl<'a> Known<'a> {
         match field.name.len() {
             4 if is("host") => self.note_host(field.value),
             6 if is("expect") => self.note_expectation(field.value),
-            10 if is("connection") => self.note_connection(field.value),
+            10 if is("connection") => self.connection.note(field.value),
             14 if is("content-length") => self.note_length(field.value),
             17 if is("transfer-encoding") => self.note_encoding(field.value),
             _ => Ok(()),
@@ -119,32 +115,6 @@ impl<'a> Known<'a> {
         self.expects_continue = true;
         Ok(())
     }
-
-    fn note_connection(&mut self, value: &'a [u8]) -> Result<(), HeadError> {
-        let text = std::str::from_utf8(value).map_err(|_| HeadError::Connection)?;
-        for option in text
-            .split(',')
-            .map(|option| option.trim_matches([' ', '\t']))
-        {
-            if option.eq_ignore_ascii_case("close") {
-                self.closes = true;
-            } else if option.eq_ignore_ascii_case("keep-alive") {
-                self.keeps_alive = true;
-            } else if !option.is_empty() {
-                self.nominate(option)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn nominate(&mut self, name: &'a str) -> Result<(), HeadError> {
-        let is_token = name.bytes().all(is_token_byte);
-        if !is_token || self.nominated.len() == NOMINATED_MAX {
-            return Err(HeadError::Connection);
-        }
-        self.nominated.push(name);
-        Ok(())
-    }
 }
 
 fn trim(mut value: &[u8]) -> &[u8] {
@@ -157,7 +127,7 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-fn is_token_byte(byte: u8) -> bool {
+pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
