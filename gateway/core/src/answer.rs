@@ -5,7 +5,7 @@
 
 use http::Method;
 
-use crate::fields::{is_hop_by_hop, is_ours, write_field};
+use crate::fields::{ends_here, write_field};
 use crate::head::{Connection, Field, HeadError, fold_fields, split_line};
 use crate::ids::RequestId;
 use crate::route::Route;
@@ -209,7 +209,7 @@ impl AnswerHead<'_> {
             .nominated
             .iter()
             .any(|other| other.eq_ignore_ascii_case(name));
-        !is_nominated && !is_hop_by_hop(name) && !is_ours(name)
+        !is_nominated && !ends_here(name)
     }
 }
 

@@ -68,10 +68,16 @@ pub fn is_ours(name: &str) -> bool {
     OURS.iter().any(|field| field.eq_ignore_ascii_case(name))
 }
 
+/// Whether a field does not pass this hop, in either direction: it is of the hop, or ours to write.
+#[must_use]
+pub fn ends_here(name: &str) -> bool {
+    is_hop_by_hop(name) || is_ours(name)
+}
+
 /// Whether a rule in the configuration may name this field.
 #[must_use]
 pub fn may_be_ruled(name: &HeaderName) -> bool {
-    !is_hop_by_hop(name.as_str()) && !is_ours(name.as_str())
+    !ends_here(name.as_str())
 }
 
 /// Writes one field line.

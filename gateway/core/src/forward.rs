@@ -7,7 +7,7 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
-use crate::fields::{is_hop_by_hop, is_ours, write_field};
+use crate::fields::{ends_here, write_field};
 use crate::head::{Framing, Head, Version};
 use crate::ids::{RequestId, Trace};
 use crate::route::Route;
@@ -28,8 +28,7 @@ pub fn write_head(head: &Head<'_>, route: &Route, hop: &Hop<'_>, out: &mut Vec<u
     write_request_line(head, route, out);
     write_host(head, out);
     for field in &head.fields {
-        let is_dropped = is_hop_by_hop(field.name)
-            || is_ours(field.name)
+        let is_dropped = ends_here(field.name)
             || route.request_fields.is_dropped(field.name)
             || head
                 .nominated

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use gateway_core::fields::ends_here;
 use gateway_core::head::{self, Framing};
 use gateway_core::rejection::Rejection;
 use gateway_upstream::{ATTEMPTS_MAX, Call, Fault};
-use http::header::TRANSFER_ENCODING;
-use http::{HeaderValue, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderName, HeaderValue, Version};
 use pingora_core::apps::HttpServerApp;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
@@ -40,8 +41,8 @@ mod failure;
 /// Connections to services kept for reuse, all services together.
 const POOL_CONNECTIONS: usize = 4096;
 
-/// Fields of an answer that are always between us and the service.
-const ENDS_AT_THIS_HOP: [&str; 3] = ["keep-alive", "proxy-connection", "upgrade"];
+/// Fields by which pingora frames an answer; it writes them itself.
+const FRAMING: [HeaderName; 3] = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING];
 
 pub(crate) struct Pingora {
     proxy: Arc<HttpProxy<Hooks>>,
@@ -79,11 +80,7 @@ impl Pingora {
             .map_or(Framing::NoBody, |asked| asked.framing);
         let patience = exchange.timeout();
         let envelope = Envelope::new(wire, head, framing, patience, home.clone());
-        let wants_more = exchange.asked().is_some_and(|asked| asked.keeps_alive);
-        let carriage = Carriage {
-            keeps_alive: wants_more,
-            ..Carriage::new(exchange, Arc::clone(lifecycle), report.clone())
-        };
+        let carriage = Carriage::new(exchange, Arc::clone(lifecycle), report.clone());
 
         let mut session = ServerSession::new_http1(Box::new(envelope));
         session.set_connection_user_context(Some(Box::new(carriage)));
@@ -130,11 +127,11 @@ impl Carriage {
     fn new(exchange: Arc<Exchange>, lifecycle: Arc<Lifecycle>, report: HandBack<Outcome>) -> Self {
         let attempt_began = exchange.request.began;
         Self {
+            keeps_alive: exchange.asked().is_some_and(|asked| asked.keeps_alive),
             exchange,
             lifecycle,
             report,
             outcome: Outcome::default(),
-            keeps_alive: false,
             call: None,
             attempt_began,
         }
@@ -223,13 +220,19 @@ fn head_bytes(response: &ResponseHeader) -> usize {
 
 /// Takes out what is between us and the service; pingora minds the framing itself.
 fn end_hop(response: &mut ResponseHeader) {
-    let connection = response.headers.get_all(http::header::CONNECTION);
+    let connection = response.headers.get_all(CONNECTION);
     let options = connection.iter().filter_map(|value| value.to_str().ok());
     let nominated: Vec<_> = options
         .flat_map(|value| value.split(','))
         .map(|option| option.trim().to_owned())
         .collect();
-    for name in nominated.iter().map(String::as_str).chain(ENDS_AT_THIS_HOP) {
+    let names = response.headers.keys();
+    let ending = names.filter(|name| ends_here(name.as_str()) && !FRAMING.contains(name));
+    let ending: Vec<_> = ending.cloned().collect();
+    for name in nominated.iter().map(String::as_str) {
+        response.remove_header(name);
+    }
+    for name in &ending {
         response.remove_header(name);
     }
 }
