@@ -90,6 +90,11 @@ async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     let snapshot = gateway.snapshot.load_full();
     let now = clock::now();
+    let open = gateway.lifecycle.open_connections();
+    gateway
+        .metrics
+        .connections
+        .set(i64::try_from(open).unwrap_or(i64::MAX));
     let services = snapshot.services().iter();
     let moments = services.map(|upstream| upstream.moment(now));
     match gateway.metrics.render(moments) {

@@ -76,9 +76,7 @@ fn greet(gateway: &Arc<Gateway>, stream: TcpStream, peer: Arc<Peer>) {
     }
     let gateway = Arc::clone(gateway);
     spawn("connection", async move {
-        gateway.metrics.connections.inc();
         connection::serve(&gateway, stream, peer).await;
-        gateway.metrics.connections.dec();
         drop(open);
     });
 }

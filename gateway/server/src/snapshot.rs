@@ -1,5 +1,6 @@
 //! Everything a reload can change, immutable and swapped whole.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -49,13 +50,14 @@ pub(crate) struct Upstream {
 impl Snapshot {
     /// Builds the snapshot for a configuration; a service whose policy is as before keeps its state.
     pub(crate) fn build(config: &Config, before: Option<&Self>, metrics: &Metrics) -> Self {
+        let known = by_name(before.map_or(&[], Self::services));
         let services: Vec<_> = config
             .services
             .iter()
             .map(|policy| {
-                let known = before.iter().flat_map(|before| &before.services);
-                let mut same = known.filter(|known| known.service.policy() == policy);
-                same.next().cloned().unwrap_or_else(|| {
+                let known = known.get(&*policy.name).copied();
+                let same = known.filter(|known| known.service.policy() == policy);
+                same.cloned().unwrap_or_else(|| {
                     Arc::new(Upstream {
                         service: Service::new(policy.clone(), clock::now()),
                         spares: policy.endpoints.iter().map(|_| Spares::default()).collect(),
@@ -65,7 +67,9 @@ impl Snapshot {
             })
             .collect();
         let routes = config.routes.routes().iter();
-        let routes = routes.filter_map(|route| RouteState::build(route, &services, metrics));
+        let named = by_name(&services);
+        let routes = routes.filter_map(|route| RouteState::build(route, &named, metrics));
+        let routes = routes.map(Arc::new).collect();
         Self {
             limits: Limits {
                 connections_max: ceiling::connections_max(config.limits.connections_max),
@@ -74,7 +78,7 @@ impl Snapshot {
             deadlines: config.deadlines,
             trusted_proxies: config.trusted_proxies.clone(),
             table: config.routes.clone(),
-            routes: routes.map(Arc::new).collect(),
+            routes,
             services,
         }
     }
@@ -107,6 +111,16 @@ impl Snapshot {
     pub(crate) fn services(&self) -> &[Arc<Upstream>] {
         &self.services
     }
+}
+
+/// Services by their names: files have thousands of both, and a reload looks each one up.
+type ByName<'a> = HashMap<&'a str, &'a Arc<Upstream>>;
+
+fn by_name(services: &[Arc<Upstream>]) -> ByName<'_> {
+    let named = services.iter();
+    named
+        .map(|known| (&*known.service.policy().name, known))
+        .collect()
 }
 
 impl Upstream {
@@ -147,12 +161,9 @@ impl RouteState {
     }
 
     /// `None` never comes about: a compiled file has no route without its service.
-    fn build(route: &Route, services: &[Arc<Upstream>], metrics: &Metrics) -> Option<Self> {
-        let find = |name: &Arc<str>| {
-            let mut known = services.iter();
-            known.find(|known| known.service.policy().name == *name)
-        };
-        let upstreams = route.to.services().map(|name| find(name).cloned());
+    fn build(route: &Route, services: &ByName<'_>, metrics: &Metrics) -> Option<Self> {
+        let find = |name: &Arc<str>| services.get(&**name).copied().cloned();
+        let upstreams = route.to.services().map(find);
         Some(Self {
             upstreams: upstreams.collect::<Option<_>>()?,
             metrics: metrics.route(&route.name),
