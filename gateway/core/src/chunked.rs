@@ -1,8 +1,8 @@
 //! Where does a chunked body end?
 //!
 //! RFC 9112 §7.1, read strictly: sizes are hex digits alone, lines end in CRLF, extensions are short
-//! and visible, trailers are bounded. The bytes are only looked at; whoever carries the exchange
-//! decodes them. Looking twice keeps a lenient reader from seeing an end where none is.
+//! and visible, trailers are bounded. Most bodies are only looked at and go on as they came; one that
+//! leaves the chunks behind is taken apart by [`Chunked::next_part`].
 
 /// A chunk line, its extensions included, is at most this long.
 const LINE_BYTES_MAX: u16 = 256;
@@ -40,6 +40,16 @@ enum State {
     Done,
 }
 
+/// What a run of bytes of a chunked body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Sizes, extensions and line ends.
+    Framing,
+    Data,
+    /// Trailer lines, the empty one that ends them included.
+    Trailer,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChunkError {
     #[error("a chunk size is not a hex number of at most 15 digits")]
@@ -50,6 +60,23 @@ pub enum ChunkError {
     LineEnd,
     #[error("a chunk extension or trailer has a control byte")]
     Control,
+}
+
+impl State {
+    fn part(self) -> Part {
+        match self {
+            Self::SizeStart
+            | Self::Size
+            | Self::Extension
+            | Self::SizeEnd
+            | Self::DataCr
+            | Self::DataLf => Part::Framing,
+            Self::Data => Part::Data,
+            Self::TrailerStart | Self::Trailer | Self::TrailerLf | Self::EndLf | Self::Done => {
+                Part::Trailer
+            }
+        }
+    }
 }
 
 impl Chunked {
@@ -68,6 +95,23 @@ impl Chunked {
             at += 1;
         }
         Ok(at)
+    }
+
+    /// Looks at the next bytes as far as they are of one kind, and tells which and how many.
+    pub fn next_part(&mut self, bytes: &[u8]) -> Result<(Part, usize), ChunkError> {
+        let part = self.state.part();
+        if part == Part::Data {
+            return Ok((part, self.skip_data(bytes.len())));
+        }
+        let mut count = 0;
+        while let Some(&byte) = bytes.get(count)
+            && self.state.part() == part
+            && !self.is_done()
+        {
+            self.step(byte)?;
+            count += 1;
+        }
+        Ok((part, count))
     }
 
     #[must_use]
@@ -224,7 +268,50 @@ mod tests {
         assert_eq!(scan(trailer(4097).as_bytes()), Err(ChunkError::TooLong));
     }
 
+    /// Takes a body apart, given to the decoder in two pieces.
+    fn parts(bytes: &[u8], cut: usize) -> Result<(Vec<u8>, Vec<u8>, usize), ChunkError> {
+        let (mut data, mut trailers, mut used) = (Vec::new(), Vec::new(), 0);
+        let mut body = Chunked::default();
+        let (left, right) = bytes.split_at(cut.min(bytes.len()));
+        for mut piece in [left, right] {
+            while !piece.is_empty() && !body.is_done() {
+                let (part, count) = body.next_part(piece)?;
+                match part {
+                    Part::Framing => {}
+                    Part::Data => data.extend_from_slice(&piece[..count]),
+                    Part::Trailer => trailers.extend_from_slice(&piece[..count]),
+                }
+                piece = &piece[count..];
+                used += count;
+            }
+        }
+        Ok((data, trailers, used))
+    }
+
+    #[test]
+    fn a_body_is_taken_apart_however_it_is_sliced() {
+        let body = b"5;x=y\r\nhello\r\n2\r\n, \r\n5\r\nworld\r\n0\r\nA: b\r\nC: d\r\n\r\nGET";
+        for cut in 0..=body.len() {
+            let (data, trailers, used) = parts(body, cut).unwrap();
+            assert_eq!(data, b"hello, world", "cut at {cut}");
+            assert_eq!(trailers, b"A: b\r\nC: d\r\n\r\n", "cut at {cut}");
+            assert_eq!(used, body.len() - "GET".len(), "cut at {cut}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn taking_apart_ends_where_looking_does(
+            bytes in "([0-3]\r\n[ab]{0,3}(\r\n)?){0,4}0\r\n(X: y\r\n)?(\r\n)?x{0,3}",
+            cut in 0_usize..40,
+        ) {
+            let bytes = bytes.as_bytes();
+            let apart = parts(bytes, cut).map(|(data, _, used)| (data.len() as u64, used));
+            let mut whole = Chunked::default();
+            let looked = whole.advance(bytes).map(|used| (whole.data_bytes(), used));
+            prop_assert_eq!(apart, looked);
+        }
+
         #[test]
         fn slicing_never_changes_where_a_body_ends(
             bytes in "([0-3]\r\n[ab]{0,3}(\r\n)?){0,4}0\r\n(\r\n)?x{0,3}",

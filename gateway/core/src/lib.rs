@@ -20,3 +20,4 @@ pub mod rejection;
 pub mod route;
 pub mod routes;
 pub mod share;
+pub mod trailers;

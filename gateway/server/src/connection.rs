@@ -6,15 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-
 use crate::answer::Answer;
 use crate::carrier::Carried;
 use crate::clock;
 use crate::exchange::{Peer, Request};
 use crate::gateway::{Admitted, Gateway, Refused};
 use crate::unread::Unread;
-use crate::wire::Wire;
+use crate::wire::{Stream, Wire};
 
 use head::Heard;
 
@@ -31,7 +29,7 @@ enum Next {
     Close,
 }
 
-pub(crate) async fn serve(gateway: &Arc<Gateway>, stream: TcpStream, peer: Arc<Peer>) {
+pub(crate) async fn serve(gateway: &Arc<Gateway>, stream: Stream, peer: Arc<Peer>) {
     let mut wire = Wire::new(stream);
     let mut phase = gateway.lifecycle.watch_phase();
     loop {

@@ -24,6 +24,8 @@ pub(crate) struct Peer {
     pub(crate) text: String,
     /// How far inside the listener is that it came in by.
     pub(crate) level: Level,
+    /// Of the URLs by which a client comes here.
+    pub(crate) scheme: &'static str,
 }
 
 impl Peer {
@@ -32,6 +34,7 @@ impl Peer {
             ip: address.ip(),
             text: address.to_string(),
             level,
+            scheme: "http",
         })
     }
 }

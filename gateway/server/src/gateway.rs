@@ -76,7 +76,7 @@ impl Gateway {
             trace: &request.trace,
             peer: peer.ip,
             peer_is_trusted,
-            scheme: "http",
+            scheme: peer.scheme,
         };
         let mut written = Vec::with_capacity(bytes.len() + 384);
         forward::write_head(&head, &route.route, &hop, &mut written);

@@ -16,6 +16,7 @@ use crate::exchange::{Peer, Request};
 use crate::gateway::Gateway;
 use crate::lifecycle::draining;
 use crate::spawn::spawn;
+use crate::wire::Stream;
 
 /// How long accepting rests when the system has no more file descriptors.
 const REST: Duration = Duration::from_millis(50);
@@ -76,7 +77,7 @@ fn greet(gateway: &Arc<Gateway>, stream: TcpStream, peer: Arc<Peer>) {
     }
     let gateway = Arc::clone(gateway);
     spawn("connection", async move {
-        connection::serve(&gateway, stream, peer).await;
+        connection::serve(&gateway, Stream::Plain(stream), peer).await;
         drop(open);
     });
 }

@@ -7,7 +7,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite};
-use tokio::net::TcpStream;
+
+pub(crate) use stream::Stream;
+
+mod stream;
 
 /// Bytes asked of the socket at once.
 const READ_BYTES: usize = 8 * 1024;
@@ -16,7 +19,7 @@ const HELD_BACK_BYTES_MAX: usize = 16 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     /// Read from the socket, not yet taken.
     pub(crate) ahead: BytesMut,
     /// Written, but not yet given to the socket.
@@ -24,7 +27,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: Stream) -> Self {
         Self {
             stream,
             ahead: BytesMut::new(),
@@ -83,7 +86,7 @@ impl Wire {
             }
             self.held_back.advance(count);
         }
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     /// Takes a piece to be sent later, if it is small enough to be held back.
@@ -117,7 +120,7 @@ impl Wire {
 
     /// Makes the coming close a reset, which a client cannot mistake for the end of an answer.
     pub(crate) fn make_close_abrupt(&self) {
-        if let Err(error) = self.stream.set_zero_linger() {
+        if let Err(error) = self.stream.make_close_abrupt() {
             tracing::debug!(%error, "a connection could not be set to reset");
         }
     }

@@ -1,0 +1,78 @@
+//! Which fields behind a body go on?
+//!
+//! A trailer comes after the head was judged and acted on, so it may say nothing that a head
+//! decides: how the message is framed, where it goes, who asks (RFC 9110 §6.5.1). Such fields are
+//! left out; what is malformed is refused.
+
+use crate::fields::ends_here;
+use crate::head::{Field, HeadError, fold_fields};
+
+/// Trailer fields of one message.
+const FIELDS_MAX: usize = 64;
+
+/// Fields that mean something only in front of a body, beside those that end at this hop.
+const OF_THE_HEAD: [&str; 14] = [
+    "age",
+    "authorization",
+    "cache-control",
+    "content-encoding",
+    "content-range",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "location",
+    "max-forwards",
+    "range",
+    "set-cookie",
+    "www-authenticate",
+];
+
+/// Reads trailer lines, the empty one that ends them included, and leaves out what may not pass.
+pub fn parse(bytes: &[u8]) -> Result<Vec<Field<'_>>, HeadError> {
+    let mut fields = fold_fields(bytes, FIELDS_MAX, |_| Ok::<_, HeadError>(()))?;
+    fields.retain(|field| may_pass(field.name));
+    Ok(fields)
+}
+
+/// Whether a field may follow a body.
+#[must_use]
+pub fn may_pass(name: &str) -> bool {
+    let is_of_the_head = OF_THE_HEAD
+        .iter()
+        .any(|field| field.eq_ignore_ascii_case(name));
+    !is_of_the_head && !ends_here(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trailer_cannot_say_what_a_head_decides() {
+        let lines = b"Grpc-Status: 0\r\nAuthorization: Bearer x\r\nContent-Length: 3\r\n\
+            X-Forwarded-For: 10.0.0.1\r\nHOST: h\r\nDigest: abc\r\n\r\n";
+        let fields = parse(lines).unwrap();
+        let names: Vec<_> = fields.iter().map(|field| field.name).collect();
+        assert_eq!(names, ["Grpc-Status", "Digest"]);
+    }
+
+    #[test]
+    fn malformed_trailers_are_refused() {
+        #[rustfmt::skip]
+        let cases = [
+            ("\r\n",                 Ok(0)),
+            ("A: b\r\n\r\n",         Ok(1)),
+            (" folded\r\n\r\n",      Err(HeadError::Folded)),
+            ("A : b\r\n\r\n",        Err(HeadError::FieldName)),
+            ("no colon\r\n\r\n",     Err(HeadError::FieldName)),
+        ];
+        for (lines, expected) in cases {
+            let parsed = parse(lines.as_bytes()).map(|fields| fields.len());
+            assert_eq!(parsed, expected, "{lines:?}");
+        }
+        let lines = |count: usize| format!("{}\r\n", "a: b\r\n".repeat(count));
+        assert!(parse(lines(64).as_bytes()).is_ok());
+        assert_eq!(parse(lines(65).as_bytes()), Err(HeadError::TooManyFields));
+    }
+}
