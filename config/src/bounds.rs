@@ -32,10 +32,12 @@ pub(crate) const TRANSFER_BODY: Size = Size::kib(64);
 
 const SHORT: Time = Time::milliseconds(10);
 const HOUR: Time = Time::minutes(60);
+const DAY: Time = Time::minutes(24 * 60);
 
 pub(crate) const HEAD_DEADLINE: Bounds<Time> = range(SHORT, Time::minutes(5)).or(Time::seconds(10));
 pub(crate) const IDLE: Bounds<Time> = range(SHORT, HOUR).or(Time::seconds(60));
 pub(crate) const STALL: Bounds<Time> = range(SHORT, HOUR).or(Time::seconds(30));
+pub(crate) const WEBSOCKET: Bounds<Time> = range(SHORT, DAY).or(Time::minutes(5));
 /// `0s` stops accepting at once.
 pub(crate) const LAME_DUCK: Bounds<Time> =
     range(Time::seconds(0), Time::minutes(10)).or(Time::seconds(2));

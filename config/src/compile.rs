@@ -26,6 +26,7 @@ mod reach;
 mod rewrite;
 mod routes;
 mod services;
+mod upgrade;
 
 pub(crate) fn compile(file: &written::File, reading: Reading<'_>) -> Gateway {
     let (listen, admin) = compile_addresses(file, reading);
@@ -92,6 +93,9 @@ fn compile_deadlines(file: &written::File, reading: Reading<'_>) -> Deadlines {
             .duration(),
         idle: bounds::IDLE.take(&deadlines.idle, reading).duration(),
         stall: bounds::STALL.take(&deadlines.stall, reading).duration(),
+        websocket: bounds::WEBSOCKET
+            .take(&deadlines.websocket, reading)
+            .duration(),
         lame_duck: bounds::LAME_DUCK
             .take(&deadlines.lame_duck, reading)
             .duration(),

@@ -95,6 +95,7 @@ fn write_deadlines(page: &mut Page<'_>, file: &written::File) {
     page.scalar("head", &deadlines.head, bounds::HEAD_DEADLINE.default);
     page.scalar("idle", &deadlines.idle, bounds::IDLE.default);
     page.scalar("stall", &deadlines.stall, bounds::STALL.default);
+    page.scalar("websocket", &deadlines.websocket, bounds::WEBSOCKET.default);
     page.scalar("lame_duck", &deadlines.lame_duck, bounds::LAME_DUCK.default);
     page.scalar("drain", &deadlines.drain, bounds::DRAIN.default);
     page.end();
@@ -203,6 +204,10 @@ fn write_route(page: &mut Page<'_>, file: &written::File, route: &Route) {
     match route.timeout.is_absent() {
         true => page.remark("timeout: that of the service"),
         false => page.required("timeout", &route.timeout),
+    }
+    match route.upgrade.is_absent() {
+        true => page.remark("upgrade: never"),
+        false => page.required("upgrade", &route.upgrade),
     }
     page.required("deprecated", &route.deprecated);
     page.required("sunset", &route.sunset);

@@ -52,6 +52,8 @@ pub struct Deadlines {
     pub idle: Duration,
     /// Without a byte of a body read or of an answer written.
     pub stall: Duration,
+    /// Without a byte in either direction of a WebSocket.
+    pub websocket: Duration,
     /// Between readiness turning 503 and the listeners closing.
     pub lame_duck: Duration,
     /// For requests in flight once the listeners are closed.

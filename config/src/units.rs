@@ -15,7 +15,7 @@ pub(crate) use address::{Address, Network};
 pub(crate) use date::Date;
 pub(crate) use size::Size;
 pub(crate) use time::Time;
-pub(crate) use word::{Class, Level};
+pub(crate) use word::{Class, Level, Upgrade};
 
 mod address;
 mod date;
@@ -144,6 +144,7 @@ scalar! {
     Date => string_schema("[0-9]{4}-[0-9]{2}-[0-9]{2}", &["2026-12-31"]);
     Level => string_schema("open|internal|private", &["open", "internal", "private"]);
     Class => string_schema("read|write|transfer", &["read", "write", "transfer"]);
+    Upgrade => string_schema("websocket", &["websocket"]);
     Network => string_schema("[0-9a-fA-F.:]+(/[0-9]{1,3})?", &["10.0.0.0/8", "127.0.0.1"]);
 }
 

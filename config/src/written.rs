@@ -122,6 +122,9 @@ pub(crate) struct Deadlines {
     /// For the next byte of a body or of an answer.
     #[schemars(extend("default" = bounds::STALL.default.to_string()))]
     pub(crate) stall: Field<Time>,
+    /// For the next byte, in either direction, on a connection that became a WebSocket.
+    #[schemars(extend("default" = bounds::WEBSOCKET.default.to_string()))]
+    pub(crate) websocket: Field<Time>,
     /// On `SIGTERM`: how long to go on accepting while `/readyz` already says 503.
     #[schemars(extend("default" = bounds::LAME_DUCK.default.to_string()))]
     pub(crate) lame_duck: Field<Time>,

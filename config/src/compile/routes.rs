@@ -8,7 +8,9 @@ use gateway_core::route::{Matches, Route};
 use gateway_core::routes::{Conflict, RouteTable};
 use gateway_core::share::Shares;
 
-use super::{Missing, check_count, class, header, lifetime, matching, query, reach, rewrite};
+use super::{
+    Missing, check_count, class, header, lifetime, matching, query, reach, rewrite, upgrade,
+};
 use crate::bounds;
 use crate::document::NodeId;
 use crate::nearest;
@@ -129,6 +131,7 @@ impl<'a> Routing<'a> {
         let class = class::compile(route, matches.as_ref().map(|m| &m.methods), reading);
         let body = bounds::BODY.as_range().find(&route.body, reading);
         let timeout = bounds::TIMEOUT.as_range().find(&route.timeout, reading);
+        let may_upgrade = upgrade::compile(route, matches.as_ref().map(|m| &m.methods), reading);
         let matches = matches?;
         let name = route.name.value().or(route.matches.value())?;
         Some(Route {
@@ -144,6 +147,7 @@ impl<'a> Routing<'a> {
                 .unwrap_or_else(|| class::body_max(class, self.body_max))
                 .get(),
             timeout: timeout.map(|time| time.duration()),
+            may_upgrade,
         })
     }
 

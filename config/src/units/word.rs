@@ -11,6 +11,12 @@ pub(crate) struct Level(pub(crate) level::Level);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Class(pub(crate) route::Class);
 
+/// What a connection may become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Upgrade {
+    WebSocket,
+}
+
 impl Level {
     const WORDS: [(&'static str, level::Level); 3] = [
         (level::Level::Open.as_str(), level::Level::Open),
@@ -40,6 +46,14 @@ impl Scalar for Class {
 
     fn parse(text: &str) -> Result<Self, String> {
         find(text, &Self::WORDS).map(Self)
+    }
+}
+
+impl Scalar for Upgrade {
+    const EXPECTED: &'static str = "`websocket`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        find(text, &[("websocket", Self::WebSocket)])
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::To;
 use crate::reader::{Entries, Field};
-use crate::units::{Class, Date, Level, Size, Text, Time, or_variable};
+use crate::units::{Class, Date, Level, Size, Text, Time, Upgrade, or_variable};
 
 /// Whole segments; for the schema only.
 const PREFIX: &str = "(/[^/{}]+)+";
@@ -57,6 +57,9 @@ pub(crate) struct Route {
     pub(crate) body: Field<Size>,
     /// Instead of the timeout of the service.
     pub(crate) timeout: Field<Time>,
+    /// `websocket` lets a client that asks for it go on in WebSocket once the service agreed. Any
+    /// other `Upgrade`, and any on a route without this, is passed over.
+    pub(crate) upgrade: Field<Upgrade>,
     /// The day from which on clients should use something else; told in `Deprecation` (RFC 9745).
     pub(crate) deprecated: Field<Date>,
     /// The day from which on this may be gone; told in `Sunset` (RFC 8594). The route stays until

@@ -143,12 +143,13 @@ fn what_is_left_out_takes_its_default() {
     assert_eq!(gateway.access_log, AccessLog::Stdout);
     let deadlines = gateway.deadlines;
     #[rustfmt::skip]
-    let seconds = [deadlines.head, deadlines.idle, deadlines.stall, deadlines.lame_duck, deadlines.drain];
+    let seconds = [deadlines.head, deadlines.idle, deadlines.stall, deadlines.websocket, deadlines.lame_duck, deadlines.drain];
     assert_eq!(
         seconds.map(|deadline| deadline.as_secs()),
-        [10, 60, 30, 2, 30]
+        [10, 60, 30, 300, 2, 30]
     );
     let route = &gateway.routes.routes()[0];
+    assert!(!route.may_upgrade);
     assert_eq!(
         (&*route.name, route.body_bytes_max, route.timeout),
         ("/a", 1024 * 1024, None)
@@ -164,7 +165,7 @@ fn what_is_written_is_what_runs() {
         threads: 7
         log: { access: ./access.log }
         limits: { connections: 5, head: 4KiB, target: 2KiB, fields: 9, body: 0B }
-        deadlines: { head: 1s, idle: 2s, stall: 3s, lame_duck: 0s, drain: 4s }
+        deadlines: { head: 1s, idle: 2s, stall: 3s, websocket: 5s, lame_duck: 0s, drain: 4s }
         services:
           web:
             endpoints: [localhost:1, "[::1]:2"]
@@ -211,6 +212,7 @@ fn check_process(gateway: &Gateway) {
     assert_eq!((limits.connections_max, limits.head_bytes_max), (5, 4096));
     assert_eq!((limits.target_bytes_max, limits.fields_max), (2048, 9));
     assert_eq!(gateway.deadlines.lame_duck, Duration::ZERO);
+    assert_eq!(gateway.deadlines.websocket, Duration::from_secs(5));
     assert_eq!(gateway.deadlines.drain, Duration::from_secs(4));
 }
 

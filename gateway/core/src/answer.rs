@@ -6,7 +6,7 @@
 use http::Method;
 
 use crate::fields::{ends_here, write_field};
-use crate::head::{Connection, Field, HeadError, fold_fields, split_line};
+use crate::head::{Connection, Field, HeadError, fold_fields, only, split_line};
 use crate::ids::RequestId;
 use crate::route::Route;
 
@@ -19,9 +19,10 @@ pub struct AnswerHead<'a> {
     pub status: u16,
     reason: &'a str,
     fields: Vec<Field<'a>>,
-    nominated: Vec<&'a str>,
+    pub(crate) nominated: Vec<&'a str>,
     /// What `Content-Length` says, also where no body follows.
     length: Option<u64>,
+    is_chunked: bool,
     pub body: AnswerBody,
     /// Whether the service will take another request on this connection.
     pub keeps_alive: bool,
@@ -62,6 +63,7 @@ impl<'a> AnswerHead<'a> {
             reason,
             fields,
             length: known.length,
+            is_chunked: known.is_chunked,
             body: known.body(status, method, is_http11)?,
             nominated: known.connection.nominated,
             keeps_alive,
@@ -71,6 +73,15 @@ impl<'a> AnswerHead<'a> {
     #[must_use]
     pub fn is_informational(&self) -> bool {
         self.status < 200
+    }
+
+    /// The value of a field that is there exactly once.
+    pub(crate) fn only(&self, name: &str) -> Option<&'a [u8]> {
+        only(&self.fields, name)
+    }
+
+    pub(crate) fn says_nothing_of_a_body(&self) -> bool {
+        self.length.is_none() && !self.is_chunked
     }
 }
 
@@ -164,6 +175,34 @@ pub struct Client<'a> {
 
 /// Writes the head that goes to the client.
 pub fn write_head(answer: &AnswerHead<'_>, route: &Route, client: &Client<'_>, out: &mut Vec<u8>) {
+    write_common(answer, route, client, out);
+    write_framing(answer, out);
+    write_field("x-request-id", client.request_id.as_str().as_bytes(), out);
+    let connection: &[u8] = if client.keeps_alive {
+        b"keep-alive"
+    } else {
+        b"close"
+    };
+    write_field("connection", connection, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes the head behind which client and service speak WebSocket.
+pub fn write_switch(
+    answer: &AnswerHead<'_>,
+    route: &Route,
+    client: &Client<'_>,
+    out: &mut Vec<u8>,
+) {
+    write_common(answer, route, client, out);
+    write_field("x-request-id", client.request_id.as_str().as_bytes(), out);
+    write_field("connection", b"upgrade", out);
+    write_field("upgrade", b"websocket", out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes all that is not about this hop.
+fn write_common(answer: &AnswerHead<'_>, route: &Route, client: &Client<'_>, out: &mut Vec<u8>) {
     write_status_line(answer, out);
     let rules = &route.response_fields;
     let mut is_dated = false;
@@ -179,15 +218,6 @@ pub fn write_head(answer: &AnswerHead<'_>, route: &Route, client: &Client<'_>, o
     if !is_dated {
         write_field("date", client.date.as_bytes(), out);
     }
-    write_framing(answer, out);
-    write_field("x-request-id", client.request_id.as_str().as_bytes(), out);
-    let connection: &[u8] = if client.keeps_alive {
-        b"keep-alive"
-    } else {
-        b"close"
-    };
-    write_field("connection", connection, out);
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Writes an informational head, which has no framing and ends nothing.

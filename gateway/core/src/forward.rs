@@ -21,6 +21,8 @@ pub struct Hop<'a> {
     /// Whether the peer is a proxy whose word about the client is passed on.
     pub peer_is_trusted: bool,
     pub scheme: &'static str,
+    /// Whether the connection is to become a WebSocket.
+    pub upgrades: bool,
 }
 
 /// Writes the head that goes to the service.
@@ -46,6 +48,10 @@ pub fn write_head(head: &Head<'_>, route: &Route, hop: &Hop<'_>, out: &mut Vec<u
     write_field("x-request-id", hop.request_id.as_str().as_bytes(), out);
     write_field("traceparent", hop.trace.as_str().as_bytes(), out);
     write_framing(head, out);
+    if hop.upgrades {
+        write_field("connection", b"upgrade", out);
+        write_field("upgrade", b"websocket", out);
+    }
     out.extend_from_slice(b"\r\n");
 }
 

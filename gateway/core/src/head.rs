@@ -171,13 +171,7 @@ impl<'a> Head<'a> {
     /// The value of a field that is there exactly once.
     #[must_use]
     pub fn only(&self, name: &str) -> Option<&'a [u8]> {
-        let mut values = self.values(name);
-        let first = values.next()?;
-        if values.next().is_some() {
-            None
-        } else {
-            Some(first)
-        }
+        only(&self.fields, name)
     }
 
     pub fn values<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n, '_> {
@@ -188,6 +182,18 @@ impl<'a> Head<'a> {
     #[must_use]
     pub fn has(&self, condition: &FieldCondition) -> bool {
         self.only(condition.name.as_str()) == Some(condition.value.as_bytes())
+    }
+}
+
+/// The value of a field that is there exactly once.
+pub(crate) fn only<'a>(fields: &[Field<'a>], name: &str) -> Option<&'a [u8]> {
+    let mut same = fields
+        .iter()
+        .filter(|field| field.name.eq_ignore_ascii_case(name));
+    let first = same.next()?;
+    match same.next() {
+        Some(_) => None,
+        None => Some(first.value),
     }
 }
 

@@ -21,3 +21,4 @@ pub mod route;
 pub mod routes;
 pub mod share;
 pub mod trailers;
+pub mod upgrade;

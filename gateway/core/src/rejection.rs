@@ -9,12 +9,15 @@ use http::Method;
 use crate::head::HeadError;
 use crate::ids::RequestId;
 use crate::routes::Miss;
+use crate::upgrade::UpgradeError;
 
 /// Why the gateway answers a request itself instead of passing on what a service said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     #[error("head refused: {0}")]
     Head(#[from] HeadError),
+    #[error("upgrade refused: {0}")]
+    Upgrade(#[from] UpgradeError),
     #[error("the head was not complete in time")]
     HeadTimeout,
     #[error("{0}")]
@@ -71,6 +74,9 @@ impl Rejection {
     pub fn reply(&self) -> Reply {
         match self {
             Self::Head(error) => head_reply(*error),
+            Self::Upgrade(_) => {
+                closing(400, "bad_upgrade", "The upgrade to WebSocket is malformed")
+            }
             Self::HeadTimeout => closing(
                 408,
                 "head_timeout",
@@ -256,6 +262,7 @@ mod tests {
         ];
         let mut all: Vec<_> = heads.into_iter().map(Rejection::Head).collect();
         all.extend([
+            Rejection::Upgrade(UpgradeError::Key),
             Rejection::HeadTimeout,
             Rejection::Miss(Miss::NoRoute),
             Rejection::Miss(Miss::Method {

@@ -31,6 +31,8 @@ pub struct Route {
     pub body_bytes_max: u64,
     /// Overrides the service's own timeout.
     pub timeout: Option<Duration>,
+    /// Whether a connection may become a WebSocket here.
+    pub may_upgrade: bool,
 }
 
 /// Everything that must hold for a route to take a request.

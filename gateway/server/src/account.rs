@@ -21,7 +21,12 @@ impl Gateway {
     pub(crate) fn account(&self, exchange: &Exchange, outcome: &Outcome, reply: Option<&Reply>) {
         let took = clock::now().saturating_duration_since(exchange.request.began);
         let status = reply.map(|reply| reply.status).or(outcome.status);
-        exchange.route.metrics.count(status, took);
+        // How long a WebSocket lasts says nothing of how fast it was answered.
+        let answered = outcome.first_byte.filter(|_| status == Some(101));
+        exchange
+            .route
+            .metrics
+            .count(status, answered.unwrap_or(took));
         let upstream = &exchange.upstream;
         if let Some(first_byte) = outcome.first_byte {
             upstream

@@ -68,8 +68,10 @@ impl Carrier {
         admitted: Admitted,
         lifecycle: &Arc<Lifecycle>,
     ) -> Carried {
-        let is_ordinary = admitted.exchange.asked().is_some_and(lean::may_carry);
-        if is_ordinary && self.carriers == Carriers::Both {
+        let exchange = &admitted.exchange;
+        let is_ordinary = exchange.asked().is_some_and(lean::may_carry);
+        // What a connection becomes is the lean one's alone.
+        if is_ordinary && self.carriers == Carriers::Both || exchange.websocket.is_some() {
             return lean::carry(wire, admitted, lifecycle).await;
         }
         Box::pin(self.pingora.carry(wire, admitted, lifecycle)).await

@@ -10,6 +10,7 @@ use gateway_core::ids::{RequestId, Trace};
 use gateway_core::level::Level;
 use gateway_core::rejection::Rejection;
 use gateway_core::route::{Class, Route};
+use gateway_core::upgrade::WebSocket;
 use gateway_upstream::Endpoint;
 use http::Method;
 
@@ -121,6 +122,8 @@ pub(crate) struct Exchange {
     pub(crate) route: Arc<RouteState>,
     /// The one of the route's services that this request goes to.
     pub(crate) upstream: Arc<Upstream>,
+    /// What the client wants its connection to become.
+    pub(crate) websocket: Option<WebSocket>,
 }
 
 impl Exchange {

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use gateway_core::forward::{self, Hop};
 use gateway_core::head::{Framing, Head};
 use gateway_core::rejection::Rejection;
+use gateway_core::upgrade::WebSocket;
 
 use crate::access_log::AccessLog;
 use crate::carrier::Carrier;
@@ -67,6 +68,14 @@ impl Gateway {
         if matches!(head.framing, Framing::Length(length) if length > route.route.body_bytes_max) {
             return Err(Refused::boxed(request, Rejection::BodyTooLarge));
         }
+        let websocket = match route.route.may_upgrade {
+            true => WebSocket::find(&head),
+            false => Ok(None),
+        };
+        let websocket = match websocket {
+            Ok(websocket) => websocket,
+            Err(error) => return Err(Refused::boxed(request, error)),
+        };
         let Some(upstream) = route.pick(random::next_u64()).cloned() else {
             return Err(Refused::boxed(request, Rejection::Internal));
         };
@@ -77,6 +86,7 @@ impl Gateway {
             peer: peer.ip,
             peer_is_trusted,
             scheme: peer.scheme,
+            upgrades: websocket.is_some(),
         };
         let mut written = Vec::with_capacity(bytes.len() + 384);
         forward::write_head(&head, &route.route, &hop, &mut written);
@@ -85,6 +95,7 @@ impl Gateway {
             snapshot,
             route,
             upstream,
+            websocket,
         });
         Ok(Admitted {
             exchange,

@@ -115,7 +115,12 @@ impl Wire {
 
     /// Ends our side of the conversation; what the client still sends can be read.
     pub(crate) async fn finish(&mut self) -> io::Result<()> {
-        std::future::poll_fn(|context| Pin::new(&mut self.stream).poll_shutdown(context)).await
+        std::future::poll_fn(|context| self.poll_finish(context)).await
+    }
+
+    pub(crate) fn poll_finish(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send(context))?;
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 
     /// Makes the coming close a reset, which a client cannot mistake for the end of an answer.

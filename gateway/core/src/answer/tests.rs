@@ -132,6 +132,7 @@ fn route() -> Route {
         },
         body_bytes_max: 0,
         timeout: None,
+        may_upgrade: false,
     }
 }
 
@@ -160,6 +161,26 @@ fn a_client_sees_the_answer_in_our_framing_and_with_our_fields() {
         "HTTP/1.1 200 Fine\r\nX-Tag: a\r\nx-env: b\r\nx-tag: b\r\ndate: now\r\n\
          content-length: 5\r\nx-request-id: 00000000-0000-7000-8000-000000000000\r\n\
          connection: keep-alive\r\n\r\n"
+    );
+}
+
+#[test]
+fn a_switch_names_the_protocol_and_nothing_of_the_hop_before() {
+    let head = "HTTP/1.1 101 Go\r\nDate: d\r\nConnection: upgrade, X-Hop\r\nX-Hop: gone\r\n\
+                Upgrade: WebSocket\r\nSec-WebSocket-Accept: a\r\nX-Secret: s\r\n\r\n";
+    let (head, request_id) = (parse(head, &Method::GET).unwrap(), RequestId::new(0, 0));
+    let client = Client {
+        request_id: &request_id,
+        keeps_alive: false,
+        date: "now",
+    };
+    let mut out = Vec::new();
+    write_switch(&head, &route(), &client, &mut out);
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "HTTP/1.1 101 Go\r\nDate: d\r\nSec-WebSocket-Accept: a\r\nx-env: b\r\nx-tag: b\r\n\
+         x-request-id: 00000000-0000-7000-8000-000000000000\r\nconnection: upgrade\r\n\
+         upgrade: websocket\r\n\r\n"
     );
 }
 

@@ -43,6 +43,7 @@ fn route() -> Route {
         response_fields: FieldRules::default(),
         body_bytes_max: 0,
         timeout: None,
+        may_upgrade: false,
     }
 }
 
@@ -56,6 +57,7 @@ fn forward(text: &str, peer_is_trusted: bool) -> String {
         peer,
         peer_is_trusted,
         scheme: "http",
+        upgrades: false,
     };
     let mut out = Vec::new();
     write_head(&head, &route(), &hop, &mut out);

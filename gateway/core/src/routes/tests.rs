@@ -62,6 +62,7 @@ fn route(text: &str) -> Route {
         response_fields: FieldRules::default(),
         body_bytes_max: 0,
         timeout: None,
+        may_upgrade: false,
     }
 }
 

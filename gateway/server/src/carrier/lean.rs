@@ -16,6 +16,7 @@ use gateway_core::rejection::Rejection;
 use gateway_upstream::Call;
 use tokio::time::timeout;
 
+use super::link::Link;
 use super::{Carried, terms};
 use crate::clock;
 use crate::exchange::{Asked, Exchange, Outcome};
@@ -26,6 +27,9 @@ use crate::wire::Wire;
 
 mod ask;
 mod relay;
+mod tunnel;
+
+use ask::Begun;
 
 /// A body up to this size is read whole before a service is asked, so that a slow client costs the
 /// service nothing.
@@ -98,12 +102,20 @@ impl Run<'_> {
         self.read_body().await?;
         let overdue = Err(End::Rejected(Rejection::UpstreamTimeout));
         let left = self.exchange.timeout();
-        timeout(left, self.ask_and_relay()).await.unwrap_or(overdue)
+        let answered = timeout(left, self.ask_and_relay()).await;
+        match answered.unwrap_or(overdue)? {
+            // A WebSocket lasts as long as both sides want it to.
+            Some(link) => self.tunnel(link).await,
+            None => Ok(()),
+        }
     }
 
-    async fn ask_and_relay(&mut self) -> Result<(), End> {
-        let answered = self.ask().await?;
-        self.relay(answered).await
+    /// The connection to the service, where it is to go on in another protocol.
+    async fn ask_and_relay(&mut self) -> Result<Option<Link>, End> {
+        match self.ask().await? {
+            Begun::Answer(answered) => self.relay(answered).await.map(|()| None),
+            Begun::WebSocket(link) => Ok(Some(link)),
+        }
     }
 
     async fn read_body(&mut self) -> Result<(), End> {

@@ -79,7 +79,8 @@ impl Client {
         answer.unwrap_or_else(|| panic!("no whole answer: {:?}", self.heard()))
     }
 
-    async fn take(&mut self, count: usize) -> Option<Vec<u8>> {
+    /// The next bytes, whatever they mean.
+    pub(crate) async fn take(&mut self, count: usize) -> Option<Vec<u8>> {
         self.until(|ahead| (ahead.len() >= count).then_some(()))
             .await?;
         Some(self.ahead.drain(..count).collect())
@@ -131,6 +132,11 @@ impl Client {
     /// Whether the gateway closed without another byte.
     pub(crate) async fn is_closed(&mut self) -> bool {
         matches!(self.read_to_end().await.as_deref(), Ok([]))
+    }
+
+    /// Leaves without a word.
+    pub(crate) fn reset(self) {
+        self.stream.set_zero_linger().unwrap();
     }
 
     pub(crate) async fn finish(&mut self) {

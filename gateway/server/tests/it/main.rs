@@ -22,3 +22,4 @@ mod misbehaving;
 mod routing;
 mod telemetry;
 mod upstreams;
+mod websocket;

@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use gateway_core::answer::{self, AnswerBody, AnswerHead, Client};
 use gateway_core::head::find_end;
 use gateway_core::rejection::Rejection;
+use gateway_core::route::Route;
 use gateway_upstream::{Fault, Picked};
 use http::Method;
 use tokio::io::AsyncWriteExt as _;
@@ -30,6 +31,12 @@ pub(super) struct Answered {
     pub(super) keeps_alive: bool,
 }
 
+/// What a service began.
+pub(super) enum Begun {
+    Answer(Answered),
+    WebSocket(Link),
+}
+
 /// Why an attempt came to no answer.
 enum Miss {
     /// Nothing was sent: the endpoint takes no connections.
@@ -48,11 +55,14 @@ impl From<End> for Miss {
     }
 }
 
+/// Writes the head of an answer in one of the forms it can have.
+type WriteHead = fn(&AnswerHead<'_>, &Route, &Client<'_>, &mut Vec<u8>);
+
 const BROKEN: End = End::Rejected(Rejection::UpstreamBroken);
 
 impl Run<'_> {
     /// Tries endpoints until one begins to answer, as often as the call allows.
-    pub(super) async fn ask(&mut self) -> Result<Answered, End> {
+    pub(super) async fn ask(&mut self) -> Result<Begun, End> {
         self.call = Some(terms::admit(&self.exchange).map_err(End::Rejected)?);
         loop {
             self.attempt_began = clock::now();
@@ -66,7 +76,7 @@ impl Run<'_> {
             self.outcome.endpoint = Some(Arc::clone(&picked.endpoint));
             self.outcome.attempts += 1;
             let (fault, end) = match self.attempt(&picked).await {
-                Ok(answered) => return Ok(answered),
+                Ok(begun) => return Ok(begun),
                 Err(Miss::Unreachable) => (Fault::Unreachable, Rejection::UpstreamUnreachable),
                 Err(Miss::Silent { was_used: true }) => {
                     (Fault::KeptBroke, Rejection::UpstreamBroken)
@@ -82,7 +92,7 @@ impl Run<'_> {
         }
     }
 
-    async fn attempt(&mut self, picked: &Picked) -> Result<Answered, Miss> {
+    async fn attempt(&mut self, picked: &Picked) -> Result<Begun, Miss> {
         let mut link = self.connect(picked).await?;
         let was_used = link.was_used;
         link.stream
@@ -99,17 +109,23 @@ impl Run<'_> {
                 BROKEN
             })?;
             if answer.status == 101 {
-                break;
+                let exchange = Arc::clone(&self.exchange);
+                let wish = exchange.websocket.as_ref();
+                if !wish.is_some_and(|wish| wish.is_granted_by(&answer)) {
+                    break;
+                }
+                self.begin(&answer, answer::write_switch).await?;
+                return Ok(Begun::WebSocket(link));
             }
             if !answer.is_informational() {
-                self.begin(&answer).await?;
+                self.begin(&answer, answer::write_head).await?;
                 let (body, keeps_alive) = (answer.body, answer.keeps_alive);
-                return Ok(Answered {
+                return Ok(Begun::Answer(Answered {
                     link,
                     place: picked.place,
                     body,
                     keeps_alive,
-                });
+                }));
             }
             let mut informational = Vec::new();
             answer::write_informational(&answer, &mut informational);
@@ -173,7 +189,7 @@ impl Run<'_> {
     }
 
     /// Tells the client the head of the answer; it leaves with the first of the body.
-    async fn begin(&mut self, answer: &AnswerHead<'_>) -> Result<(), End> {
+    async fn begin(&mut self, answer: &AnswerHead<'_>, write: WriteHead) -> Result<(), End> {
         let now = clock::now();
         if let Some(call) = &mut self.call {
             call.answered(answer.status, now, random::next_u64());
@@ -190,7 +206,7 @@ impl Run<'_> {
                 keeps_alive: self.keeps_alive,
                 date,
             };
-            answer::write_head(answer, self.exchange.route(), &client, &mut head);
+            write(answer, self.exchange.route(), &client, &mut head);
         });
         self.write(&head).await
     }

@@ -19,7 +19,14 @@ const RUNTIMES: &[&str] = &[
 const RULES: &[(&str, Rule)] = &[
     (
         "gateway-core",
-        Rule::Only(&["bytes", "http", "memchr", "thiserror"]),
+        Rule::Only(&[
+            "base64",
+            "bytes",
+            "http",
+            "memchr",
+            "sha1_smol",
+            "thiserror",
+        ]),
     ),
     (
         "gateway-upstream",
