@@ -10,8 +10,10 @@
 
 mod conditions;
 mod cpu;
+mod drain;
 mod edge;
 mod fds;
+mod gateway;
 mod idle;
 mod instructions;
 mod layout;
@@ -22,6 +24,7 @@ mod reload;
 mod report;
 mod round;
 mod sink;
+mod slow;
 mod stats;
 mod upstream;
 mod workbench;
@@ -32,10 +35,12 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub use drain::{DrainOptions, drain};
 pub use edge::{EdgeOptions, edge};
 pub use idle::{IdleOptions, idle};
 pub use instructions::{InstructionsOptions, instructions};
 pub use reload::{ReloadOptions, large_file, reload};
+pub use slow::{SlowOptions, slow};
 
 /// What a finished bench has to say besides its report.
 #[derive(Clone, Debug)]

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use load::bench::{
-    self, BenchError, EdgeOptions, IdleOptions, InstructionsOptions, Outcome, ReloadOptions,
+    self, BenchError, DrainOptions, EdgeOptions, IdleOptions, InstructionsOptions, Outcome,
+    ReloadOptions, SlowOptions,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -37,6 +38,10 @@ enum Bench {
     Idle(Idle),
     /// What a reload of 5,000 routes costs the requests under way.
     Reload(Reload),
+    /// What stops under load cost the requests under way.
+    Drain(Drain),
+    /// What clients that drip their heads cost everybody else.
+    Slow(Slow),
     /// User-mode instructions per proxied request; needs valgrind and nothing else.
     Instructions(Instructions),
 }
@@ -81,6 +86,27 @@ struct Reload {
 }
 
 #[derive(Debug, Args)]
+struct Drain {
+    /// Times the gateway is started, loaded and stopped.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    stops: u32,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Slow {
+    /// Times both phases are measured.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Connections that drip.
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
 struct Instructions {
     /// Hold the count against the report in the folder, and fail past five per cent more.
     #[arg(long)]
@@ -119,60 +145,76 @@ async fn main() -> anyhow::Result<ExitCode> {
 
 async fn run(bench: Bench) -> Result<Outcome, BenchError> {
     match bench {
-        Bench::Edge(Edge {
-            rounds,
-            seconds,
-            connections,
-            common,
-        }) => {
-            let Common { tollgate, out } = common;
-            let connections = connections.into();
-            bench::edge(EdgeOptions {
-                rounds,
-                seconds,
-                connections,
-                tollgate,
-                out,
-            })
-            .await
+        Bench::Edge(edge) => bench::edge(edge.into()).await,
+        Bench::Idle(idle) => bench::idle(idle.into()).await,
+        Bench::Reload(reload) => bench::reload(reload.into()).await,
+        Bench::Drain(drain) => bench::drain(drain.into()).await,
+        Bench::Slow(slow) => bench::slow(slow.into()).await,
+        Bench::Instructions(instructions) => bench::instructions(instructions.into()).await,
+    }
+}
+
+impl From<Edge> for EdgeOptions {
+    fn from(given: Edge) -> Self {
+        Self {
+            rounds: given.rounds,
+            seconds: given.seconds,
+            connections: given.connections.into(),
+            tollgate: given.common.tollgate,
+            out: given.common.out,
         }
-        Bench::Idle(Idle {
-            rounds,
-            connections,
-            common,
-        }) => {
-            let Common { tollgate, out } = common;
-            let connections = connections.into();
-            bench::idle(IdleOptions {
-                rounds,
-                connections,
-                tollgate,
-                out,
-            })
-            .await
+    }
+}
+
+impl From<Idle> for IdleOptions {
+    fn from(given: Idle) -> Self {
+        Self {
+            rounds: given.rounds,
+            connections: given.connections.into(),
+            tollgate: given.common.tollgate,
+            out: given.common.out,
         }
-        Bench::Reload(Reload {
-            rounds,
-            seconds,
-            common,
-        }) => {
-            let Common { tollgate, out } = common;
-            bench::reload(ReloadOptions {
-                rounds,
-                seconds,
-                tollgate,
-                out,
-            })
-            .await
+    }
+}
+
+impl From<Reload> for ReloadOptions {
+    fn from(given: Reload) -> Self {
+        Self {
+            rounds: given.rounds,
+            seconds: given.seconds,
+            tollgate: given.common.tollgate,
+            out: given.common.out,
         }
-        Bench::Instructions(Instructions { check, common }) => {
-            let Common { tollgate, out } = common;
-            bench::instructions(InstructionsOptions {
-                tollgate,
-                out,
-                check,
-            })
-            .await
+    }
+}
+
+impl From<Drain> for DrainOptions {
+    fn from(given: Drain) -> Self {
+        Self {
+            stops: given.stops,
+            tollgate: given.common.tollgate,
+            out: given.common.out,
+        }
+    }
+}
+
+impl From<Slow> for SlowOptions {
+    fn from(given: Slow) -> Self {
+        Self {
+            rounds: given.rounds,
+            connections: given.connections.into(),
+            tollgate: given.common.tollgate,
+            out: given.common.out,
+        }
+    }
+}
+
+impl From<Instructions> for InstructionsOptions {
+    fn from(given: Instructions) -> Self {
+        Self {
+            check: given.check,
+            tollgate: given.common.tollgate,
+            out: given.common.out,
         }
     }
 }

@@ -89,6 +89,15 @@ impl Process {
         signal("HUP", self.child.id());
     }
 
+    pub(super) fn terminate(&self) {
+        signal("TERM", self.child.id());
+    }
+
+    /// How it ended; `None` while it runs.
+    pub(super) fn exit_code(&mut self) -> Option<i32> {
+        self.child.try_wait().ok().flatten()?.code()
+    }
+
     /// The end of what it printed.
     pub(super) fn said(&self) -> String {
         let said = fs::read(&self.output).unwrap_or_default();
@@ -114,7 +123,7 @@ impl Drop for Process {
         let family: Vec<_> = self.family().unwrap_or_default();
         let born: Vec<_> = family.iter().map(|id| (*id, Stat::read(*id))).collect();
         if !self.has_ended() {
-            signal("TERM", self.child.id());
+            self.terminate();
         }
         if !self.ends_within(POLLS_BEFORE_KILL) {
             // Fails only when it has ended just now.

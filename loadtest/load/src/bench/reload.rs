@@ -13,8 +13,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 
 use super::conditions::Conditions;
-use super::peer::{free_addresses, wait_until_ready};
-use super::process::{Launch, Process};
+use super::gateway::Gateway;
 use super::report::{Table, save, show_conditions};
 use super::stats::Spread;
 use super::workbench::Workbench;
@@ -28,7 +27,6 @@ const RELOADS: u32 = 20;
 const CONNECTIONS: usize = 3;
 const REST: Duration = Duration::from_millis(1);
 const EXCESS_MAX: Duration = Duration::from_millis(10);
-const NAME: &str = "tollgate";
 
 const HOW_TO_READ: &str = "\
 ## How to read it
@@ -76,16 +74,6 @@ struct Phase {
     p99_us: u64,
     p999_us: u64,
     max_us: u64,
-}
-
-/// The gateway under test and the file it was started with.
-struct Subject {
-    process: Process,
-    address: SocketAddr,
-    admin: SocketAddr,
-    file: PathBuf,
-    head: String,
-    upstream: SocketAddr,
 }
 
 /// A file of `routes` routes to 100 services at `upstream`, and one more for
@@ -164,41 +152,17 @@ fn verdict(rounds: &[Round]) -> Option<String> {
     })
 }
 
+/// The gateway, and the service that all its routes lead to.
+struct Subject {
+    gateway: Gateway,
+    upstream: SocketAddr,
+}
+
 impl Subject {
     async fn start(bench: &Workbench) -> Result<Self, BenchError> {
-        let site = &bench.site;
-        let program = bench.gateway().ok_or_else(|| BenchError::Failed {
-            program: NAME,
-            said: "no binary was given".to_owned(),
-        })?;
-        let [address, admin] = free_addresses()?;
-        let log = site.dir.join("tollgate-access.log");
-        let head = format!(
-            "listen: [{{ address: \"{address}\" }}]\nadmin: {{ address: \"{admin}\" }}\n\
-             log: {{ access: {log} }}\nthreads: 1\n",
-            log = log.display(),
-        );
-        let file = site.dir.join("tollgate.yaml");
-        write(
-            &file,
-            &(head.clone() + &large_file(site.upstream, ROUTES, 0)),
-        )?;
-        let mut process = Process::start(Launch {
-            name: NAME,
-            program: program.clone(),
-            arguments: vec!["gateway".into(), "--config".into(), file.clone().into()],
-            dir: site.dir.clone(),
-            cpu: site.proxy_cpu,
-        })?;
-        wait_until_ready(&mut process, admin, "/readyz").await?;
-        Ok(Self {
-            process,
-            address,
-            admin,
-            file,
-            head,
-            upstream: site.upstream,
-        })
+        let upstream = bench.site.upstream;
+        let gateway = Gateway::start(bench, &large_file(upstream, ROUTES, 0)).await?;
+        Ok(Self { gateway, upstream })
     }
 
     async fn measure(&mut self, round: u32, length: Duration) -> Result<Round, BenchError> {
@@ -216,7 +180,7 @@ impl Subject {
 
     /// Probes for so long, with so many reloads evenly spread over it.
     async fn probe(&self, length: Duration, reloads: u32, round: u32) -> Result<Phase, BenchError> {
-        let load = Load::new(self.address, Request::get("/v1/accounts/1"));
+        let load = Load::new(self.gateway.address, Request::get("/v1/accounts/1"));
         let began = Instant::now();
         let running = Load {
             connections: CONNECTIONS,
@@ -227,14 +191,14 @@ impl Subject {
         for number in 1..=reloads {
             sleep_until(began + length * number / (reloads + 1)).await;
             let edition = round * RELOADS + number;
-            let text = self.head.clone() + &large_file(self.upstream, ROUTES, edition);
-            replace(&self.file, &text)?;
-            self.process.hang_up();
+            let text = self.gateway.head.clone() + &large_file(self.upstream, ROUTES, edition);
+            replace(&self.gateway.file, &text)?;
+            self.gateway.process.hang_up();
         }
         sleep_until(began + length).await;
         let tally = running.stop().await;
         if !tally.is_clean() {
-            return Err(self.wrong_answer(&tally.to_string()));
+            return Err(self.gateway.wrong_answer(&tally.to_string()));
         }
         Ok(Phase::of(&tally))
     }
@@ -247,7 +211,7 @@ impl Subject {
             let count = text.lines().find_map(|line| line.strip_prefix(name));
             count.and_then(|count| count.parse().ok()) >= Some(least)
         });
-        let load = Load::new(self.admin, Request::get("/metrics"));
+        let load = Load::new(self.gateway.admin, Request::get("/metrics"));
         let tally = Load {
             expect: Some(expect),
             ..load
@@ -257,12 +221,9 @@ impl Subject {
         if tally.is_clean() {
             return Ok(());
         }
-        Err(self.wrong_answer(&format!("fewer than {least} reloads; {tally}")))
-    }
-
-    fn wrong_answer(&self, tally: &str) -> BenchError {
-        let tally = format!("{tally}\n{}", self.process.said());
-        BenchError::WrongAnswer { name: NAME, tally }
+        Err(self
+            .gateway
+            .wrong_answer(&format!("fewer than {least} reloads; {tally}")))
     }
 }
 

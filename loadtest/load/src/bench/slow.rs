@@ -1,0 +1,283 @@
+//! What two thousand clients that drip their heads cost everybody else.
+//!
+//! Each opens a connection, says the beginning of a head and then a byte a second. A gateway that
+//! waits for the next byte alone waits for ever; one that bounds the whole head is rid of them all.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::conditions::Conditions;
+use super::gateway::Gateway;
+use super::report::{Table, save, show_conditions};
+use super::stats::Spread;
+use super::workbench::Workbench;
+use super::{BenchError, Outcome, say};
+use crate::closed::{Load, Request, Running};
+
+const GOOD_CONNECTIONS: usize = 8;
+/// Time a good connection rests after an answer: it shall feel delays, not saturate a CPU.
+const REST: Duration = Duration::from_millis(2);
+const DRIP_EVERY: Duration = Duration::from_secs(1);
+/// Past this a dripping connection is one that is never closed.
+const PATIENCE: Duration = Duration::from_secs(30);
+const CLOSED_WITHIN: Duration = Duration::from_secs(15);
+const P99_RATIO_MAX: f64 = 2.0;
+
+const HOW_TO_READ: &str = "\
+## How to read it
+1. Good traffic is eight keep-alive connections that rest 2 ms after each answer: first alone, then
+   beside the slow clients for as long as one of them is open.
+2. A slow client says the beginning of a head and from then on a byte a second. The gateway gives a
+   whole head 10 s from its first byte; the bar is that all are closed within 15 s.
+3. The ratio is the p99 of good traffic beside the slow clients over that of the same round without
+   them; the median of the rounds is held against the bar of 2.00.
+4. Good and slow clients share one process and one CPU, so part of what good traffic feels is the
+   load generator itself: the ratio can only be too large.
+";
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct SlowOptions {
+    pub rounds: u32,
+    pub connections: usize,
+    /// The gateway's binary.
+    pub tollgate: Option<PathBuf>,
+    /// Folder of the reports.
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Serialize)]
+struct SlowReport {
+    bench: &'static str,
+    conditions: Conditions,
+    rounds: Vec<Round>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Round {
+    round: u32,
+    alone_p99_us: u64,
+    beside_p99_us: u64,
+    p99_ratio: f64,
+    /// Slow connections that were answered with 408 before they were closed.
+    told: usize,
+    /// Slow connections that were closed in time, however.
+    closed: usize,
+    opened: usize,
+    longest_ms: u64,
+}
+
+/// How a dripping connection ended.
+#[derive(Clone, Copy, Debug)]
+struct Drip {
+    lasted: Duration,
+    was_told: bool,
+}
+
+/// Measures, writes `slow.md` and `slow.json`.
+pub async fn slow(options: SlowOptions) -> Result<Outcome, BenchError> {
+    let SlowOptions {
+        rounds,
+        connections,
+        tollgate,
+        out,
+    } = options;
+    let bench = Workbench::set_up(connections, tollgate).await?;
+    let flags = format!("rounds: {rounds}; slow connections: {connections}");
+    let conditions = Conditions::note(&bench, flags).await?;
+    let mut measured = Vec::new();
+    for round in 1..=rounds {
+        let it = measure(&bench, round, connections).await?;
+        say(&format!(
+            "round {round}/{rounds}  {} of {} closed in time, the last after {} ms; p99 x{:.2}",
+            it.closed, it.opened, it.longest_ms, it.p99_ratio
+        ));
+        measured.push(it);
+    }
+    let table = table(&measured).to_markdown();
+    let broken = verdict(&measured);
+    let report = SlowReport {
+        bench: "slow",
+        conditions,
+        rounds: measured,
+    };
+    let files = save(&out, "slow", &markdown(&report, &table), &report)?;
+    Ok(Outcome {
+        table,
+        files,
+        missing: Vec::new(),
+        broken,
+    })
+}
+
+async fn measure(bench: &Workbench, round: u32, connections: usize) -> Result<Round, BenchError> {
+    let rest = format!(
+        "services: {{ s: {{ endpoints: [\"{}\"] }} }}\n\
+         routes: [{{ match: \"GET /v1/accounts/{{id}}\", to: s }}]\n",
+        bench.site.upstream
+    );
+    let gateway = Gateway::start(bench, &rest).await?;
+    // As long as the slow clients will be there.
+    let alone = good(gateway.address);
+    tokio::time::sleep(CLOSED_WITHIN - Duration::from_secs(5)).await;
+    let alone_p99_us = p99_us(&gateway, alone).await?;
+
+    let beside = good(gateway.address);
+    let drips = drip_all(gateway.address, connections).await;
+    let beside_p99_us = p99_us(&gateway, beside).await?;
+
+    let longest = drips.iter().map(|drip| drip.lasted).max();
+    let in_time = drips.iter().filter(|drip| drip.lasted <= CLOSED_WITHIN);
+    Ok(Round {
+        round,
+        alone_p99_us,
+        beside_p99_us,
+        p99_ratio: beside_p99_us as f64 / alone_p99_us as f64,
+        told: drips.iter().filter(|drip| drip.was_told).count(),
+        closed: in_time.count(),
+        opened: connections,
+        longest_ms: longest.map_or(0, |it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
+    })
+}
+
+fn good(gateway: SocketAddr) -> Running {
+    let load = Load {
+        connections: GOOD_CONNECTIONS,
+        pause: REST,
+        ..Load::new(gateway, Request::get("/v1/accounts/1"))
+    };
+    load.start()
+}
+
+async fn p99_us(gateway: &Gateway, running: Running) -> Result<u64, BenchError> {
+    let tally = running.stop().await;
+    if !tally.is_clean() {
+        return Err(gateway.wrong_answer(&tally.to_string()));
+    }
+    let p99 = tally.latency.p99().as_micros();
+    Ok(u64::try_from(p99).unwrap_or(u64::MAX))
+}
+
+/// A connection that could not be opened is not in what comes back.
+async fn drip_all(gateway: SocketAddr, connections: usize) -> Vec<Drip> {
+    let mut dripping = JoinSet::new();
+    for _ in 0..connections {
+        dripping.spawn(drip(gateway));
+    }
+    let ended = dripping.join_all().await;
+    ended.into_iter().flatten().collect()
+}
+
+async fn drip(gateway: SocketAddr) -> Option<Drip> {
+    let stream = TcpStream::connect(gateway).await.ok()?;
+    let began = Instant::now();
+    let (mut reader, mut writer) = stream.into_split();
+    writer
+        .write_all(b"GET /v1/accounts/1 HTTP/1.1\r\nHost: slow\r\nX-Slow: ")
+        .await
+        .ok()?;
+    let mut tick = interval(DRIP_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let dripping = async {
+        while writer.write_all(b"x").await.is_ok() {
+            tick.tick().await;
+        }
+        // The gateway takes no more; what it said may still be on its way.
+        std::future::pending().await
+    };
+    let mut heard = Vec::new();
+    let both = async {
+        tokio::select! {
+            _ = reader.read_to_end(&mut heard) => {}
+            () = dripping => {}
+        }
+    };
+    // Whether it ended or not, how long it lasted says.
+    let _ = tokio::time::timeout(PATIENCE, both).await;
+    let lasted = began.elapsed();
+    Some(Drip {
+        lasted,
+        was_told: heard.starts_with(b"HTTP/1.1 408 "),
+    })
+}
+
+/// The promise, if it was broken.
+fn verdict(rounds: &[Round]) -> Option<String> {
+    let left: usize = rounds.iter().map(|it| it.opened - it.closed).sum();
+    if left > 0 {
+        return Some(format!(
+            "{left} slow connections were not closed within 15 s"
+        ));
+    }
+    let ratio = Spread::of(rounds.iter().map(|it| it.p99_ratio))?.median;
+    (ratio > P99_RATIO_MAX).then(|| format!("the p99 of good traffic grew {ratio:.2} times"))
+}
+
+fn table(rounds: &[Round]) -> Table {
+    let mut table = Table::new(&[
+        "round",
+        "slow connections",
+        "closed within 15 s",
+        "told 408",
+        "longest ms",
+        "p99 µs alone",
+        "p99 µs beside them",
+        "ratio",
+    ]);
+    for it in rounds {
+        table.push(vec![
+            it.round.to_string(),
+            it.opened.to_string(),
+            it.closed.to_string(),
+            it.told.to_string(),
+            it.longest_ms.to_string(),
+            it.alone_p99_us.to_string(),
+            it.beside_p99_us.to_string(),
+            format!("{:.2}", it.p99_ratio),
+        ]);
+    }
+    table
+}
+
+fn markdown(report: &SlowReport, table: &str) -> String {
+    format!(
+        "# Slow: what clients that drip their heads cost everybody else\n\n{table}\n{HOW_TO_READ}\n\
+         ## Conditions\n{conditions}",
+        conditions = show_conditions(&report.conditions),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_promise_is_that_all_are_closed_and_that_nobody_feels_it() {
+        let round = |closed, p99_ratio| Round {
+            round: 1,
+            alone_p99_us: 100,
+            beside_p99_us: 100,
+            p99_ratio,
+            told: closed,
+            closed,
+            opened: 10,
+            longest_ms: 10_000,
+        };
+        #[rustfmt::skip]
+        let cases = [
+            (vec![round(10, 1.0), round(10, 9.0), round(10, 2.0)],  false),
+            (vec![round(10, 1.0), round(10, 2.1), round(10, 9.0)],  true),
+            (vec![round(10, 1.0), round(9, 1.0)],                   true),
+        ];
+        for (rounds, expected) in cases {
+            assert_eq!(verdict(&rounds).is_some(), expected, "{rounds:?}");
+        }
+    }
+}
