@@ -32,6 +32,19 @@ const RULES: &[(&str, Rule)] = &[
         "gateway-upstream",
         Rule::Only(&["bytes", "http", "thiserror"]),
     ),
+    (
+        "idp-token",
+        Rule::Only(&[
+            "aws-lc-rs",
+            "base64",
+            "jsonwebtoken",
+            "serde",
+            "serde_json",
+            "subtle",
+            "thiserror",
+            "zeroize",
+        ]),
+    ),
     ("tollgate-config", Rule::Never(RUNTIMES)),
 ];
 

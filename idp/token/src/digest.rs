@@ -1,0 +1,95 @@
+//! By what is a token known where it must not be kept?
+//!
+//! Caches, stores and the wire know a token by its digest; logs know it by a second hash, so that
+//! a log line leads to no record and a record leads to no token.
+
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+const TID_DOMAIN: &[u8; 12] = b"tollgate tid";
+
+/// 128 bit of SHA-256 over a token as it is spelled.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TokenDigest([u8; 16]);
+
+impl TokenDigest {
+    #[must_use]
+    pub fn of(token: &[u8]) -> Self {
+        Self(leading(digest(&SHA256, token).as_ref()))
+    }
+
+    /// A digest that was stored.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenDigest(tid {})", Tid::of(self))
+    }
+}
+
+/// What logs call a token: 64 bit of a hash of its digest.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tid(u64);
+
+impl Tid {
+    #[must_use]
+    pub fn of(digest_of_token: &TokenDigest) -> Self {
+        let mut input = [0; TID_DOMAIN.len() + 16];
+        let (domain, rest) = input.split_at_mut(TID_DOMAIN.len());
+        domain.copy_from_slice(TID_DOMAIN);
+        rest.copy_from_slice(&digest_of_token.0);
+        Self(u64::from_be_bytes(leading(
+            digest(&SHA256, &input).as_ref(),
+        )))
+    }
+}
+
+impl fmt::Display for Tid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for Tid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The first bytes of a hash, which has at least so many.
+pub(crate) fn leading<const N: usize>(hash: &[u8]) -> [u8; N] {
+    hash.first_chunk().copied().unwrap_or([0; N])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_and_its_tid_never_change_their_meaning() {
+        let digest = TokenDigest::of(b"abc");
+        assert_eq!(
+            digest.as_bytes(),
+            b"\xba\x78\x16\xbf\x8f\x01\xcf\xea\x41\x41\x40\xde\x5d\xae\x22\x23"
+        );
+        assert_eq!(Tid::of(&digest).to_string(), "4edd9997df85cbcd");
+    }
+
+    #[test]
+    fn a_digest_shows_its_tid_and_not_itself() {
+        let digest = TokenDigest::of(b"abc");
+        let shown = format!("{digest:?}");
+        assert_eq!(shown, format!("TokenDigest(tid {})", Tid::of(&digest)));
+        assert!(!shown.contains("ba78"), "{shown}");
+    }
+}

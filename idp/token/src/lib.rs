@@ -1,0 +1,12 @@
+//! What gateway and identity provider agree on: what a token looks like, who may be believed about
+//! it, for how long, and when what was learned about it is void.
+//!
+//! Both sides speak in these types and meet nowhere else. No I/O, no clock, no randomness, no
+//! runtime: times and random bytes come in as arguments, decisions go out as values. The one
+//! exception is the nonce of an ES256 signature, which the cryptographic library draws itself.
+
+pub mod digest;
+pub mod filter;
+pub mod reference;
+pub mod refresh;
+pub mod time;
