@@ -6,7 +6,14 @@
 //! exception is the nonce of an ES256 signature, which the cryptographic library draws itself.
 
 pub mod digest;
+pub mod epoch;
 pub mod filter;
+mod json;
 pub mod reference;
 pub mod refresh;
+pub mod seal;
+pub mod session;
 pub mod time;
+pub mod value;
+
+pub use json::MemberError;

@@ -110,6 +110,10 @@ impl ReferenceToken {
         TokenDigest::of(&self.spell().0)
     }
 
+    pub(crate) const fn as_secret_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     #[must_use]
     pub const fn partition(&self) -> u16 {
         u16::from_be_bytes([self.bytes[1], self.bytes[2]])

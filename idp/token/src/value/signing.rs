@@ -1,0 +1,158 @@
+//! Signs value tokens with a key that was read once.
+//!
+//! The library beneath reads its private key anew for every signature; here the key pair and the
+//! encoded header are kept.
+
+use std::fmt;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
+};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::DecodingKey;
+use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
+
+use super::Algorithm;
+use super::claims::Claims;
+use super::jws::TOKEN_BYTES_MAX;
+use super::keys::KeySet;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SigningKeyError {
+    #[error("not a private key of this algorithm in PKCS#8")]
+    Malformed,
+    #[error("a key that no verifier takes")]
+    Unacceptable,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignError {
+    #[error("the claims make a token longer than any verifier takes")]
+    TooLong,
+    #[error("the key cannot sign")]
+    Refused,
+}
+
+enum Pair {
+    Ecdsa(EcdsaKeyPair),
+    Edwards(Ed25519KeyPair),
+    Rsa(rsa::KeyPair),
+}
+
+pub struct SigningKey {
+    pair: Pair,
+    id: String,
+    header: String,
+    published: String,
+}
+
+impl SigningKey {
+    /// Reads a private key in PKCS#8. Its name is its thumbprint (RFC 7638), so that no two keys
+    /// can be named alike.
+    pub fn from_pkcs8(algorithm: Algorithm, der: &[u8]) -> Result<Self, SigningKeyError> {
+        let pair = Pair::read(algorithm, der).ok_or(SigningKeyError::Malformed)?;
+        let (id, published) = publish(&pair, algorithm).ok_or(SigningKeyError::Unacceptable)?;
+        KeySet::parse(document([published.as_str()]).as_bytes())
+            .map_err(|_| SigningKeyError::Unacceptable)?;
+        let algorithm = algorithm.as_str();
+        let header = format!(r#"{{"typ":"at+jwt","alg":"{algorithm}","kid":"{id}"}}"#);
+        Ok(Self {
+            pair,
+            id,
+            header: URL_SAFE_NO_PAD.encode(header),
+            published,
+        })
+    }
+
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub fn sign(&self, claims: &Claims) -> Result<String, SignError> {
+        let payload = claims.write().map_err(|_| SignError::Refused)?;
+        let mut token = self.header.clone();
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(payload, &mut token);
+        let signature = self.pair.sign(token.as_bytes()).ok_or(SignError::Refused)?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(SignError::TooLong);
+        }
+        Ok(token)
+    }
+}
+
+/// The set of these keys as it is published: the one that signs, the ones that did until lately,
+/// and the next.
+#[must_use]
+pub fn key_set<'a>(keys: impl IntoIterator<Item = &'a SigningKey>) -> String {
+    document(keys.into_iter().map(|key| key.published.as_str()))
+}
+
+fn document<'a>(keys: impl IntoIterator<Item = &'a str>) -> String {
+    let keys: Vec<_> = keys.into_iter().collect();
+    format!(r#"{{"keys":[{}]}}"#, keys.join(","))
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pair {
+    fn read(algorithm: Algorithm, der: &[u8]) -> Option<Self> {
+        match algorithm {
+            Algorithm::Es256 => EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der)
+                .map(Self::Ecdsa)
+                .ok(),
+            Algorithm::EdDsa => Ed25519KeyPair::from_pkcs8(der).map(Self::Edwards).ok(),
+            Algorithm::Rs256 => rsa::KeyPair::from_pkcs8(der).map(Self::Rsa).ok(),
+        }
+    }
+
+    fn public(&self) -> DecodingKey {
+        match self {
+            Self::Ecdsa(pair) => DecodingKey::from_ec_der(pair.public_key().as_ref()),
+            Self::Edwards(pair) => DecodingKey::from_ed_der(pair.public_key().as_ref()),
+            Self::Rsa(pair) => {
+                let key = pair.public_key();
+                let (modulus, exponent) = (key.modulus(), key.exponent());
+                DecodingKey::from_rsa_raw_components(
+                    modulus.big_endian_without_leading_zero(),
+                    exponent.big_endian_without_leading_zero(),
+                )
+            }
+        }
+    }
+
+    fn sign(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let random = SystemRandom::new();
+        match self {
+            Self::Ecdsa(pair) => Some(pair.sign(&random, text).ok()?.as_ref().to_vec()),
+            Self::Edwards(pair) => Some(pair.try_sign(text).ok()?.as_ref().to_vec()),
+            Self::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, text, &mut signature)
+                    .ok()?;
+                Some(signature)
+            }
+        }
+    }
+}
+
+fn publish(pair: &Pair, algorithm: Algorithm) -> Option<(String, String)> {
+    let mut jwk = Jwk::from_decoding_key(&pair.public(), Some(algorithm.of_library())).ok()?;
+    let id = jwk.thumbprint(ThumbprintHash::SHA256).ok()?;
+    jwk.common.key_id = Some(id.clone());
+    jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+    let published = serde_json::to_string(&jwk).ok()?;
+    Some((id, published))
+}
