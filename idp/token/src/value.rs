@@ -55,3 +55,6 @@ impl Algorithm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,6 +87,13 @@ impl SigningKey {
     }
 }
 
+#[cfg(test)]
+impl SigningKey {
+    pub(super) fn sign_bytes(&self, text: &[u8]) -> Option<Vec<u8>> {
+        self.pair.sign(text)
+    }
+}
+
 /// The set of these keys as it is published: the one that signs, the ones that did until lately,
 /// and the next.
 #[must_use]

@@ -1,0 +1,8 @@
+//! What the contract promises, seen from outside.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails as a test does: on the spot"
+)]
+
+mod wycheproof;
