@@ -9,6 +9,7 @@ pub mod digest;
 pub mod epoch;
 pub mod filter;
 mod json;
+pub mod lease;
 pub mod reference;
 pub mod refresh;
 pub mod seal;
