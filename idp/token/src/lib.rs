@@ -7,8 +7,10 @@
 
 pub mod digest;
 pub mod epoch;
+pub mod fence;
 pub mod filter;
 mod json;
+pub mod kills;
 pub mod lease;
 pub mod reference;
 pub mod refresh;

@@ -242,11 +242,11 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn whatever_was_committed_before_a_lease_is_fresh_is_known(
-        steps in prop::collection::vec(any_step(), 0..120),
+        steps in prop::collection::vec(any_step(), 0..80),
     ) {
         let mut world = World::default();
         let mut lease = Lease::new(LEASE_DEFAULT);

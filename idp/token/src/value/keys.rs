@@ -212,3 +212,6 @@ fn modulus(n: &[u8], e: &[u8]) -> Option<DecodingKey> {
         .ok()?;
     Some(DecodingKey::from_rsa_raw_components(n, e))
 }
+
+#[cfg(test)]
+mod tests;

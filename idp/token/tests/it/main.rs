@@ -5,4 +5,6 @@
     reason = "a helper of a test fails as a test does: on the spot"
 )]
 
+mod corpus;
+mod race;
 mod wycheproof;

@@ -1,0 +1,208 @@
+//! Is what a cache holds older than something that happened since?
+//!
+//! A look-up takes its *stamp* before it begins. Whatever it finds holds as long as no change that
+//! bears on it was seen with a greater number than the stamp's. Judged at every use, this closes
+//! the race in which a change arrives while an answer from before it is on its way into the cache.
+//!
+//! Sessions and subjects are told apart by 2²² slots: two that share one cost each other a look-up
+//! and never a wrong answer. Clients and tenants are few and each has its own place; should there
+//! be more than there are places, changes to the rest count for everybody.
+//!
+//! One reader applies changes, any number of threads judge. Neither ever waits.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_lc_rs::hmac;
+
+use crate::digest::leading;
+use crate::epoch::Seq;
+
+use places::Places;
+
+mod places;
+
+pub const SLOTS_DEFAULT: usize = 1 << 22;
+pub const PLACES_DEFAULT: usize = 1 << 12;
+
+/// What a published change bears on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope<'a> {
+    Session(&'a str),
+    Subject(&'a str),
+    Client(&'a str),
+    Tenant(&'a str),
+    Global,
+}
+
+/// Whom a cached entry is about, hashed once when it is filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marks {
+    session: u64,
+    subject: u64,
+    client: u64,
+    tenant: u64,
+}
+
+/// Where the reader stood when a look-up began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    seq: Seq,
+    /// Counts the gaps: what began before one is void, whatever its number.
+    floor: u64,
+}
+
+impl Stamp {
+    #[must_use]
+    pub const fn seq(self) -> Seq {
+        self.seq
+    }
+}
+
+/// How a change fits those that were applied before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    InOrder,
+    /// It was applied before; nothing changes.
+    Known,
+    /// Changes between it and the one before are missing, so everything remembered is void.
+    Gap,
+}
+
+pub struct Fence {
+    key: hmac::Key,
+    slots: Box<[AtomicU64]>,
+    clients: Places,
+    tenants: Places,
+    global: AtomicU64,
+    cursor: AtomicU64,
+    floor: AtomicU64,
+}
+
+impl Fence {
+    /// The key spreads names over the slots so that nobody outside can choose whom to collide
+    /// with; draw it anew for every process. There is at least one slot.
+    #[must_use]
+    pub fn new(key: &[u8; 16], slots: usize, places: usize, cursor: Seq) -> Self {
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, key),
+            slots: (0..slots.max(1)).map(|_| AtomicU64::new(0)).collect(),
+            clients: Places::new(places),
+            tenants: Places::new(places),
+            global: AtomicU64::new(0),
+            cursor: AtomicU64::new(cursor.0),
+            floor: AtomicU64::new(0),
+        }
+    }
+
+    /// To be taken before a look-up begins, and stored with what it finds.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        Stamp {
+            floor: self.floor.load(Ordering::Acquire),
+            seq: Seq(self.cursor.load(Ordering::Acquire)),
+        }
+    }
+
+    #[must_use]
+    pub fn marks(&self, session: &str, subject: &str, client: &str, tenant: &str) -> Marks {
+        Marks {
+            session: self.mark(Scope::Session(session)),
+            subject: self.mark(Scope::Subject(subject)),
+            client: self.mark(Scope::Client(client)),
+            tenant: self.mark(Scope::Tenant(tenant)),
+        }
+    }
+
+    /// Whether an entry may still be believed. If not, it is looked up again.
+    #[must_use]
+    pub fn holds(&self, filled: Stamp, marks: &Marks) -> bool {
+        let epoch = self
+            .slot(marks.session)
+            .load(Ordering::Acquire)
+            .max(self.slot(marks.subject).load(Ordering::Acquire))
+            .max(self.clients.find(marks.client))
+            .max(self.tenants.find(marks.tenant))
+            .max(self.global.load(Ordering::Acquire));
+        filled.seq.0 >= epoch && filled.floor == self.floor.load(Ordering::Acquire)
+    }
+
+    /// Applies the next change of the log. The change is in force before the cursor shows it, so
+    /// that a stamp never promises a change that is not.
+    pub fn apply(&self, seq: Seq, scope: Scope<'_>) -> Applied {
+        let cursor = Seq(self.cursor.load(Ordering::Acquire));
+        if seq <= cursor {
+            return Applied::Known;
+        }
+        self.set(scope, seq);
+        let is_next = seq == cursor.next();
+        if !is_next {
+            self.raise_floor();
+        }
+        self.cursor.store(seq.0, Ordering::Release);
+        if is_next {
+            Applied::InOrder
+        } else {
+            Applied::Gap
+        }
+    }
+
+    /// Voids everything that is remembered or on its way: the log had a gap, the store restarted
+    /// or changed its role, or the process was stopped for longer than its lease.
+    pub fn raise_floor(&self) {
+        self.floor.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// As `raise_floor`, and the log goes on from here.
+    pub fn restart(&self, cursor: Seq) {
+        self.raise_floor();
+        self.cursor.fetch_max(cursor.0, Ordering::AcqRel);
+    }
+
+    fn set(&self, scope: Scope<'_>, seq: Seq) {
+        let mark = self.mark(scope);
+        match scope {
+            Scope::Session(_) | Scope::Subject(_) => raise(self.slot(mark), seq),
+            Scope::Client(_) => self.clients.raise(mark, seq),
+            Scope::Tenant(_) => self.tenants.raise(mark, seq),
+            Scope::Global => raise(&self.global, seq),
+        }
+    }
+
+    fn slot(&self, mark: u64) -> &AtomicU64 {
+        let count = self.slots.len() as u64;
+        let at = usize::try_from(mark % count).unwrap_or_default();
+        &self.slots[at]
+    }
+
+    fn mark(&self, scope: Scope<'_>) -> u64 {
+        let (kind, name) = match scope {
+            Scope::Session(name) => (b's', name),
+            Scope::Subject(name) => (b'u', name),
+            Scope::Client(name) => (b'c', name),
+            Scope::Tenant(name) => (b't', name),
+            Scope::Global => return 0,
+        };
+        let mut text = hmac::Context::with_key(&self.key);
+        text.update(&[kind]);
+        text.update(name.as_bytes());
+        u64::from_be_bytes(leading(text.sign().as_ref()))
+    }
+}
+
+impl fmt::Debug for Fence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fence")
+            .field("cursor", &self.cursor)
+            .field("floor", &self.floor)
+            .field("global", &self.global)
+            .finish_non_exhaustive()
+    }
+}
+
+fn raise(epoch: &AtomicU64, seq: Seq) {
+    epoch.fetch_max(seq.0, Ordering::AcqRel);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use serde_json::{Value, json};
+
+use super::*;
+
+fn encoded(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn ec(id: &str) -> Value {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
+    json!({ "kty": "EC", "crv": "P-256", "kid": id, "x": encoded(x), "y": encoded(y) })
+}
+
+/// No product of two primes, but of a length; a verifier cannot tell.
+fn rsa(id: &str, modulus: &[u8]) -> Value {
+    json!({ "kty": "RSA", "kid": id, "n": encoded(modulus), "e": "AQAB" })
+}
+
+const MODULUS: [u8; 256] = [0xff; 256];
+
+fn with(mut key: Value, name: &str, value: impl Into<Value>) -> Value {
+    key[name] = value.into();
+    key
+}
+
+fn without(mut key: Value, name: &str) -> Value {
+    key.as_object_mut().unwrap().remove(name);
+    key
+}
+
+fn parse(keys: &[Value]) -> Result<Vec<String>, KeySetError> {
+    let set = KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())?;
+    Ok(set.keys().iter().map(|key| key.id().to_owned()).collect())
+}
+
+#[test]
+fn keys_for_something_else_are_left_out_of_a_set() {
+    let edwards = json!({ "kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+    #[rustfmt::skip]
+    let cases = [
+        (ec("a"),                                                   true),
+        (with(ec("a"), "alg", "ES256"),                             true),
+        (with(ec("a"), "use", "sig"),                               true),
+        (with(ec("a"), "key_ops", json!(["sign", "verify"])),       true),
+        (edwards.clone(),                                           true),
+        (rsa("a", &MODULUS),                              true),
+        (rsa("a", &[0xff; 512]),                              true),
+        (with(ec("a"), "alg", "ES384"),                             false),
+        (with(ec("a"), "alg", json!(["ES256"])),                    false),
+        (with(rsa("a", &MODULUS), "alg", "PS256"),        false),
+        (with(ec("a"), "use", "enc"),                               false),
+        (with(ec("a"), "use", json!(null)),                         false),
+        (with(ec("a"), "key_ops", json!(["encrypt"])),              false),
+        (with(ec("a"), "key_ops", "verify"),                        false),
+        (with(ec("a"), "crv", "P-384"),                             false),
+        (with(edwards.clone(), "crv", "X25519"),                    false),
+        (with(edwards, "kty", "EC"),                                false),
+        (with(ec("a"), "kty", "RSA"),                               false),
+        (without(ec("a"), "kty"),                                   false),
+    ];
+    for (key, is_in) in cases {
+        let expected = if is_in {
+            vec!["a".to_owned(), "b".to_owned()]
+        } else {
+            vec!["b".to_owned()]
+        };
+        assert_eq!(parse(&[key.clone(), ec("b")]), Ok(expected), "{key}");
+    }
+}
+
+#[test]
+fn a_set_with_a_key_that_cannot_be_right_is_refused_whole() {
+    let bad = || KeySetError::BadKey("a".to_owned());
+    let key = rsa("a", &MODULUS);
+    let large = rsa("a", &[0xff; 513]);
+    let padded = [&[0], MODULUS.as_slice()].concat();
+    #[rustfmt::skip]
+    let cases = [
+        (with(ec("a"), "d", "AQ"),                  KeySetError::Secret),
+        (with(key.clone(), "p", "AQ"),              KeySetError::Secret),
+        (json!({ "kty": "oct", "kid": "a", "k": "AQ" }), KeySetError::Secret),
+        (without(ec("a"), "kid"),                   KeySetError::KeyId),
+        (with(ec("a"), "kid", ""),                  KeySetError::KeyId),
+        (with(ec("a"), "kid", 1),                   KeySetError::KeyId),
+        (with(ec("a"), "kid", "a".repeat(257)),     KeySetError::KeyId),
+        (ec("b"),                                   KeySetError::SameKeyId("b".to_owned())),
+        (without(ec("a"), "y"),                     bad()),
+        (with(ec("a"), "x", "AQ"),                  bad()),
+        (with(ec("a"), "y", encoded(&[1; 32])),     bad()),
+        (with(ec("a"), "y", "!"),                   bad()),
+        (with(key.clone(), "n", encoded(&padded)),  bad()),
+        (with(key.clone(), "n", encoded(&MODULUS[1..])),  bad()),
+        (with(key.clone(), "n", ""),                bad()),
+        (with(key.clone(), "e", "Aw"),              bad()),
+        (with(key.clone(), "e", "AAEAAQ"),          bad()),
+        (without(key, "e"),                         bad()),
+        (large,                                     bad()),
+        (json!("a"),                                KeySetError::Syntax),
+    ];
+    for (key, expected) in cases {
+        assert_eq!(parse(&[ec("b"), key.clone()]), Err(expected), "{key}");
+    }
+}
+
+#[test]
+fn a_set_of_keys_has_its_limits() {
+    let many = |count: usize| (0..count).map(|at| ec(&at.to_string())).collect::<Vec<_>>();
+    assert_eq!(parse(&many(KEYS_MAX)).map(|keys| keys.len()), Ok(KEYS_MAX));
+    assert_eq!(parse(&many(KEYS_MAX + 1)), Err(KeySetError::TooManyKeys));
+
+    let empty = r#"{"keys":[]}"#;
+    let padded = |bytes: usize| format!("{empty}{}", " ".repeat(bytes - empty.len()));
+    let read = |text: &str| KeySet::parse(text.as_bytes()).map(|set| set.keys().len());
+    assert_eq!(read(&padded(SET_BYTES_MAX)), Ok(0));
+    assert_eq!(read(&padded(SET_BYTES_MAX + 1)), Err(KeySetError::TooLong));
+    for text in ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[],"keys":[]}"#] {
+        assert_eq!(read(text), Err(KeySetError::Syntax), "{text}");
+    }
+}
