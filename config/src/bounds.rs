@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use gateway_core::limits::HEAD_BYTES_CEILING;
 
 use crate::reader::{Field, Reading};
-use crate::units::{Count, Size, Time};
+use crate::units::{Count, Percent, Size, Time};
 
 pub(crate) const LISTEN_ADDRESS: SocketAddr = loopback(8080);
 pub(crate) const ADMIN_ADDRESS: SocketAddr = loopback(9090);
@@ -51,6 +51,10 @@ pub(crate) const IN_FLIGHT: Bounds<Count> = range(Count(1), Count(1_000_000)).or
 pub(crate) const PROBE_EVERY: Bounds<Time> = range(SHORT, HOUR).or(Time::seconds(2));
 /// Of the path of a probe.
 pub(crate) const PROBE_PATH_CHARS_MAX: usize = 1_000;
+
+/// Of all requests.
+pub(crate) const SAMPLE: Bounds<Percent> =
+    range(Percent::whole(0), Percent::whole(100)).or(Percent::whole(1));
 
 /// Entries of one list; past these a file is generated wrongly rather than large.
 pub(crate) const LISTENERS_MAX: usize = 64;
@@ -153,6 +157,12 @@ pub(crate) fn grouped(number: impl fmt::Display) -> String {
 
 impl Measure for Count {
     const NOUN: &'static str = "a number";
+    const BELOW: &'static str = "this is too small";
+    const ABOVE: &'static str = "this is too large";
+}
+
+impl Measure for Percent {
+    const NOUN: &'static str = "a share";
     const BELOW: &'static str = "this is too small";
     const ABOVE: &'static str = "this is too large";
 }

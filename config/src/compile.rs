@@ -6,13 +6,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use gateway_core::ids::Sampling;
 use gateway_core::level::Level;
 use gateway_core::limits::Limits;
 use gateway_core::peer::Network;
 
 use crate::bounds;
 use crate::document::NodeId;
-use crate::gateway::{AccessLog, Deadlines, Gateway, Listener};
+use crate::gateway::{AccessLog, Deadlines, Gateway, Listener, Traces};
 use crate::reader::{Field, Located, Reading};
 use crate::units::{Address, Flag, Size};
 use crate::written;
@@ -37,6 +38,7 @@ pub(crate) fn compile(file: &written::File, reading: Reading<'_>) -> Gateway {
         admin,
         threads: threads(file, reading),
         access_log: access_log(file),
+        traces: compile_traces(&file.traces, reading),
         limits: compile_limits(file, reading),
         deadlines: compile_deadlines(file, reading),
         trusted_proxies: compile_proxies(file, reading),
@@ -53,6 +55,41 @@ fn threads(file: &written::File, reading: Reading<'_>) -> usize {
 fn access_log(file: &written::File) -> AccessLog {
     let access = file.log.value().and_then(|log| log.access.value());
     access.map_or(AccessLog::Stdout, |log| log.0.clone())
+}
+
+fn compile_traces(traces: &Field<written::Traces>, reading: Reading<'_>) -> Option<Traces> {
+    let given = traces.given()?;
+    let missing = Missing {
+        key: "collector",
+        example: "collector: 127.0.0.1:4318",
+    };
+    let sample = bounds::SAMPLE.take(&given.value.sample, reading);
+    let collector = missing.check(&given.value.collector, given.node, reading)?;
+    check_reachable(
+        collector.value.0,
+        collector.node,
+        "no collector can",
+        reading,
+    );
+    Some(Traces {
+        collector: collector.value.0,
+        sampling: Sampling::share(sample.of_10_000()),
+    })
+}
+
+/// Reports an address that nobody can connect to; `nobody` begins the sentence.
+fn check_reachable(address: SocketAddr, node: NodeId, nobody: &str, reading: Reading<'_>) {
+    let note = if address.port() == 0 {
+        "port 0 is no port to connect to"
+    } else if address.ip().is_unspecified() {
+        "this address means every interface: it can be listened on, not connected to"
+    } else if address.ip().is_multicast() {
+        "this is a multicast address"
+    } else {
+        return;
+    };
+    let finding = reading.find(node, format!("{nobody} be reached here"));
+    reading.report.add(finding.note(note));
 }
 
 fn body_max(file: &written::File, reading: Reading<'_>) -> Size {

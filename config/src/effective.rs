@@ -25,6 +25,7 @@ pub fn effective(loaded: &Loaded) -> String {
     let mut page = Page::new(&loaded.document, &loaded.environment);
     write_listen(&mut page, file);
     write_process(&mut page, file);
+    write_traces(&mut page, file);
     write_limits(&mut page, file);
     write_deadlines(&mut page, file);
     write_proxies(&mut page, file);
@@ -70,6 +71,18 @@ fn write_process(page: &mut Page<'_>, file: &written::File) {
         "stdout",
     );
     page.end();
+}
+
+fn write_traces(page: &mut Page<'_>, file: &written::File) {
+    match file.traces.value() {
+        Some(traces) => {
+            page.head("traces", &file.traces);
+            page.required("collector", &traces.collector);
+            page.scalar("sample", &traces.sample, bounds::SAMPLE.default);
+            page.end();
+        }
+        None => page.remark("traces: none"),
+    }
 }
 
 fn write_limits(page: &mut Page<'_>, file: &written::File) {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gateway_core::ids::Sampling;
 use gateway_core::level::Level;
 use gateway_core::limits::Limits;
 use gateway_core::peer::Network;
@@ -18,6 +19,7 @@ pub struct Gateway {
     pub admin: SocketAddr,
     pub threads: usize,
     pub access_log: AccessLog,
+    pub traces: Option<Traces>,
     pub limits: Limits,
     pub deadlines: Deadlines,
     /// Peers that are believed when they speak of a client behind them.
@@ -41,6 +43,13 @@ pub enum AccessLog {
     Stderr,
     /// Appended to; relative to the working directory.
     File(PathBuf),
+}
+
+/// Which traces are recorded, and who is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traces {
+    pub collector: SocketAddr,
+    pub sampling: Sampling,
 }
 
 /// How long a client may take, and how long a gateway takes to stop.

@@ -19,7 +19,7 @@ use source::Source;
 
 pub use effective::effective;
 pub use environment::Environment;
-pub use gateway::{AccessLog, Deadlines, Gateway, Listener};
+pub use gateway::{AccessLog, Deadlines, Gateway, Listener, Traces};
 pub use problem::{Excerpt, Problem, Problems, Style};
 pub use schema::schema;
 

@@ -13,12 +13,14 @@ use crate::reader::{Scalar, deserialize_scalar};
 
 pub(crate) use address::{Address, Network};
 pub(crate) use date::Date;
+pub(crate) use percent::Percent;
 pub(crate) use size::Size;
 pub(crate) use time::Time;
 pub(crate) use word::{Class, Level, Upgrade};
 
 mod address;
 mod date;
+mod percent;
 mod size;
 mod time;
 mod word;
@@ -145,6 +147,7 @@ scalar! {
     Level => string_schema("open|internal|private", &["open", "internal", "private"]);
     Class => string_schema("read|write|transfer", &["read", "write", "transfer"]);
     Upgrade => string_schema("websocket", &["websocket"]);
+    Percent => string_schema("[0-9]+([.][0-9]{1,2})?%", &["1%", "25%", "0.05%"]);
     Network => string_schema("[0-9a-fA-F.:]+(/[0-9]{1,3})?", &["10.0.0.0/8", "127.0.0.1"]);
 }
 

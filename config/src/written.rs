@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::bounds;
 use crate::reader::{Entries, Field, Scalar, deserialize_scalar};
-use crate::units::{Address, Count, Flag, Level, Network, Size, Text, Time, or_variable};
+use crate::units::{Address, Count, Flag, Level, Network, Percent, Size, Text, Time, or_variable};
 
 pub(crate) use route::{HeaderRules, Route};
 pub(crate) use to::To;
@@ -32,6 +32,8 @@ pub(crate) struct File {
     pub(crate) threads: Field<Count>,
     /// What is written about each request.
     pub(crate) log: Field<Log>,
+    /// Where traces go; without this none are recorded.
+    pub(crate) traces: Field<Traces>,
     /// How much of anything a client may bring.
     pub(crate) limits: Field<Limits>,
     /// How long a client may take, and how long the gateway takes to stop.
@@ -82,6 +84,21 @@ pub(crate) struct Log {
     /// (`./access.log`, relative to the working directory).
     #[schemars(extend("default" = "stdout"))]
     pub(crate) access: Field<AccessLog>,
+}
+
+/// Where traces go.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "`traces`")]
+#[schemars(rename = "Traces", extend("required" = ["collector"]))]
+pub(crate) struct Traces {
+    /// An IP address and a port that take OTLP over HTTP (`POST /v1/traces`), such as those of an
+    /// OpenTelemetry collector on this machine.
+    #[schemars(extend("examples" = ["127.0.0.1:4318"]))]
+    pub(crate) collector: Field<Address>,
+    /// How many of the requests are recorded, beside those of which a trusted proxy says that they
+    /// are.
+    #[schemars(extend("default" = bounds::SAMPLE.default.to_string()))]
+    pub(crate) sample: Field<Percent>,
 }
 
 /// How much of anything a client may bring.

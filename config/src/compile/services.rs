@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use gateway_upstream::{Policy, Probe, Timeouts};
 
-use super::{Missing, check_count};
+use super::{Missing, check_count, check_reachable};
 use crate::bounds;
 use crate::document::NodeId;
 use crate::problem::shown;
@@ -136,7 +136,7 @@ fn compile_endpoints(service: &Service, node: NodeId, reading: Reading<'_>) -> V
     let mut seen: HashMap<SocketAddr, NodeId> = HashMap::new();
     for endpoint in service.endpoints.items() {
         let address = endpoint.value.0;
-        check_endpoint(address, endpoint.node, reading);
+        check_reachable(address, endpoint.node, "no service can", reading);
         match seen.insert(address, endpoint.node) {
             Some(first) => {
                 let finding = reading.find(endpoint.node, "an endpoint is there twice");
@@ -148,21 +148,4 @@ fn compile_endpoints(service: &Service, node: NodeId, reading: Reading<'_>) -> V
         }
     }
     endpoints
-}
-
-fn check_endpoint(address: SocketAddr, node: NodeId, reading: Reading<'_>) {
-    let note = if address.port() == 0 {
-        "port 0 is no port to connect to"
-    } else if address.ip().is_unspecified() {
-        "this address means every interface: it can be listened on, not connected to"
-    } else if address.ip().is_multicast() {
-        "this is a multicast address"
-    } else {
-        return;
-    };
-    reading.report.add(
-        reading
-            .find(node, "no service can be reached here")
-            .note(note),
-    );
 }

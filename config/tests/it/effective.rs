@@ -35,6 +35,7 @@ const EVERYTHING: &str = r##"
 listen: [{ address: "[::1]:0", level: private }]
 trusted_proxies: ["::1", 10.0.0.0/8]
 limits: { body: 2MiB }
+traces: { collector: "[::1]:4318", sample: 0.05% }
 services:
   "on": { endpoints: ["${MONEY_ADDRESS}"], probe: { path: "/ok?a=\"b\"" } }
   unused: { endpoints: ["127.0.0.1:9"] }

@@ -40,6 +40,7 @@ listen: [{ address: 127.0.0.1:0 }]
 admin: { address: "[::1]:0", exposed: false }
 threads: 2
 log: { access: ./a.log }
+traces: { collector: 127.0.0.1:4318, sample: 1% }
 limits: { connections: 10, head: 4KiB, target: 1KiB, fields: 10, body: 1MiB }
 deadlines: { head: 1s, idle: 1m, stall: 30s, lame_duck: 0s, drain: 5s }
 trusted_proxies: &nets [10.0.0.0/8, "::1"]

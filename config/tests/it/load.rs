@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gateway_core::head::Head;
+use gateway_core::ids::Sampling;
 use gateway_core::level::Level;
 use gateway_core::route::{Class, Route};
 use gateway_core::share::Shares;
@@ -141,6 +142,7 @@ fn what_is_left_out_takes_its_default() {
     assert_eq!(service.probe, None);
     assert_eq!(gateway.threads, 2);
     assert_eq!(gateway.access_log, AccessLog::Stdout);
+    assert_eq!(gateway.traces, None);
     let deadlines = gateway.deadlines;
     #[rustfmt::skip]
     let seconds = [deadlines.head, deadlines.idle, deadlines.stall, deadlines.websocket, deadlines.lame_duck, deadlines.drain];
@@ -164,6 +166,7 @@ fn what_is_written_is_what_runs() {
         admin: { address: 0.0.0.0:0, exposed: true }
         threads: 7
         log: { access: ./access.log }
+        traces: { collector: localhost:4318, sample: 2.5% }
         limits: { connections: 5, head: 4KiB, target: 2KiB, fields: 9, body: 0B }
         deadlines: { head: 1s, idle: 2s, stall: 3s, websocket: 5s, lame_duck: 0s, drain: 4s }
         services:
@@ -208,6 +211,9 @@ fn check_process(gateway: &Gateway) {
     assert_eq!(gateway.admin, "0.0.0.0:0".parse().unwrap());
     assert_eq!(gateway.threads, 7);
     assert_eq!(gateway.access_log, AccessLog::File("./access.log".into()));
+    let traces = gateway.traces.unwrap();
+    assert_eq!(traces.collector, "127.0.0.1:4318".parse().unwrap());
+    assert_eq!(traces.sampling, Sampling::share(250));
     let limits = &gateway.limits;
     assert_eq!((limits.connections_max, limits.head_bytes_max), (5, 4096));
     assert_eq!((limits.target_bytes_max, limits.fields_max), (2048, 9));

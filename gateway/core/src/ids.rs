@@ -74,10 +74,31 @@ impl fmt::Debug for RequestId {
     }
 }
 
+/// Which traces are recorded here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sampling {
+    of_10_000: u32,
+}
+
+impl Sampling {
+    /// So many of ten thousand.
+    #[must_use]
+    pub fn share(of_10_000: u32) -> Self {
+        Self { of_10_000 }
+    }
+
+    fn takes(self, random: u128) -> bool {
+        random % 10_000 < u128::from(self.of_10_000)
+    }
+}
+
 /// Where a request stands in a distributed trace: W3C Trace Context.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Trace {
     text: [u8; 55],
+    /// The span of the client, where it named one.
+    parent: Option<[u8; 16]>,
+    is_recorded: bool,
 }
 
 impl Trace {
@@ -86,15 +107,58 @@ impl Trace {
     #[must_use]
     pub fn next(client: Option<&[u8]>, random: u128, span: u64) -> Self {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        match client.and_then(parse_traceparent) {
-            Some((trace, flags)) => {
-                text[3..35].copy_from_slice(trace);
-                text[53..55].copy_from_slice(flags);
+        let parsed = client.and_then(parse_traceparent);
+        match &parsed {
+            Some(client) => {
+                text[3..35].copy_from_slice(client.trace);
+                text[53..55].copy_from_slice(client.flags);
             }
             None => text[3..35].copy_from_slice(&hex(random.max(1))),
         }
         text[36..52].copy_from_slice(&hex(u128::from(span.max(1)))[16..]);
-        Self { text }
+        Self {
+            text,
+            parent: parsed.map(|client| *client.span),
+            is_recorded: false,
+        }
+    }
+
+    /// Decides whether the trace is recorded here, where any is, and tells the service. What a client asks for
+    /// counts only where it is believed: recording costs us, not it.
+    #[must_use]
+    pub fn sampled(
+        mut self,
+        sampling: Option<Sampling>,
+        random: u128,
+        client_is_believed: bool,
+    ) -> Self {
+        let [.., flags] = &mut self.text;
+        let is_asked_for = b"13579bdf".contains(flags);
+        self.is_recorded = sampling
+            .is_some_and(|sampling| client_is_believed && is_asked_for || sampling.takes(random));
+        if self.is_recorded && !is_asked_for {
+            // From an even digit to the odd one behind it: the lowest bit is the one for sampling.
+            *flags += 1;
+        }
+        self
+    }
+
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.is_recorded
+    }
+
+    #[must_use]
+    pub fn span_id(&self) -> &str {
+        self.as_str().get(36..52).unwrap_or_default()
+    }
+
+    /// The span of the client that this one continues.
+    #[must_use]
+    pub fn parent_span_id(&self) -> Option<&str> {
+        self.parent
+            .as_ref()
+            .and_then(|span| str::from_utf8(span).ok())
     }
 
     #[must_use]
@@ -114,9 +178,16 @@ impl fmt::Debug for Trace {
     }
 }
 
-/// The trace id and the flags of a `traceparent`. A version after 00 may have more parts behind
-/// the flags; they are not ours to pass on.
-fn parse_traceparent(value: &[u8]) -> Option<(&[u8; 32], &[u8; 2])> {
+/// What a client's `traceparent` says.
+struct Parent<'a> {
+    trace: &'a [u8; 32],
+    span: &'a [u8; 16],
+    flags: &'a [u8; 2],
+}
+
+/// Reads a `traceparent`. A version after 00 may have more parts behind the flags; they are not ours
+/// to pass on.
+fn parse_traceparent(value: &[u8]) -> Option<Parent<'_>> {
     let (head, tail) = value.split_at_checked(55)?;
     let [v0, v1, b'-', rest @ ..] = head else {
         return None;
@@ -147,7 +218,7 @@ fn parse_traceparent(value: &[u8]) -> Option<(&[u8; 32], &[u8; 2])> {
         && !is_zero(span)
         && is_hex(flags)
         && ends_well;
-    is_valid.then_some((trace, flags))
+    is_valid.then_some(Parent { trace, span, flags })
 }
 
 #[cfg(test)]
@@ -210,9 +281,40 @@ mod tests {
             let trace = Trace::next(Some(client.as_bytes()), 7, 9);
             assert_eq!(trace.as_str(), expected, "{client}");
         }
+        let told = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let parent = Trace::next(Some(told), 7, 9);
+        assert_eq!(parent.parent_span_id(), Some("b7ad6b7169203331"));
+        assert_eq!(parent.span_id(), "0000000000000009");
+        assert_eq!(Trace::next(None, 7, 9).parent_span_id(), None);
         assert_eq!(
             Trace::next(None, 0, 0).as_str(),
             "00-00000000000000000000000000000001-0000000000000001-00"
         );
+    }
+
+    #[test]
+    fn a_trace_is_recorded_by_chance_or_because_somebody_believed_asks() {
+        let asks = Some(&b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"[..]);
+        let half = Some(Sampling::share(5_000));
+        #[rustfmt::skip]
+        let cases = [
+            (None, half,                    4_999, false, true,  "-01"),
+            (None, half,                    5_000, false, false, "-00"),
+            (asks, half,                    5_000, false, false, "-01"),
+            (asks, half,                    5_000, true,  true,  "-01"),
+            (asks, half,                    1,     false, true,  "-01"),
+            (asks, Some(Sampling::share(0)), 1,    true,  true,  "-01"),
+            (asks, None,                    1,     true,  false, "-01"),
+            (None, Some(Sampling::share(10_000)), 9_999, false, true,  "-01"),
+        ];
+        for (client, sampling, random, is_believed, is_recorded, flags) in cases {
+            let trace = Trace::next(client, 7, 9).sampled(sampling, random, is_believed);
+            assert_eq!(
+                trace.is_recorded(),
+                is_recorded,
+                "{client:?} {random} {is_believed}"
+            );
+            assert!(trace.as_str().ends_with(flags), "{trace:?}");
+        }
     }
 }

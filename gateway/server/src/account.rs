@@ -11,6 +11,7 @@ use crate::gateway::Gateway;
 use line::Line;
 
 mod line;
+mod span;
 
 /// The status of a request whose client left before an answer began; it is never sent.
 const CLIENT_LEFT: u16 = 499;
@@ -45,6 +46,10 @@ impl Gateway {
             upstream.metrics.count_rejection(code);
             self.metrics.count_rejection(code);
         }
+        if exchange.request.trace.is_recorded() {
+            self.traces
+                .note(|| span::of(exchange, outcome, status.unwrap_or(CLIENT_LEFT), took));
+        }
         self.access_log.line(|out| {
             let mut line = Line::begin(out);
             write_request(&mut line, &exchange.request);
@@ -65,6 +70,10 @@ impl Gateway {
         let took = clock::now().saturating_duration_since(request.began);
         let Reply { status, code, .. } = rejection.reply();
         self.metrics.count_rejection(code);
+        if request.trace.is_recorded() {
+            self.traces
+                .note(|| span::of_refused(request, rejection, took));
+        }
         self.access_log.line(|out| {
             let mut line = Line::begin(out);
             write_request(&mut line, request);

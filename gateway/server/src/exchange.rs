@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use gateway_core::head::{Framing, Head, Version};
 use gateway_core::host::Host;
-use gateway_core::ids::{RequestId, Trace};
+use gateway_core::ids::{RequestId, Sampling, Trace};
 use gateway_core::level::Level;
 use gateway_core::rejection::Rejection;
 use gateway_core::route::{Class, Route};
@@ -53,6 +53,14 @@ pub(crate) struct Request {
     pub(crate) asked: Option<Asked>,
 }
 
+/// How far a head is believed that speaks of the request itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Believed {
+    pub(crate) peer_is_trusted: bool,
+    /// Which requests are recorded, whatever it says.
+    pub(crate) sampling: Option<Sampling>,
+}
+
 /// What a sound head asked for.
 #[derive(Debug)]
 pub(crate) struct Asked {
@@ -79,17 +87,24 @@ impl Request {
         }
     }
 
-    /// A request with a sound head. Its id is taken over from a peer that is trusted.
+    /// A request with a sound head. From a peer that is trusted its id is taken over, and its wish to
+    /// be recorded.
     pub(crate) fn read(
         head: &Head<'_>,
         peer: &Arc<Peer>,
-        peer_is_trusted: bool,
+        believed: Believed,
         began: Instant,
     ) -> Self {
-        let told = head.only("x-request-id").filter(|_| peer_is_trusted);
+        let told = head
+            .only("x-request-id")
+            .filter(|_| believed.peer_is_trusted);
         Self {
             id: told.and_then(RequestId::parse).unwrap_or_else(new_id),
-            trace: trace(head.only("traceparent")),
+            trace: trace(head.only("traceparent")).sampled(
+                believed.sampling,
+                random::next_u128(),
+                believed.peer_is_trusted,
+            ),
             began,
             peer: Arc::clone(peer),
             is_head_method: head.method == Method::HEAD,

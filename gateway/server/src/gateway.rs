@@ -11,11 +11,12 @@ use gateway_core::upgrade::WebSocket;
 
 use crate::access_log::AccessLog;
 use crate::carrier::Carrier;
-use crate::exchange::{Exchange, Peer, Request};
+use crate::exchange::{Believed, Exchange, Peer, Request};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::random;
 use crate::snapshot::Snapshot;
+use crate::traces::Traces;
 
 #[derive(Debug)]
 pub(crate) struct Gateway {
@@ -23,6 +24,7 @@ pub(crate) struct Gateway {
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) metrics: Metrics,
     pub(crate) access_log: AccessLog,
+    pub(crate) traces: Traces,
     pub(crate) carrier: Carrier,
 }
 
@@ -59,7 +61,11 @@ impl Gateway {
             }
         };
         let peer_is_trusted = snapshot.trusts(peer.ip);
-        let request = Request::read(&head, peer, peer_is_trusted, began);
+        let believed = Believed {
+            peer_is_trusted,
+            sampling: snapshot.sampling,
+        };
+        let request = Request::read(&head, peer, believed, began);
 
         let route = match snapshot.find(&head, peer.level) {
             Ok(route) => Arc::clone(route),

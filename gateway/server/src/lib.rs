@@ -13,6 +13,7 @@ mod carrier;
 mod ceiling;
 mod clock;
 mod connection;
+mod errand;
 mod exchange;
 mod gateway;
 mod lifecycle;
@@ -24,6 +25,7 @@ mod reload;
 mod running;
 mod snapshot;
 mod spawn;
+mod traces;
 mod unread;
 mod wire;
 

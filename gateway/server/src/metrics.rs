@@ -35,8 +35,15 @@ pub(crate) struct Metrics {
     reloads: IntCounterVec,
     pub(crate) connections: IntGauge,
     pub(crate) requests_in_flight: IntGauge,
-    pub(crate) log_lines_dropped: IntCounter,
+    pub(crate) lost: Lost,
     pub(crate) config_unix_seconds: IntGauge,
+}
+
+/// What was to be told of requests and was not.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    pub(crate) log_lines: IntCounter,
+    pub(crate) spans: IntCounter,
 }
 
 #[derive(Debug)]
@@ -102,10 +109,7 @@ impl Metrics {
             )?,
             connections: house.gauge("connections", "Client connections open now.")?,
             requests_in_flight: house.gauge("requests_in_flight", "Requests under way.")?,
-            log_lines_dropped: house.counter(
-                "access_log_dropped_total",
-                "Access lines lost because the disk was too slow or refused them.",
-            )?,
+            lost: Lost::new(&house)?,
             config_unix_seconds: house.gauge(
                 "config_applied_unix_seconds",
                 "When the running configuration was applied.",
@@ -184,6 +188,21 @@ impl RouteMetrics {
             counter.inc();
         }
         self.seconds.observe(took.as_secs_f64());
+    }
+}
+
+impl Lost {
+    fn new(house: &House<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            log_lines: house.counter(
+                "access_log_dropped_total",
+                "Access lines lost because the disk was too slow or refused them.",
+            )?,
+            spans: house.counter(
+                "spans_dropped_total",
+                "Recorded requests that the collector of traces did not take.",
+            )?,
+        })
     }
 }
 

@@ -4,26 +4,16 @@
 //! stayed as it was keeps its tasks, and what they know.
 
 use std::collections::HashMap;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::BytesMut;
-use gateway_core::answer::{AnswerError, AnswerHead};
-use gateway_core::head::{HeadError, find_end};
 use gateway_upstream::{Endpoint, Probe, Service, probe};
-use http::Method;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use crate::errand::{self, Miscarried};
 use crate::random;
 use crate::snapshot::Snapshot;
 use crate::spawn::spawn;
-
-/// An answer to a probe is read no further.
-const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// The probes of all services, by name.
 #[derive(Debug, Default)]
@@ -38,14 +28,8 @@ struct Probed {
 /// Why an endpoint does not pass.
 #[derive(Debug, thiserror::Error)]
 enum Unwell {
-    #[error("it cannot be reached, or broke the connection")]
-    Connection(#[from] io::Error),
-    #[error("its answer has no sound end")]
-    Head(#[from] HeadError),
-    #[error("its answer is not sound")]
-    Answer(#[from] AnswerError),
-    #[error("its answer is too large")]
-    TooLarge,
+    #[error("it could not be asked")]
+    Miscarried(#[from] Miscarried),
     #[error("it answered {0}")]
     Status(u16),
     #[error("it did not answer in time")]
@@ -120,33 +104,18 @@ async fn watch(service: Arc<str>, endpoint: Arc<Endpoint>, probe: Probe) {
 
 async fn ask(endpoint: &Endpoint, probe: &Probe) -> Result<(), Unwell> {
     let deadline = probe::deadline(probe.every);
-    let asked = timeout(deadline, status(endpoint.address(), &probe.path));
-    match asked.await.unwrap_or(Err(Unwell::Late))? {
+    let request = format!(
+        "GET {} HTTP/1.1\r\nhost: {}\r\nuser-agent: tollgate-probe\r\nconnection: close\r\n\r\n",
+        probe.path,
+        endpoint.text()
+    );
+    let asked = timeout(
+        deadline,
+        errand::status(endpoint.address(), request.as_bytes()),
+    )
+    .await;
+    match asked.map_err(|_| Unwell::Late)?? {
         200..=299 => Ok(()),
         status => Err(Unwell::Status(status)),
-    }
-}
-
-/// The status of the answer, which is judged as strictly as one to a client.
-async fn status(address: SocketAddr, path: &str) -> Result<u16, Unwell> {
-    let mut stream = TcpStream::connect(address).await?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nhost: {address}\r\nuser-agent: tollgate-probe\r\n\
-         connection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await?;
-    let mut heard = BytesMut::with_capacity(1024);
-    loop {
-        if let Some(end) = find_end(&heard, 0)? {
-            let head = heard.split_to(end);
-            let answer = AnswerHead::parse(&head, &Method::GET)?;
-            if !answer.is_informational() {
-                return Ok(answer.status);
-            }
-        } else if heard.len() > HEAD_BYTES_MAX {
-            return Err(Unwell::TooLarge);
-        } else if stream.read_buf(&mut heard).await? == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-        }
     }
 }

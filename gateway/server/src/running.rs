@@ -23,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::probes::Probes;
 use crate::snapshot::Snapshot;
 use crate::spawn::spawn;
+use crate::traces::Traces;
 use crate::{admin, listener};
 
 /// How often spare connections are looked over.
@@ -200,6 +201,7 @@ impl Running {
             task.abort();
         }
         self.probes.stop();
+        self.gateway.traces.stop().await;
         self.close_access_log().await;
         is_empty
     }
@@ -242,14 +244,16 @@ async fn bind(
 
 fn prepare(carriers: Carriers, config: &Config) -> Result<Gateway, StartError> {
     let metrics = Metrics::new().map_err(StartError::Metrics)?;
-    let access_log = AccessLog::open(&config.access_log, metrics.log_lines_dropped.clone())
+    let access_log = AccessLog::open(&config.access_log, metrics.lost.log_lines.clone())
         .map_err(StartError::AccessLog)?;
+    let traces = Traces::start(config.traces.as_ref(), &metrics.lost.spans);
     let snapshot = Snapshot::build(config, None, &metrics);
     let gateway = Gateway {
         snapshot: ArcSwap::from_pointee(snapshot),
         lifecycle: Arc::new(Lifecycle::new()),
         metrics,
         access_log,
+        traces,
         carrier: Carrier::new(carriers, config.threads),
     };
     note_applied(&gateway);
@@ -279,6 +283,10 @@ fn differences(started_with: &Config, now: &Config) -> Vec<&'static str> {
         ("listen", started_with.listen != now.listen),
         ("admin", started_with.admin != now.admin),
         ("threads", started_with.threads != now.threads),
+        (
+            "traces.collector",
+            started_with.traces.map(|it| it.collector) != now.traces.map(|it| it.collector),
+        ),
         ("log.access", started_with.access_log != now.access_log),
     ];
     rows.into_iter()

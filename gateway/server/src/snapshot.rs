@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gateway_core::head::Head;
+use gateway_core::ids::Sampling;
 use gateway_core::level::Level;
 use gateway_core::limits::Limits;
 use gateway_core::peer::Network;
@@ -23,6 +24,8 @@ use crate::metrics::{EndpointMoment, Metrics, RouteMetrics, ServiceMetrics, Serv
 pub(crate) struct Snapshot {
     pub(crate) limits: Limits,
     pub(crate) deadlines: Deadlines,
+    /// Which requests are recorded, where any are.
+    pub(crate) sampling: Option<Sampling>,
     trusted_proxies: Vec<Network>,
     table: RouteTable,
     /// In the order of the table's routes.
@@ -76,6 +79,7 @@ impl Snapshot {
                 ..config.limits.clone()
             },
             deadlines: config.deadlines,
+            sampling: config.traces.map(|traces| traces.sampling),
             trusted_proxies: config.trusted_proxies.clone(),
             table: config.routes.clone(),
             routes,

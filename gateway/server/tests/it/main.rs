@@ -21,5 +21,6 @@ mod lifecycle;
 mod misbehaving;
 mod routing;
 mod telemetry;
+mod traces;
 mod upstreams;
 mod websocket;
