@@ -6,7 +6,7 @@
 //!
 //! Sessions and subjects are told apart by 2²² slots: two that share one cost each other a look-up
 //! and never a wrong answer. Clients and tenants are few and each has its own place; should there
-//! be more than there are places, changes to the rest count for everybody.
+//! be more than there are places, the rest share one.
 //!
 //! One reader applies changes, any number of threads judge. Neither ever waits.
 

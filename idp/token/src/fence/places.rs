@@ -7,8 +7,8 @@ use crate::epoch::Seq;
 /// How far from its first place a mark is looked for.
 const PROBES_MAX: usize = 16;
 
-/// Marks are taken as they come and never given back. What finds no place goes to `rest`, which
-/// counts for every mark.
+/// Places are taken as marks come and never given back, so a mark has a place from its first change
+/// on, or never gets one. Those that do not share `rest`.
 pub(super) struct Places {
     places: Box<[Place]>,
     rest: AtomicU64,
@@ -31,15 +31,14 @@ impl Places {
 
     pub(super) fn find(&self, mark: u64) -> u64 {
         let mark = mark.max(1);
-        let rest = self.rest.load(Ordering::Acquire);
         for place in self.probe(mark) {
             match place.mark.load(Ordering::Acquire) {
-                0 => return rest,
-                taken if taken == mark => return rest.max(place.epoch.load(Ordering::Acquire)),
+                0 => return 0,
+                taken if taken == mark => return place.epoch.load(Ordering::Acquire),
                 _ => {}
             }
         }
-        rest
+        self.rest.load(Ordering::Acquire)
     }
 
     pub(super) fn raise(&self, mark: u64, seq: Seq) {

@@ -55,10 +55,11 @@ fn a_refresh_token_is_refused_for_the_first_thing_that_is_wrong() {
 fn secrets_of_a_refresh_token_are_not_shown() {
     let spelled = TOKEN.spell(&key(), &salt(2));
     let presented = PresentedRefresh::parse(spelled.as_str().as_bytes()).unwrap();
-    let shown = format!("{:?} {:?} {spelled:?} {presented:?}", key(), salt(2));
-    for secret in ["[1, 1", "[2, 2", &spelled.as_str()[40..]] {
-        assert!(!shown.contains(secret), "{shown}");
-    }
+    let shown = format!("{:?} {:?} {spelled:?}", key(), salt(2));
+    let redacted = "RefreshKey([redacted]) FamilySalt([redacted]) tg_rt_[redacted]";
+    assert_eq!(shown, redacted);
+    let claims = format!("PresentedRefresh {{ claims: {TOKEN:?}, .. }}");
+    assert_eq!(format!("{presented:?}"), claims);
 }
 
 #[test]

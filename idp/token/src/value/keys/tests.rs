@@ -20,6 +20,15 @@ fn rsa(id: &str, modulus: &[u8]) -> Value {
 
 const MODULUS: [u8; 256] = [0xff; 256];
 
+/// The same point, cut between `x` and `y` where it must not be.
+fn ec_cut_wrongly(id: &str) -> Value {
+    let key = ec(id);
+    let bytes = |name: &str| URL_SAFE_NO_PAD.decode(key[name].as_str().unwrap()).unwrap();
+    let both = [bytes("x"), bytes("y")].concat();
+    let (x, y) = both.split_at(31);
+    with(with(key, "x", encoded(x)), "y", encoded(y))
+}
+
 fn with(mut key: Value, name: &str, value: impl Into<Value>) -> Value {
     key[name] = value.into();
     key
@@ -88,6 +97,7 @@ fn a_set_with_a_key_that_cannot_be_right_is_refused_whole() {
         (ec("b"),                                   KeySetError::SameKeyId("b".to_owned())),
         (without(ec("a"), "y"),                     bad()),
         (with(ec("a"), "x", "AQ"),                  bad()),
+        (ec_cut_wrongly("a"),                       bad()),
         (with(ec("a"), "y", encoded(&[1; 32])),     bad()),
         (with(ec("a"), "y", "!"),                   bad()),
         (with(key.clone(), "n", encoded(&padded)),  bad()),
