@@ -51,6 +51,11 @@ impl FilterKey {
         self.id
     }
 
+    /// Whether a tag is this key's, told in a time that depends on neither.
+    pub(crate) fn is_tag_of(&self, tag: &[u8], text: &[u8]) -> bool {
+        self.tag(text).0.as_slice().ct_eq(tag).into()
+    }
+
     fn tag(&self, text: &[u8]) -> Tag {
         Tag(leading(hmac::sign(&self.key, text).as_ref()))
     }
@@ -123,12 +128,5 @@ impl FilterKeys {
         Some(&self.tagging)
             .filter(named)
             .or_else(|| self.other.as_ref().filter(named))
-    }
-}
-
-impl FilterKey {
-    /// Whether a tag is this key's, told in a time that depends on neither.
-    pub(crate) fn is_tag_of(&self, tag: &[u8], text: &[u8]) -> bool {
-        self.tag(text).0.as_slice().ct_eq(tag).into()
     }
 }

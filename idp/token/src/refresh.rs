@@ -174,6 +174,12 @@ impl PresentedRefresh {
     }
 }
 
+impl Drop for PresentedRefresh {
+    fn drop(&mut self) {
+        self.tag.zeroize();
+    }
+}
+
 impl fmt::Debug for PresentedRefresh {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PresentedRefresh")

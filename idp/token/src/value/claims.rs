@@ -50,7 +50,7 @@ impl Claims {
     #[must_use]
     pub fn renews_at(&self) -> UnixSeconds {
         let lifetime = self.expires_at.since(self.issued_at);
-        self.issued_at.after(lifetime.mul_f64(0.8))
+        self.issued_at.after(lifetime - lifetime / 5)
     }
 
     #[must_use]

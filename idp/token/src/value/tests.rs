@@ -124,15 +124,20 @@ fn other_implementations_take_what_is_signed() {
     }
 }
 
-/// The key and its thumbprint are those of RFC 8037, appendix A.
+/// The key, its thumbprint and the signature are those of RFC 8037, appendix A.
 #[test]
-fn a_key_is_named_by_its_thumbprint() {
+fn a_key_is_named_by_its_thumbprint_and_signs_as_others_do() {
     let seed = URL_SAFE_NO_PAD
         .decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")
         .unwrap();
     let pair = Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
     let key = SigningKey::from_pkcs8(Algorithm::EdDsa, pair.to_pkcs8().unwrap().as_ref()).unwrap();
     assert_eq!(key.id(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    let signature = key.sign_bytes(b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc");
+    assert_eq!(
+        URL_SAFE_NO_PAD.encode(signature.unwrap()),
+        "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
+    );
     let published: Value = serde_json::from_str(&key_set([&key])).unwrap();
     let expected = json!({ "keys": [{
         "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig",
