@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gateway_core::level::Level;
 use gateway_core::rejection::Rejection;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::answer::Answer;
 use crate::clock;
@@ -20,8 +20,21 @@ use crate::wire::Stream;
 
 /// How long accepting rests when the system has no more file descriptors.
 const REST: Duration = Duration::from_millis(50);
-/// The kernel's queue is shorter; whoever keeps coming after that must not keep the process.
-const WAITING_MAX: usize = 4096;
+/// Connections that wait to be accepted, where the system allows as many (`somaxconn`). Past them the
+/// kernel resets clients, so that the usual thousand is too few for all to come back at once.
+const WAITING_MAX: u16 = 4096;
+
+/// Binds an address and begins to listen.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // Connections of the process before may still linger on the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING_MAX.into())
+}
 
 /// Accepts until the drain begins. Every connection has the level of its listener.
 pub(crate) async fn accept(gateway: Arc<Gateway>, listener: TcpListener, level: Level) {
@@ -42,7 +55,8 @@ pub(crate) async fn accept(gateway: Arc<Gateway>, listener: TcpListener, level: 
 /// Asks the kernel itself: the runtime may not have heard yet of what arrived last.
 fn accept_waiting(gateway: &Arc<Gateway>, listener: &std::net::TcpListener, level: Level) {
     let waiting = std::iter::repeat_with(|| listener.accept()).map_while(Result::ok);
-    for (stream, peer) in waiting.take(WAITING_MAX) {
+    // Whoever keeps coming after that must not keep the process.
+    for (stream, peer) in waiting.take(WAITING_MAX.into()) {
         let stream = stream
             .set_nonblocking(true)
             .and_then(|()| TcpStream::from_std(stream));

@@ -231,7 +231,7 @@ async fn bind(
     address: SocketAddr,
 ) -> Result<(TcpListener, SocketAddr), StartError> {
     let bound = async {
-        let listener = TcpListener::bind(address).await?;
+        let listener = listener::listen(address)?;
         let address = listener.local_addr()?;
         Ok((listener, address))
     };
