@@ -160,6 +160,7 @@ fn write_service(page: &mut Page<'_>, service: &Service) {
         page.scalar_item(*node);
     }
     page.end();
+    page.scalar("protocol", &service.protocol, "h1");
     page.scalar("timeout", &service.timeout, bounds::TIMEOUT.default);
     page.scalar(
         "connect_timeout",

@@ -16,7 +16,7 @@ pub(crate) use date::Date;
 pub(crate) use percent::Percent;
 pub(crate) use size::Size;
 pub(crate) use time::Time;
-pub(crate) use word::{Class, Level, Upgrade};
+pub(crate) use word::{Class, Level, Protocol, Upgrade};
 
 mod address;
 mod date;
@@ -146,6 +146,7 @@ scalar! {
     Date => string_schema("[0-9]{4}-[0-9]{2}-[0-9]{2}", &["2026-12-31"]);
     Level => string_schema("open|internal|private", &["open", "internal", "private"]);
     Class => string_schema("read|write|transfer", &["read", "write", "transfer"]);
+    Protocol => string_schema("h1|h2", &["h1", "h2"]);
     Upgrade => string_schema("websocket", &["websocket"]);
     Percent => string_schema("[0-9]+([.][0-9]{1,2})?%", &["1%", "25%", "0.05%"]);
     Network => string_schema("[0-9a-fA-F.:]+(/[0-9]{1,3})?", &["10.0.0.0/8", "127.0.0.1"]);

@@ -10,7 +10,9 @@ use serde::{Deserialize, Deserializer};
 
 use crate::bounds;
 use crate::reader::{Entries, Field, Scalar, deserialize_scalar};
-use crate::units::{Address, Count, Flag, Level, Network, Percent, Size, Text, Time, or_variable};
+use crate::units::{
+    Address, Count, Flag, Level, Network, Percent, Protocol, Size, Text, Time, or_variable,
+};
 
 pub(crate) use route::{HeaderRules, Route};
 pub(crate) use to::To;
@@ -158,10 +160,16 @@ pub(crate) struct Service {
     /// IP addresses and ports of equal standing; at least one.
     #[schemars(extend("minItems" = 1))]
     pub(crate) endpoints: Field<Vec<Field<Address>>>,
+    /// What the endpoints speak: `h1` is HTTP/1.1. `h2` is HTTP/2 from the first byte, without TLS, as
+    /// gRPC services speak it.
+    #[schemars(extend("default" = "h1"))]
+    pub(crate) protocol: Field<Protocol>,
     /// For a whole exchange, from connecting to the last byte of the answer.
     #[schemars(extend("default" = bounds::TIMEOUT.default.to_string()))]
     pub(crate) timeout: Field<Time>,
-    /// For connecting.
+    /// For connecting; with `h2` until the endpoint has sent its settings. An `h2` connection on which
+    /// nothing was heard for ten times as long, though an answer is due, is asked for a sign of life,
+    /// and closed when none comes within five times as long.
     #[schemars(extend("default" = bounds::CONNECT_TIMEOUT.default.to_string()))]
     pub(crate) connect_timeout: Field<Time>,
     /// How long an unused connection is kept for the next exchange.

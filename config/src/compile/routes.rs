@@ -33,6 +33,8 @@ struct Routing<'a> {
     /// that is in order.
     names: Vec<&'a str>,
     services: HashSet<&'a str>,
+    /// The services that speak HTTP/2, and where they say so.
+    multiplexed: HashMap<&'a str, NodeId>,
     /// Whether `services` could not be read, so that nobody knows what is under it.
     are_services_lost: bool,
     body_max: Size,
@@ -52,6 +54,7 @@ pub(super) fn compile(file: &written::File, body_max: Size, reading: Reading<'_>
         reading,
         services: names.iter().copied().collect(),
         names,
+        multiplexed: upgrade::multiplexed(file),
         are_services_lost: matches!(file.services, Field::Broken),
         body_max,
         innermost: reach::innermost(file),
@@ -132,6 +135,7 @@ impl<'a> Routing<'a> {
         let body = bounds::BODY.as_range().find(&route.body, reading);
         let timeout = bounds::TIMEOUT.as_range().find(&route.timeout, reading);
         let may_upgrade = upgrade::compile(route, matches.as_ref().map(|m| &m.methods), reading);
+        upgrade::check_services(route, to.as_ref(), &self.multiplexed, reading);
         let matches = matches?;
         let name = route.name.value().or(route.matches.value())?;
         Some(Route {

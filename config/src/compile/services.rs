@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use gateway_upstream::{Policy, Probe, Timeouts};
+use gateway_upstream::{Policy, Probe, Protocol, Timeouts};
 
 use super::{Missing, check_count, check_reachable};
 use crate::bounds;
@@ -70,6 +70,7 @@ fn compile_service(name: &str, service: &Located<Service>, reading: Reading<'_>)
     Policy {
         name: name.into(),
         endpoints: compile_endpoints(service, *node, reading),
+        protocol: protocol(service),
         timeouts,
         probe: compile_probe(&service.probe, reading),
         in_flight_max: bounds::IN_FLIGHT
@@ -77,6 +78,11 @@ fn compile_service(name: &str, service: &Located<Service>, reading: Reading<'_>)
             .get(),
         has_breaker: service.breaker.value().is_none_or(|breaker| breaker.0),
     }
+}
+
+pub(super) fn protocol(service: &Service) -> Protocol {
+    let given = service.protocol.value();
+    given.map_or(Protocol::default(), |protocol| protocol.0)
 }
 
 fn compile_probe(probe: &Field<written::Probe>, reading: Reading<'_>) -> Option<Probe> {

@@ -1,6 +1,7 @@
-//! Words out of a few: how far inside something lies, and what a route does.
+//! Words out of a few: how far inside something lies, what a route does, what a service speaks.
 
 use gateway_core::{level, route};
+use gateway_upstream as upstream;
 
 use crate::nearest;
 use crate::reader::Scalar;
@@ -10,6 +11,9 @@ pub(crate) struct Level(pub(crate) level::Level);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Class(pub(crate) route::Class);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Protocol(pub(crate) upstream::Protocol);
 
 /// What a connection may become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,13 @@ impl Class {
     ];
 }
 
+impl Protocol {
+    const WORDS: [(&'static str, upstream::Protocol); 2] = [
+        ("h1", upstream::Protocol::H1),
+        ("h2", upstream::Protocol::H2),
+    ];
+}
+
 impl Scalar for Level {
     const EXPECTED: &'static str = "`open`, `internal` or `private`";
 
@@ -46,6 +57,19 @@ impl Scalar for Class {
 
     fn parse(text: &str) -> Result<Self, String> {
         find(text, &Self::WORDS).map(Self)
+    }
+}
+
+impl Scalar for Protocol {
+    const EXPECTED: &'static str = "`h1` or `h2`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let meant = match text.to_ascii_lowercase().as_str() {
+            "http/1.1" | "http1" | "http" => Err("write `h1`".to_owned()),
+            "http/2" | "http2" | "h2c" | "grpc" => Err("write `h2`".to_owned()),
+            _ => return find(text, &Self::WORDS).map(Self),
+        };
+        meant
     }
 }
 
@@ -89,5 +113,23 @@ mod tests {
             );
         }
         assert_eq!(Level::parse("private"), Ok(Level(level::Level::Private)));
+    }
+
+    #[test]
+    fn a_protocol_by_another_name_is_answered_with_its_own() {
+        #[rustfmt::skip]
+        let cases = [
+            ("h1",     Ok(Protocol(upstream::Protocol::H1))),
+            ("h2",     Ok(Protocol(upstream::Protocol::H2))),
+            ("h2c",    Err("write `h2`")),
+            ("HTTP/2", Err("write `h2`")),
+            ("grpc",   Err("write `h2`")),
+            ("http",   Err("write `h1`")),
+            ("spdy",   Err("")),
+        ];
+        for (text, expected) in cases {
+            let expected = expected.map_err(str::to_owned);
+            assert_eq!(Protocol::parse(text), expected, "{text}");
+        }
     }
 }

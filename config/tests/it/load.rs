@@ -10,7 +10,7 @@ use gateway_core::ids::Sampling;
 use gateway_core::level::Level;
 use gateway_core::route::{Class, Route};
 use gateway_core::share::Shares;
-use gateway_upstream::Policy;
+use gateway_upstream::{Policy, Protocol};
 use tollgate_config::{
     AccessLog, DEFAULT, Environment, Gateway, Listener, Loaded, Problems, Style, compile, load,
 };
@@ -139,7 +139,7 @@ fn what_is_left_out_takes_its_default() {
     );
     let service = &gateway.services[0];
     assert_eq!((service.in_flight_max, service.has_breaker), (4_096, true));
-    assert_eq!(service.probe, None);
+    assert_eq!((&service.probe, service.protocol), (&None, Protocol::H1));
     assert_eq!(gateway.threads, 2);
     assert_eq!(gateway.access_log, AccessLog::Stdout);
     assert_eq!(gateway.traces, None);
@@ -175,6 +175,7 @@ fn what_is_written_is_what_runs() {
             timeout: 2s
             connect_timeout: 10ms
             idle_timeout: 1m
+            protocol: h2
             max_in_flight: 7
             probe: { path: /healthz?deep=1, every: 1s }
             breaker: false
@@ -227,6 +228,7 @@ fn check_service(service: &Policy) {
     assert_eq!(endpoints, ["127.0.0.1:1", "[::1]:2"]);
     assert_eq!(service.timeouts.connect, Duration::from_millis(10));
     assert_eq!(service.timeouts.idle, Duration::from_secs(60));
+    assert_eq!(service.protocol, Protocol::H2);
     assert_eq!((service.in_flight_max, service.has_breaker), (7, false));
     let probe = service.probe.as_ref().unwrap();
     assert_eq!(&*probe.path, "/healthz?deep=1");

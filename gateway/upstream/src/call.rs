@@ -1,9 +1,10 @@
 //! One call to a service, from being let through to its end: where is it tried, and how often?
 //!
 //! A call is tried at most three times. Where nothing was sent, because nobody accepted the
-//! connection, any request may go on to another endpoint. What was sent may have been acted on, so
-//! only a read is sent again, never after a byte of an answer. All of it draws on the budget of the
-//! service, save the first step away from an endpoint that cannot be reached.
+//! connection, and where the endpoint itself says that it did not act, any request may be tried
+//! again. Whatever else was sent may have been acted on, so only a read is sent again, never after a
+//! byte of an answer. All of it draws on the budget of the service, save the first step away from an
+//! endpoint that cannot be reached.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +27,11 @@ pub enum Fault {
     /// A kept connection broke before a byte of an answer, as one does that the service closed while
     /// nobody used it. It says nothing about the endpoint.
     KeptBroke,
+    /// The endpoint says that it did not act on the request, since it was closing the connection when
+    /// the request came. It says nothing about the endpoint.
+    Retired,
+    /// The endpoint says that it did not act on the request and did not want it.
+    Refused,
     /// The connection broke, or what came was not HTTP, or no whole answer.
     Broken,
     /// No answer came in time.
@@ -134,7 +140,7 @@ impl Call {
             return false;
         }
         let may_be_sent = match fault {
-            Fault::Unreachable => true,
+            Fault::Unreachable | Fault::Retired | Fault::Refused => true,
             Fault::KeptBroke | Fault::Broken => is_read,
             Fault::TimedOut => false,
         };
@@ -191,7 +197,7 @@ impl Call {
         let Some(attempt) = self.attempt.take() else {
             return false;
         };
-        if fault != Fault::KeptBroke {
+        if !matches!(fault, Fault::KeptBroke | Fault::Retired) {
             self.tried.push(attempt.place());
             if !self.is_blamed && !self.is_excused(fault, now) {
                 self.news.extend(blame(&self.service, &attempt, now));

@@ -25,5 +25,5 @@ mod window;
 pub use breaker::{BreakerState, Change};
 pub use call::{ATTEMPTS_MAX, Call, Fault, News, Picked, TimeLimit};
 pub use endpoint::Endpoint;
-pub use policy::{Policy, Probe, Timeouts};
+pub use policy::{Policy, Probe, Protocol, Timeouts};
 pub use service::{Refusal, Service};

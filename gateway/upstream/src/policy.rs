@@ -9,6 +9,7 @@ use std::time::Duration;
 pub struct Policy {
     pub name: Arc<str>,
     pub endpoints: Vec<SocketAddr>,
+    pub protocol: Protocol,
     pub timeouts: Timeouts,
     /// How endpoints are asked whether they are well; `None` where nobody asks.
     pub probe: Option<Probe>,
@@ -16,6 +17,16 @@ pub struct Policy {
     pub in_flight_max: usize,
     /// Whether a service that fails is spared calls for a while.
     pub has_breaker: bool,
+}
+
+/// What the endpoints of a service speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// HTTP/1.1, one exchange at a time on a connection.
+    #[default]
+    H1,
+    /// HTTP/2 without TLS and without asking first, many exchanges on a connection.
+    H2,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,7 +26,7 @@ fn attempts(service: &Arc<Service>, fault: Fault, is_read: bool, now: Instant) -
 
 #[test]
 fn a_call_is_tried_again_where_that_cannot_do_harm() {
-    use Fault::{Broken, KeptBroke, TimedOut, Unreachable};
+    use Fault::{Broken, KeptBroke, Refused, Retired, TimedOut, Unreachable};
     #[rustfmt::skip]
     let cases = [
         // Endpoints, how every attempt fails, attempts of a read and of a write.
@@ -38,6 +38,10 @@ fn a_call_is_tried_again_where_that_cannot_do_harm() {
         (1, Broken,      1, 1),
         (4, KeptBroke,   3, 1),
         (1, KeptBroke,   3, 1),
+        (4, Retired,     3, 3),
+        (1, Retired,     3, 3),
+        (4, Refused,     3, 3),
+        (1, Refused,     1, 1),
         (4, TimedOut,    1, 1),
     ];
     for (endpoints, fault, read, write) in cases {
@@ -50,14 +54,16 @@ fn a_call_is_tried_again_where_that_cannot_do_harm() {
 }
 
 #[test]
-fn a_retry_goes_to_another_endpoint_unless_only_a_kept_connection_broke() {
-    let (service, now) = service(2);
-    let mut call = call(&service, now);
-    let first = call.pick(now, 0).unwrap();
-    assert!(call.may_retry(Fault::KeptBroke, true, now));
-    assert_eq!(call.pick(now, 0).unwrap().place, first.place);
-    assert!(call.may_retry(Fault::Broken, true, now));
-    assert_ne!(call.pick(now, 0).unwrap().place, first.place);
+fn a_retry_goes_to_another_endpoint_unless_only_a_connection_was_at_its_end() {
+    for fault in [Fault::KeptBroke, Fault::Retired] {
+        let (service, now) = service(2);
+        let mut call = call(&service, now);
+        let first = call.pick(now, 0).unwrap();
+        assert!(call.may_retry(fault, true, now));
+        assert_eq!(call.pick(now, 0).unwrap().place, first.place);
+        assert!(call.may_retry(Fault::Broken, true, now));
+        assert_ne!(call.pick(now, 0).unwrap().place, first.place);
+    }
 }
 
 #[test]
@@ -98,7 +104,7 @@ fn only_what_is_the_fault_of_the_service_counts_against_it() {
     let less = half - Duration::from_millis(1);
     type Each = Box<dyn Fn(&mut Call, Instant)>;
     #[rustfmt::skip]
-    let cases: [(&str, Each, _); 13] = [
+    let cases: [(&str, Each, _); 15] = [
         ("answers", Box::new(|call, now| call.answered(200, now, 0)), (Closed, false)),
         ("4xx", Box::new(|call, now| call.answered(429, now, 0)), (Closed, false)),
         ("5xx", Box::new(|call, now| call.answered(500, now, 0)), (Open, true)),
@@ -109,6 +115,8 @@ fn only_what_is_the_fault_of_the_service_counts_against_it() {
             call.failed(Fault::Broken, now, 0);
         }), (Open, true)),
         ("kept connections", Box::new(|call, now| call.failed(Fault::KeptBroke, now, 0)), (Open, false)),
+        ("at the end of a connection", Box::new(|call, now| call.failed(Fault::Retired, now, 0)), (Open, false)),
+        ("refused", Box::new(|call, now| call.failed(Fault::Refused, now, 0)), (Open, true)),
         ("late", Box::new(move |call, now| {
             call.sent(now);
             call.failed(Fault::TimedOut, now + half, 0);

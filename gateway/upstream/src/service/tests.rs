@@ -3,7 +3,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use proptest::prelude::*;
 
 use crate::call::Fault;
-use crate::policy::Timeouts;
+use crate::policy::{Protocol, Timeouts};
 
 use super::*;
 
@@ -19,6 +19,7 @@ pub(crate) fn policy(endpoints: u16) -> Policy {
     Policy {
         name: Arc::from("s"),
         endpoints: endpoints.collect(),
+        protocol: Protocol::default(),
         timeouts: Timeouts::default(),
         probe: None,
         in_flight_max: 100,
