@@ -3,7 +3,7 @@
 //! As strict as requests are read: an answer that two readers could frame differently would let one
 //! exchange write into the next. It is refused, and the connection it came on is dropped.
 
-use http::Method;
+use http::{HeaderMap, Method, StatusCode};
 
 use crate::fields::{ends_here, write_field};
 use crate::head::{Connection, Field, HeadError, fold_fields, only, split_line};
@@ -12,6 +12,18 @@ use crate::route::Route;
 
 /// Fields in an answer's head.
 const FIELDS_MAX: usize = 256;
+
+/// Fields that no message in HTTP/2 has (RFC 9113 §8.2.2).
+const OF_CONNECTION: [&str; 5] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// How the media types of gRPC begin; its trailers are half of the answer.
+const GRPC: &[u8] = b"application/grpc";
 
 /// The head of an answer that was judged sound.
 #[derive(Debug)]
@@ -46,6 +58,8 @@ pub enum AnswerError {
     Field(#[from] HeadError),
     #[error("`Content-Length` is not one number")]
     Length,
+    #[error("a field of an HTTP/1.1 connection stands in an answer in HTTP/2")]
+    OfConnection,
     #[error("`Transfer-Encoding` is other than exactly `chunked`, or stands where it may not")]
     Encoding,
 }
@@ -68,6 +82,64 @@ impl<'a> AnswerHead<'a> {
             nominated: known.connection.nominated,
             keeps_alive,
         })
+    }
+
+    /// Judges the head of an answer in HTTP/2; `is_whole` when nothing follows it.
+    pub fn of_stream(
+        status: StatusCode,
+        fields: &'a HeaderMap,
+        is_whole: bool,
+        method: &Method,
+    ) -> Result<Self, AnswerError> {
+        if !(100..600).contains(&status.as_u16()) {
+            return Err(AnswerError::StatusLine);
+        }
+        if fields.len() > FIELDS_MAX {
+            return Err(HeadError::TooManyFields.into());
+        }
+        if OF_CONNECTION.iter().any(|name| fields.contains_key(*name)) {
+            return Err(AnswerError::OfConnection);
+        }
+        let mut known = Known::default();
+        for value in fields.get_all(http::header::CONTENT_LENGTH) {
+            known.note_length(value.as_bytes())?;
+        }
+        let mut body = known.body(status.as_u16(), method, true)?;
+        if is_whole && matches!(body, AnswerBody::Length(_)) {
+            return Err(AnswerError::Length);
+        }
+        if is_whole && body == AnswerBody::UntilClose {
+            known.length = Some(0);
+            body = AnswerBody::Nothing;
+        }
+        let fields = fields.iter().map(|(name, value)| Field {
+            name: name.as_str(),
+            value: value.as_bytes(),
+        });
+        Ok(Self {
+            status: status.as_u16(),
+            reason: status.canonical_reason().unwrap_or_default(),
+            fields: fields.collect(),
+            length: known.length,
+            is_chunked: false,
+            body,
+            nominated: Vec::new(),
+            keeps_alive: true,
+        })
+    }
+
+    /// Gives the body chunks where what comes behind it matters, for nothing can be said behind one
+    /// whose length was told.
+    pub fn make_room_for_trailers(&mut self) {
+        let is_grpc = |value: &[u8]| {
+            let start = value.get(..GRPC.len()).unwrap_or_default();
+            start.eq_ignore_ascii_case(GRPC)
+        };
+        let matter =
+            self.only("trailer").is_some() || self.only("content-type").is_some_and(is_grpc);
+        if matter && matches!(self.body, AnswerBody::Length(_)) {
+            self.body = AnswerBody::UntilClose;
+        }
     }
 
     #[must_use]
@@ -169,6 +241,8 @@ impl<'a> Known<'a> {
 pub struct Client<'a> {
     pub request_id: &'a RequestId,
     pub keeps_alive: bool,
+    /// Whether it reads chunks, as HTTP/1.1 does.
+    pub reads_chunks: bool,
     /// The time now, for an answer that does not say when it was made.
     pub date: &'a str,
 }
@@ -176,7 +250,7 @@ pub struct Client<'a> {
 /// Writes the head that goes to the client.
 pub fn write_head(answer: &AnswerHead<'_>, route: &Route, client: &Client<'_>, out: &mut Vec<u8>) {
     write_common(answer, route, client, out);
-    write_framing(answer, out);
+    write_framing(answer, client, out);
     write_field("x-request-id", client.request_id.as_str().as_bytes(), out);
     let connection: &[u8] = if client.keeps_alive {
         b"keep-alive"
@@ -251,8 +325,10 @@ fn write_status_line(answer: &AnswerHead<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_framing(answer: &AnswerHead<'_>, out: &mut Vec<u8>) {
+fn write_framing(answer: &AnswerHead<'_>, client: &Client<'_>, out: &mut Vec<u8>) {
     match (answer.body, answer.length) {
+        // To others the body ends with the connection.
+        (AnswerBody::Chunked | AnswerBody::UntilClose, _) if !client.reads_chunks => {}
         (AnswerBody::Chunked | AnswerBody::UntilClose, _) => {
             write_field("transfer-encoding", b"chunked", out);
         }

@@ -2,15 +2,19 @@
 //!
 //! Nothing of the client's framing survives: the request line, `Host`, the length and the
 //! connection are spelled by us from what was understood, so that the service cannot understand
-//! something else.
+//! something else. A service that speaks HTTP/2 gets the same head as fields ([`compose`]).
 
 use std::io::Write as _;
 use std::net::IpAddr;
 
 use crate::fields::{ends_here, write_field};
-use crate::head::{Framing, Head, Version};
+use crate::head::{Field, Framing, Head, Version};
 use crate::ids::{RequestId, Trace};
 use crate::route::Route;
+
+pub use compose::{ComposeError, compose};
+
+mod compose;
 
 /// What the gateway knows about the request beyond its head.
 #[derive(Debug, Clone, Copy)]
@@ -29,16 +33,8 @@ pub struct Hop<'a> {
 pub fn write_head(head: &Head<'_>, route: &Route, hop: &Hop<'_>, out: &mut Vec<u8>) {
     write_request_line(head, route, out);
     write_host(head, out);
-    for field in &head.fields {
-        let is_dropped = ends_here(field.name)
-            || route.request_fields.is_dropped(field.name)
-            || head
-                .nominated
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(field.name));
-        if !is_dropped {
-            write_field(field.name, field.value, out);
-        }
+    for field in passing(head, route) {
+        write_field(field.name, field.value, out);
     }
     let rules = &route.request_fields;
     for (name, value) in rules.set.iter().chain(&rules.add) {
@@ -53,6 +49,19 @@ pub fn write_head(head: &Head<'_>, route: &Route, hop: &Hop<'_>, out: &mut Vec<u
         write_field("upgrade", b"websocket", out);
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// The fields of the client that go on as they came.
+fn passing<'h, 'a>(head: &'h Head<'a>, route: &'h Route) -> impl Iterator<Item = &'h Field<'a>> {
+    head.fields.iter().filter(|field| {
+        let is_dropped = ends_here(field.name)
+            || route.request_fields.is_dropped(field.name)
+            || head
+                .nominated
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(field.name));
+        !is_dropped
+    })
 }
 
 fn write_request_line(head: &Head<'_>, route: &Route, out: &mut Vec<u8>) {
@@ -81,27 +90,36 @@ fn write_host(head: &Head<'_>, out: &mut Vec<u8>) {
 /// The client as the service should see it; what an untrusted peer says of itself is not passed on.
 fn write_forwarded(head: &Head<'_>, hop: &Hop<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"x-forwarded-for: ");
+    write_peers(head, hop, out);
+    out.extend_from_slice(b"\r\n");
+    write_field("x-forwarded-proto", hop.scheme_told(head), out);
+    write_field("x-forwarded-host", hop.host_told(head), out);
+}
+
+/// Whom the request came through so far.
+fn write_peers(head: &Head<'_>, hop: &Hop<'_>, out: &mut Vec<u8>) {
     if hop.peer_is_trusted {
         for value in head.values("x-forwarded-for") {
             out.extend_from_slice(value);
             out.extend_from_slice(b", ");
         }
     }
-    append(out, format_args!("{}\r\n", hop.peer.to_canonical()));
+    append(out, format_args!("{}", hop.peer.to_canonical()));
+}
 
-    let told = |name| {
-        if hop.peer_is_trusted {
-            head.only(name)
-        } else {
-            None
-        }
-    };
-    let scheme = told("x-forwarded-proto").unwrap_or(hop.scheme.as_bytes());
-    write_field("x-forwarded-proto", scheme, out);
-    if let Some(host) = told("x-forwarded-host") {
-        write_field("x-forwarded-host", host, out);
-    } else {
-        write_field("x-forwarded-host", head.host.name().as_bytes(), out);
+impl Hop<'_> {
+    fn scheme_told<'a>(&self, head: &Head<'a>) -> &'a [u8] {
+        let told = self.told(head, "x-forwarded-proto");
+        told.unwrap_or(self.scheme.as_bytes())
+    }
+
+    fn host_told<'h>(&self, head: &'h Head<'_>) -> &'h [u8] {
+        let told = self.told(head, "x-forwarded-host");
+        told.unwrap_or(head.host.name().as_bytes())
+    }
+
+    fn told<'a>(&self, head: &Head<'a>, name: &str) -> Option<&'a [u8]> {
+        head.only(name).filter(|_| self.peer_is_trusted)
     }
 }
 

@@ -179,6 +179,15 @@ impl<'a> Head<'a> {
         self.fields.iter().filter(same).map(|field| field.value)
     }
 
+    /// Whether the client takes fields behind the body of an answer (RFC 9110 §10.1.4).
+    #[must_use]
+    pub fn takes_trailers(&self) -> bool {
+        let mut words = self
+            .values("te")
+            .flat_map(|value| value.split(|byte| *byte == b','));
+        words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+    }
+
     #[must_use]
     pub fn has(&self, condition: &FieldCondition) -> bool {
         self.only(condition.name.as_str()) == Some(condition.value.as_bytes())

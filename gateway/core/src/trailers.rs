@@ -4,7 +4,7 @@
 //! decides: how the message is framed, where it goes, who asks (RFC 9110 §6.5.1). Such fields are
 //! left out; what is malformed is refused.
 
-use crate::fields::ends_here;
+use crate::fields::{FieldRules, ends_here, write_field};
 use crate::head::{Field, HeadError, fold_fields};
 
 /// Trailer fields of one message.
@@ -44,6 +44,19 @@ pub fn may_pass(name: &str) -> bool {
     !is_of_the_head && !ends_here(name)
 }
 
+/// Writes the end of a chunked body, with these fields behind it save those that may not pass.
+pub fn write_end<'a>(
+    fields: impl Iterator<Item = Field<'a>>,
+    rules: &FieldRules,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(b"0\r\n");
+    for field in fields.filter(|field| may_pass(field.name) && !rules.is_dropped(field.name)) {
+        write_field(field.name, field.value, out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +87,29 @@ mod tests {
         let lines = |count: usize| format!("{}\r\n", "a: b\r\n".repeat(count));
         assert!(parse(lines(64).as_bytes()).is_ok());
         assert_eq!(parse(lines(65).as_bytes()), Err(HeadError::TooManyFields));
+    }
+
+    #[test]
+    fn a_body_ends_with_the_fields_that_may_pass() {
+        let field = |name, value: &'static str| Field {
+            name,
+            value: value.as_bytes(),
+        };
+        let rules = FieldRules {
+            remove: vec![http::HeaderName::from_static("x-debug")],
+            ..FieldRules::default()
+        };
+        #[rustfmt::skip]
+        let cases = [
+            (vec![],                                                      "0\r\n\r\n"),
+            (vec![field("grpc-status", "0"), field("grpc-message", "")],  "0\r\ngrpc-status: 0\r\ngrpc-message: \r\n\r\n"),
+            (vec![field("set-cookie", "a"), field("content-length", "9")], "0\r\n\r\n"),
+            (vec![field("x-debug", "1"), field("x-request-id", "1")],     "0\r\n\r\n"),
+        ];
+        for (fields, expected) in cases {
+            let mut out = Vec::new();
+            write_end(fields.iter().copied(), &rules, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{fields:?}");
+        }
     }
 }

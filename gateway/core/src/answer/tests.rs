@@ -141,6 +141,7 @@ fn written(head: &str, method: &Method, keeps_alive: bool) -> String {
     let client = Client {
         request_id: &request_id,
         keeps_alive,
+        reads_chunks: true,
         date: "now",
     };
     let mut out = Vec::new();
@@ -172,6 +173,7 @@ fn a_switch_names_the_protocol_and_nothing_of_the_hop_before() {
     let client = Client {
         request_id: &request_id,
         keeps_alive: false,
+        reads_chunks: true,
         date: "now",
     };
     let mut out = Vec::new();
@@ -215,5 +217,105 @@ proptest! {
         text in "HTTP/1\\.[01] [0-9]{2,4} ?O?K?\r?\n([CT][a-z-]{0,5}:? ?[0-9a]{0,3}\r?\n){0,3}\r\n",
     ) {
         let _ = AnswerHead::parse(text.as_bytes(), &Method::GET);
+    }
+}
+
+fn of_stream<'a>(
+    fields: &'a HeaderMap,
+    status: u16,
+    is_whole: bool,
+    method: &Method,
+) -> Result<AnswerHead<'a>, AnswerError> {
+    AnswerHead::of_stream(
+        StatusCode::from_u16(status).unwrap(),
+        fields,
+        is_whole,
+        method,
+    )
+}
+
+fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    for (name, value) in lines {
+        fields.append(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
+    fields
+}
+
+#[test]
+fn the_body_of_a_stream_is_known_or_the_answer_refused() {
+    use AnswerBody as B;
+    #[rustfmt::skip]
+    let cases = [
+        ("GET",  200, &[][..],                           false, Ok(B::UntilClose)),
+        ("GET",  200, &[],                               true,  Ok(B::Nothing)),
+        ("GET",  200, &[("content-length", "5")],        false, Ok(B::Length(5))),
+        ("GET",  200, &[("content-length", "5")],        true,  Err(AnswerError::Length)),
+        ("GET",  200, &[("content-length", "0")],        true,  Ok(B::Nothing)),
+        ("GET",  200, &[("content-length", "5"), ("content-length", "5")], false, Err(AnswerError::Length)),
+        ("GET",  200, &[("content-length", "+5")],       false, Err(AnswerError::Length)),
+        ("GET",  200, &[("transfer-encoding", "chunked")], false, Err(AnswerError::OfConnection)),
+        ("GET",  200, &[("connection", "close")],        false, Err(AnswerError::OfConnection)),
+        ("GET",  200, &[("upgrade", "websocket")],       false, Err(AnswerError::OfConnection)),
+        ("HEAD", 200, &[("content-length", "5")],        true,  Ok(B::Nothing)),
+        ("GET",  304, &[("content-length", "5")],        true,  Ok(B::Nothing)),
+        ("GET",  204, &[],                               true,  Ok(B::Nothing)),
+        ("GET",  103, &[],                               false, Ok(B::Nothing)),
+        ("GET",  600, &[],                               true,  Err(AnswerError::StatusLine)),
+    ];
+    for (method, status, lines, is_whole, expected) in cases {
+        let fields = fields(lines);
+        let method = method.parse().unwrap();
+        let parsed = of_stream(&fields, status, is_whole, &method);
+        assert_eq!(
+            parsed.map(|answer| answer.body),
+            expected,
+            "{method} {status} {lines:?}"
+        );
+    }
+}
+
+#[test]
+fn an_answer_of_a_stream_is_told_in_the_clients_terms() {
+    let grpc = ("content-type", "application/grpc+proto");
+    let length = ("content-length", "5");
+    #[rustfmt::skip]
+    let cases = [
+        // What the service says, whether that is all, and which framing the client is told: one that
+        // takes trailers, one that does not, and one of HTTP/1.0.
+        (&[][..],                              true,  ["content-length: 0", "content-length: 0", "content-length: 0"]),
+        (&[],                                  false, ["transfer-encoding: chunked", "transfer-encoding: chunked", ""]),
+        (&[length],                            false, ["content-length: 5", "content-length: 5", "content-length: 5"]),
+        (&[grpc, length],                      false, ["transfer-encoding: chunked", "content-length: 5", "content-length: 5"]),
+        (&[("trailer", "digest"), length],     false, ["transfer-encoding: chunked", "content-length: 5", "content-length: 5"]),
+    ];
+    for (lines, is_whole, expected) in cases {
+        let fields = fields(lines);
+        let told =
+            [(true, true), (false, true), (false, false)].map(|(takes_trailers, reads_chunks)| {
+                let mut answer = of_stream(&fields, 200, is_whole, &Method::GET).unwrap();
+                if takes_trailers {
+                    answer.make_room_for_trailers();
+                }
+                let client = Client {
+                    request_id: &RequestId::new(0, 0),
+                    keeps_alive: true,
+                    reads_chunks,
+                    date: "now",
+                };
+                let mut out = Vec::new();
+                write_head(&answer, &route(), &client, &mut out);
+                let text = String::from_utf8(out).unwrap();
+                assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+                let framing = ["content-length", "transfer-encoding"];
+                let framed = text
+                    .lines()
+                    .filter(|line| framing.iter().any(|name| line.starts_with(name)));
+                framed.map(str::to_owned).collect::<Vec<_>>().join(" ")
+            });
+        assert_eq!(told, expected, "{lines:?}");
     }
 }

@@ -12,7 +12,7 @@ use crate::share::Shares;
 
 use super::*;
 
-fn route() -> Route {
+pub(super) fn route() -> Route {
     Route {
         name: Arc::from("r"),
         level: Level::Open,

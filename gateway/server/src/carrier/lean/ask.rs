@@ -204,6 +204,7 @@ impl Run<'_> {
             let client = Client {
                 request_id: &self.exchange.request.id,
                 keeps_alive: self.keeps_alive,
+                reads_chunks: true,
                 date,
             };
             write(answer, self.exchange.route(), &client, &mut head);
