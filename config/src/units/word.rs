@@ -64,12 +64,11 @@ impl Scalar for Protocol {
     const EXPECTED: &'static str = "`h1` or `h2`";
 
     fn parse(text: &str) -> Result<Self, String> {
-        let meant = match text.to_ascii_lowercase().as_str() {
+        match text.to_ascii_lowercase().as_str() {
             "http/1.1" | "http1" | "http" => Err("write `h1`".to_owned()),
             "http/2" | "http2" | "h2c" | "grpc" => Err("write `h2`".to_owned()),
-            _ => return find(text, &Self::WORDS).map(Self),
-        };
-        meant
+            _ => find(text, &Self::WORDS).map(Self),
+        }
     }
 }
 

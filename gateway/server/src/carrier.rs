@@ -1,6 +1,7 @@
 //! Moves the bytes of exchanges that were judged.
 //!
-//! Two carriers: a lean one for ordinary HTTP/1.1 exchanges, and pingora for all others.
+//! Three carriers: a lean one for ordinary HTTP/1.1 exchanges, pingora for all others, and one whose
+//! services speak HTTP/2.
 //!
 //! A carrier decides little: in which of our terms a failure is told. Whether a service is asked,
 //! where and how often is decided by the call it makes (`gateway_upstream::Call`). It never writes an
@@ -9,7 +10,7 @@
 use std::sync::Arc;
 
 use crate::exchange::Outcome;
-use crate::gateway::Admitted;
+use crate::gateway::{Admitted, Written};
 use crate::lifecycle::Lifecycle;
 use crate::unread::Unread;
 use crate::wire::Wire;
@@ -20,9 +21,12 @@ mod envelope;
 mod lean;
 mod link;
 mod pingora;
+mod stream;
 mod terms;
+mod trunk;
 
 pub(crate) use link::Spares;
+pub(crate) use trunk::{AskError, Trunks, status};
 
 #[derive(Debug)]
 pub(crate) struct Carrier {
@@ -68,6 +72,18 @@ impl Carrier {
         admitted: Admitted,
         lifecycle: &Arc<Lifecycle>,
     ) -> Carried {
+        let Admitted { exchange, head } = admitted;
+        let head = match head {
+            Written::Lines(head) => head,
+            Written::Fields(head) => {
+                let admitted = Admitted {
+                    exchange,
+                    head: *head,
+                };
+                return Box::pin(stream::carry(wire, admitted, lifecycle)).await;
+            }
+        };
+        let admitted = Admitted { exchange, head };
         let exchange = &admitted.exchange;
         let is_ordinary = exchange.asked().is_some_and(lean::may_carry);
         // What a connection becomes is the lean one's alone.

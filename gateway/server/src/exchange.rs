@@ -72,6 +72,8 @@ pub(crate) struct Asked {
     pub(crate) framing: Framing,
     pub(crate) keeps_alive: bool,
     pub(crate) expects_continue: bool,
+    /// Whether it takes fields behind the body of its answer.
+    pub(crate) takes_trailers: bool,
 }
 
 impl Request {
@@ -116,6 +118,7 @@ impl Request {
                 framing: head.framing,
                 keeps_alive: head.keeps_alive,
                 expects_continue: head.expects_continue,
+                takes_trailers: head.takes_trailers(),
             }),
         }
     }

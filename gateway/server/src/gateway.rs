@@ -7,7 +7,9 @@ use arc_swap::ArcSwap;
 use gateway_core::forward::{self, Hop};
 use gateway_core::head::{Framing, Head};
 use gateway_core::rejection::Rejection;
+use gateway_core::route::Route;
 use gateway_core::upgrade::WebSocket;
+use gateway_upstream::Protocol;
 
 use crate::access_log::AccessLog;
 use crate::carrier::Carrier;
@@ -30,9 +32,18 @@ pub(crate) struct Gateway {
 
 /// A request that goes on, and the head it goes on with.
 #[derive(Debug)]
-pub(crate) struct Admitted {
+pub(crate) struct Admitted<H = Written> {
     pub(crate) exchange: Arc<Exchange>,
-    pub(crate) head: Vec<u8>,
+    pub(crate) head: H,
+}
+
+/// The head for a service, in the protocol that it speaks.
+#[derive(Debug)]
+pub(crate) enum Written {
+    /// HTTP/1.1.
+    Lines(Vec<u8>),
+    /// HTTP/2.
+    Fields(Box<http::Request<()>>),
 }
 
 /// A request that does not.
@@ -94,8 +105,11 @@ impl Gateway {
             scheme: peer.scheme,
             upgrades: websocket.is_some(),
         };
-        let mut written = Vec::with_capacity(bytes.len() + 384);
-        forward::write_head(&head, &route.route, &hop, &mut written);
+        let protocol = upstream.service.policy().protocol;
+        let written = match Written::new(protocol, &head, &route.route, &hop, bytes.len()) {
+            Ok(written) => written,
+            Err(rejection) => return Err(Refused::boxed(request, rejection)),
+        };
         let exchange = Arc::new(Exchange {
             request,
             snapshot,
@@ -107,6 +121,32 @@ impl Gateway {
             exchange,
             head: written,
         })
+    }
+}
+
+impl Written {
+    fn new(
+        protocol: Protocol,
+        head: &Head<'_>,
+        route: &Route,
+        hop: &Hop<'_>,
+        bytes_len: usize,
+    ) -> Result<Self, Rejection> {
+        match protocol {
+            Protocol::H1 => {
+                let mut lines = Vec::with_capacity(bytes_len + 384);
+                forward::write_head(head, route, hop, &mut lines);
+                Ok(Self::Lines(lines))
+            }
+            Protocol::H2 => match forward::compose(head, route, hop) {
+                Ok(request) => Ok(Self::Fields(Box::new(request))),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "a head that was read could not be passed on");
+                    Err(Rejection::Internal)
+                }
+            },
+        }
     }
 }
 

@@ -6,10 +6,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gateway_upstream::{Endpoint, Probe, Service, probe};
+use gateway_upstream::{Endpoint, Probe, Protocol, Service, probe};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use crate::carrier::{self, AskError};
 use crate::errand::{self, Miscarried};
 use crate::random;
 use crate::snapshot::Snapshot;
@@ -25,11 +26,22 @@ struct Probed {
     tasks: Vec<JoinHandle<()>>,
 }
 
+/// One endpoint, and how it is asked.
+#[derive(Debug)]
+struct Watched {
+    service: Arc<str>,
+    protocol: Protocol,
+    endpoint: Arc<Endpoint>,
+    probe: Probe,
+}
+
 /// Why an endpoint does not pass.
 #[derive(Debug, thiserror::Error)]
 enum Unwell {
     #[error("it could not be asked")]
     Miscarried(#[from] Miscarried),
+    #[error("it could not be asked in HTTP/2")]
+    Http2(#[from] AskError),
     #[error("it answered {0}")]
     Status(u16),
     #[error("it did not answer in time")]
@@ -67,7 +79,14 @@ impl Probed {
         let endpoints = service.endpoints().iter();
         let watches = endpoints.map(|endpoint| {
             let name = Arc::clone(&service.policy().name);
-            spawn("probe", watch(name, Arc::clone(endpoint), probe.clone()))
+            let protocol = service.policy().protocol;
+            let watched = Watched {
+                service: name,
+                protocol,
+                endpoint: Arc::clone(endpoint),
+                probe: probe.clone(),
+            };
+            spawn("probe", watch(watched))
         });
         Self {
             service: Arc::clone(service),
@@ -84,10 +103,16 @@ impl Drop for Probed {
     }
 }
 
-async fn watch(service: Arc<str>, endpoint: Arc<Endpoint>, probe: Probe) {
+async fn watch(watched: Watched) {
+    let Watched {
+        service,
+        endpoint,
+        probe,
+        ..
+    } = &watched;
     sleep(probe::first_pause(probe.every, random::next_u64())).await;
     loop {
-        let asked = ask(&endpoint, &probe).await;
+        let asked = watched.ask().await;
         let has_turned = endpoint.note_probe(asked.is_ok());
         let endpoint = endpoint.text();
         match asked {
@@ -102,20 +127,28 @@ async fn watch(service: Arc<str>, endpoint: Arc<Endpoint>, probe: Probe) {
     }
 }
 
-async fn ask(endpoint: &Endpoint, probe: &Probe) -> Result<(), Unwell> {
-    let deadline = probe::deadline(probe.every);
-    let request = format!(
-        "GET {} HTTP/1.1\r\nhost: {}\r\nuser-agent: tollgate-probe\r\nconnection: close\r\n\r\n",
-        probe.path,
-        endpoint.text()
-    );
-    let asked = timeout(
-        deadline,
-        errand::status(endpoint.address(), request.as_bytes()),
-    )
-    .await;
-    match asked.map_err(|_| Unwell::Late)?? {
-        200..=299 => Ok(()),
-        status => Err(Unwell::Status(status)),
+impl Watched {
+    async fn ask(&self) -> Result<(), Unwell> {
+        let deadline = probe::deadline(self.probe.every);
+        let asked = timeout(deadline, self.status()).await;
+        match asked.map_err(|_| Unwell::Late)?? {
+            200..=299 => Ok(()),
+            status => Err(Unwell::Status(status)),
+        }
+    }
+
+    async fn status(&self) -> Result<u16, Unwell> {
+        let (endpoint, path) = (&self.endpoint, &self.probe.path);
+        match self.protocol {
+            Protocol::H1 => {
+                let request = format!(
+                    "GET {path} HTTP/1.1\r\nhost: {}\r\nuser-agent: tollgate-probe\r\n\
+                     connection: close\r\n\r\n",
+                    endpoint.text()
+                );
+                Ok(errand::status(endpoint.address(), request.as_bytes()).await?)
+            }
+            Protocol::H2 => Ok(carrier::status(endpoint.address(), path).await?),
+        }
     }
 }

@@ -197,6 +197,9 @@ impl Running {
                 "the drain deadline is over; the rest is cut"
             );
         }
+        for upstream in self.gateway.snapshot.load().services() {
+            upstream.close();
+        }
         for task in &self.background {
             task.abort();
         }

@@ -12,10 +12,10 @@ use gateway_core::limits::Limits;
 use gateway_core::peer::Network;
 use gateway_core::route::Route;
 use gateway_core::routes::{Miss, RouteTable};
-use gateway_upstream::Service;
+use gateway_upstream::{Policy, Protocol, Service};
 use tollgate_config::{Deadlines, Gateway as Config};
 
-use crate::carrier::Spares;
+use crate::carrier::{Spares, Trunks};
 use crate::ceiling;
 use crate::clock;
 use crate::metrics::{EndpointMoment, Metrics, RouteMetrics, ServiceMetrics, ServiceMoment};
@@ -45,8 +45,10 @@ pub(crate) struct RouteState {
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) service: Arc<Service>,
-    /// Spare connections, in the order of the service's endpoints.
+    /// Spare connections, in the order of the service's endpoints; none where it speaks HTTP/2.
     pub(crate) spares: Vec<Spares>,
+    /// Shared connections, in the same order; none where it speaks HTTP/1.1.
+    pub(crate) trunks: Vec<Arc<Trunks>>,
     pub(crate) metrics: ServiceMetrics,
 }
 
@@ -60,13 +62,8 @@ impl Snapshot {
             .map(|policy| {
                 let known = known.get(&*policy.name).copied();
                 let same = known.filter(|known| known.service.policy() == policy);
-                same.cloned().unwrap_or_else(|| {
-                    Arc::new(Upstream {
-                        service: Service::new(policy.clone(), clock::now()),
-                        spares: policy.endpoints.iter().map(|_| Spares::default()).collect(),
-                        metrics: metrics.service(&policy.name),
-                    })
-                })
+                same.cloned()
+                    .unwrap_or_else(|| Arc::new(Upstream::build(policy, metrics)))
             })
             .collect();
         let routes = config.routes.routes().iter();
@@ -128,18 +125,48 @@ fn by_name(services: &[Arc<Upstream>]) -> ByName<'_> {
 }
 
 impl Upstream {
+    fn build(policy: &Policy, metrics: &Metrics) -> Self {
+        let endpoints = policy.endpoints.iter();
+        let (mut spares, mut trunks) = (Vec::new(), Vec::new());
+        match policy.protocol {
+            Protocol::H1 => spares.extend(endpoints.map(|_| Spares::default())),
+            Protocol::H2 => {
+                let connect = policy.timeouts.connect;
+                trunks.extend(endpoints.map(|address| Trunks::new(*address, connect)));
+            }
+        }
+        Self {
+            service: Service::new(policy.clone(), clock::now()),
+            spares,
+            trunks,
+            metrics: metrics.service(&policy.name),
+        }
+    }
+
+    /// Connections to an endpoint that are kept: those nobody uses, or those that all share.
+    fn connections(&self, place: usize) -> usize {
+        let spares = self.spares.get(place).map(Spares::len);
+        let trunks = self.trunks.get(place).map(|trunks| trunks.len());
+        spares.or(trunks).unwrap_or_default()
+    }
+
+    /// Lets go of connections that exchanges share; those under way go on.
+    pub(crate) fn close(&self) {
+        for trunks in &self.trunks {
+            trunks.close();
+        }
+    }
+
     /// What the service and its endpoints are doing now.
     pub(crate) fn moment(&self, now: Instant) -> ServiceMoment<'_> {
         let service = &self.service;
-        let endpoints = service.endpoints().iter().zip(&self.spares);
-        let endpoints = endpoints
-            .enumerate()
-            .map(|(place, (endpoint, spares))| EndpointMoment {
-                endpoint: endpoint.text(),
-                is_ready: service.is_ready(place, now),
-                in_flight: endpoint.in_flight(),
-                spares: spares.len(),
-            });
+        let endpoints = service.endpoints().iter().enumerate();
+        let endpoints = endpoints.map(|(place, endpoint)| EndpointMoment {
+            endpoint: endpoint.text(),
+            is_ready: service.is_ready(place, now),
+            in_flight: endpoint.in_flight(),
+            spares: self.connections(place),
+        });
         ServiceMoment {
             service: &service.policy().name,
             breaker: service.breaker_state(),
@@ -153,6 +180,9 @@ impl Upstream {
         let idle = self.service.policy().timeouts.idle;
         for spares in &self.spares {
             spares.sweep(idle, now);
+        }
+        for trunks in &self.trunks {
+            trunks.sweep(idle, now);
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use gateway_core::chunked::Chunked;
+use bytes::{Bytes, BytesMut};
+use gateway_core::chunked::{ChunkError, Chunked, Part};
 use gateway_core::head::Framing;
 
 /// A body gets this long before its rate counts.
@@ -60,6 +61,31 @@ impl Unread {
 
     pub(crate) fn is_nothing(&self) -> bool {
         matches!(self, Self::Nothing)
+    }
+
+    /// Takes the next bytes of the body that are of one kind off those read ahead.
+    pub(crate) fn take(&mut self, ahead: &mut BytesMut) -> Result<(Part, Bytes), ChunkError> {
+        let (part, count) = match self {
+            Self::Nothing => (Part::Data, 0),
+            Self::Bytes(left) => {
+                let count = usize::try_from(*left)
+                    .unwrap_or(usize::MAX)
+                    .min(ahead.len());
+                *left -= count as u64;
+                if *left == 0 {
+                    *self = Self::Nothing;
+                }
+                (Part::Data, count)
+            }
+            Self::Chunks(chunks) => {
+                let found = chunks.next_part(ahead)?;
+                if chunks.is_done() {
+                    *self = Self::Nothing;
+                }
+                found
+            }
+        };
+        Ok((part, ahead.split_to(count).freeze()))
     }
 
     /// How many of these bytes belong to the body; they count as read.

@@ -68,7 +68,11 @@ pub(super) fn may_carry(asked: &Asked) -> bool {
     is_small && asked.version == Version::Http11 && !asked.expects_continue
 }
 
-pub(super) async fn carry(wire: Wire, admitted: Admitted, lifecycle: &Lifecycle) -> Carried {
+pub(super) async fn carry(
+    wire: Wire,
+    admitted: Admitted<Vec<u8>>,
+    lifecycle: &Lifecycle,
+) -> Carried {
     let Admitted { exchange, head } = admitted;
     let asked = exchange.asked();
     let mut run = Run {

@@ -69,7 +69,7 @@ impl Pingora {
     pub(crate) async fn carry(
         &self,
         wire: Wire,
-        admitted: Admitted,
+        admitted: Admitted<Vec<u8>>,
         lifecycle: &Arc<Lifecycle>,
     ) -> Carried {
         let Admitted { exchange, head } = admitted;

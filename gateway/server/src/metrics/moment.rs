@@ -60,7 +60,7 @@ impl Families {
             )?,
             spares: house.gauges(
                 "endpoint_spare_connections",
-                "Connections kept for reuse.",
+                "Connections kept for reuse; of an HTTP/2 endpoint all that are open, for they are shared.",
                 &endpoint,
             )?,
             healthy: house.gauges(

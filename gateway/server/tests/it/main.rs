@@ -16,6 +16,7 @@ mod bodies;
 mod carriers;
 mod forwarding;
 mod framing;
+mod h2_services;
 mod health;
 mod lifecycle;
 mod misbehaving;

@@ -1,0 +1,11 @@
+//! Services that speak HTTP/2, and what a client in HTTP/1.1 sees of them.
+
+mod answers;
+mod bodies;
+mod connections;
+mod frames;
+mod misbehaving;
+mod repeated;
+mod service;
+mod sound;
+mod streams;
