@@ -9,8 +9,8 @@ const LINE_BYTES_MAX: u16 = 256;
 /// A chunk size has at most this many hex digits: more than any body has bytes, and fewer than those
 /// at which readers disagree about leading zeros or overflow.
 const SIZE_DIGITS_MAX: u16 = 15;
-/// All trailer fields together are at most this long.
-const TRAILER_BYTES_MAX: u16 = 4096;
+/// All trailer fields together are at most this long: the details of a gRPC status fit in.
+pub const TRAILER_BYTES_MAX: u16 = 16 * 1024;
 
 /// How far a chunked body has come.
 #[derive(Debug, Clone, Default)]
@@ -264,8 +264,11 @@ mod tests {
         assert_eq!(scan(line(256).as_bytes()), Err(ChunkError::TooLong));
 
         let trailer = |text: usize| format!("0\r\n{}\r\n\r\n", "t".repeat(text));
-        assert!(scan(trailer(4096).as_bytes()).is_ok());
-        assert_eq!(scan(trailer(4097).as_bytes()), Err(ChunkError::TooLong));
+        assert!(scan(trailer(16 * 1024).as_bytes()).is_ok());
+        assert_eq!(
+            scan(trailer(16 * 1024 + 1).as_bytes()),
+            Err(ChunkError::TooLong)
+        );
     }
 
     /// Takes a body apart, given to the decoder in two pieces.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use gateway_core::head::{Framing, Version};
 use gateway_core::rejection::Rejection;
 use gateway_upstream::Call;
-use http::Request;
+use http::{HeaderMap, Request};
 use tokio::time::timeout;
 
 use super::{Carried, terms};
@@ -134,6 +134,14 @@ impl Run<'_> {
     fn since(&self, moment: Instant) -> Duration {
         clock::now().saturating_duration_since(moment)
     }
+}
+
+/// Bytes of these fields as they are written in HTTP/1.1.
+fn size(fields: &HeaderMap) -> usize {
+    let lines = fields.iter();
+    lines
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum()
 }
 
 impl From<Rejection> for End {

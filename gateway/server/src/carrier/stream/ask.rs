@@ -13,7 +13,7 @@ use h2::client::ResponseFuture;
 use http::{Method, Response, StatusCode};
 
 use super::upload::Upload;
-use super::{BROKEN, End, Run};
+use super::{BROKEN, End, Run, size};
 use crate::carrier::terms;
 use crate::carrier::trunk::{Lane, NoLane};
 use crate::{clock, random};
@@ -146,10 +146,7 @@ impl Run<'_> {
         is_whole: bool,
     ) -> Result<AnswerHead<'h>, End> {
         let bytes_max = self.exchange.snapshot.limits.head_bytes_max;
-        let sizes = fields
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len() + 4);
-        if sizes.sum::<usize>() > bytes_max {
+        if size(fields) > bytes_max {
             return Err(BROKEN);
         }
         AnswerHead::of_stream(status, fields, is_whole, self.method()).map_err(|error| {

@@ -5,12 +5,13 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use gateway_core::answer::AnswerBody;
+use gateway_core::chunked::TRAILER_BYTES_MAX;
 use gateway_core::head::Field;
 use gateway_core::trailers;
 use h2::RecvStream;
 use http::HeaderMap;
 
-use super::{BROKEN, End, Run};
+use super::{BROKEN, End, Run, size};
 use crate::carrier::trunk::Lane;
 
 impl Run<'_> {
@@ -107,6 +108,10 @@ impl Run<'_> {
 
     async fn trailers(&self, body: &mut RecvStream) -> Result<HeaderMap, End> {
         let trailers = poll_fn(|context| body.poll_trailers(context)).await;
-        Ok(trailers.map_err(|_| BROKEN)?.unwrap_or_default())
+        let trailers = trailers.map_err(|_| BROKEN)?.unwrap_or_default();
+        match size(&trailers) <= usize::from(TRAILER_BYTES_MAX) {
+            true => Ok(trailers),
+            false => Err(BROKEN),
+        }
     }
 }

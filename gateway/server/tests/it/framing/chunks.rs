@@ -59,13 +59,13 @@ fn trailers() -> Vec<Case> {
         with("X-Forwarded-For: 10.0.0.1"),
         with("Connection: close"),
         with("GET /smuggled HTTP/1.1\r\nHost: h"),
-        with(&"t".repeat(4096)),
+        with(&"t".repeat(16 * 1024)),
         malformed_late("0\r\nX: y\n\r\n"),
         malformed_late("0\r\nX: y\rZ\r\n\r\n"),
         malformed_late("0\r\nX: \0\r\n\r\n"),
         malformed_late("0\r\n\n"),
         malformed_late("0\r\n\r\r\n"),
-        malformed_late(format!("0\r\n{}\r\n\r\n", "t".repeat(4097))),
+        malformed_late(format!("0\r\n{}\r\n\r\n", "t".repeat(16 * 1024 + 1))),
     ]
 }
 

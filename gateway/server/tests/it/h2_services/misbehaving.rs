@@ -105,6 +105,7 @@ fn bodies() -> Vec<Case> {
         case("silence amidst", CUT, |s| say(&[head(s, &[], 0), data(s, "fo", 0)])),
         case("a second head", CUT, |s| say(&[head(s, &[], 0), data(s, "fo", 0), head(s, &[], 0), data(s, "ur", END_STREAM)])),
         case("trailers with a name in upper case", CUT, |s| say(&[head(s, &[], 0), data(s, "fo", 0), fields(s, &[("X-A", "b")], END_STREAM)])),
+        case("trailers larger than a client takes", CUT, |s| say(&[head(s, &[], 0), data(s, "fo", 0), fields(s, &[("x-a", &"y".repeat(16_380))], END_STREAM)])),
         case("trailers larger than any", CUT, |s| say(&[head(s, &[], 0), data(s, "fo", 0), frame(HEADERS, END_STREAM, s, &[]), frame(9, 4, s, &[0xff; 40])])),
         case("more than there is room for", CUT, |s| say(&[head(s, &[], 0), frame(DATA, 0, s, &[b'x'; 16_384]).repeat(600)])),
         case("empty data without end", CUT, |s| say(&[head(s, &[], 0), data(s, "", 0).repeat(200_000)])),
