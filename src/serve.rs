@@ -9,13 +9,15 @@ use gateway_server::Reloader;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 use tollgate::{Plan, Stack};
-use tollgate_config::Environment;
+use tollgate_config::{Environment, Files};
 
 /// What a verb wants to run.
 pub(crate) struct Serving {
     pub(crate) plan: Plan,
     /// Watched for changes; `None` when the built-in default runs.
     pub(crate) file: Option<PathBuf>,
+    /// What was read of it.
+    pub(crate) files: Files,
     pub(crate) environment: Environment,
     /// Called once everything listens, with the time it took.
     pub(crate) ready: fn(&Stack, Duration),
@@ -55,10 +57,10 @@ async fn serve(serving: Serving, began: Instant) -> anyhow::Result<ExitCode> {
     (serving.ready)(&stack, began.elapsed());
 
     let gateway = stack.gateway().clone();
-    let environment = serving.environment;
+    let (files, environment) = (serving.files, serving.environment);
     let mut reloader = serving
         .file
-        .map(|file| Reloader::new(file, environment, gateway));
+        .map(|file| Reloader::new(file, files, environment, gateway));
     let lame_duck = loop {
         match next_order(&mut signals, reloader.as_mut()).await {
             Order::Stop => break None,

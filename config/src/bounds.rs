@@ -34,6 +34,7 @@ const SHORT: Time = Time::milliseconds(10);
 const HOUR: Time = Time::minutes(60);
 const DAY: Time = Time::minutes(24 * 60);
 
+pub(crate) const HANDSHAKE: Bounds<Time> = range(SHORT, Time::minutes(5)).or(Time::seconds(10));
 pub(crate) const HEAD_DEADLINE: Bounds<Time> = range(SHORT, Time::minutes(5)).or(Time::seconds(10));
 pub(crate) const IDLE: Bounds<Time> = range(SHORT, HOUR).or(Time::seconds(60));
 pub(crate) const STALL: Bounds<Time> = range(SHORT, HOUR).or(Time::seconds(30));
@@ -55,9 +56,13 @@ pub(crate) const PROBE_PATH_CHARS_MAX: usize = 1_000;
 /// Of all requests.
 pub(crate) const SAMPLE: Bounds<Percent> =
     range(Percent::whole(0), Percent::whole(100)).or(Percent::whole(1));
+/// Of a certificate with its chain, or of a key.
+pub(crate) const PEM_MAX: Size = Size::kib(256);
 
 /// Entries of one list; past these a file is generated wrongly rather than large.
 pub(crate) const LISTENERS_MAX: usize = 64;
+/// Of one listener, beside its first.
+pub(crate) const CERTIFICATES_MAX: usize = 1_000;
 pub(crate) const PROXIES_MAX: usize = 1_000;
 pub(crate) const SERVICES_MAX: usize = 5_000;
 pub(crate) const ENDPOINTS_MAX: usize = 1_000;

@@ -27,6 +27,7 @@ mod reach;
 mod rewrite;
 mod routes;
 mod services;
+mod tls;
 mod upgrade;
 
 pub(crate) fn compile(file: &written::File, reading: Reading<'_>) -> Gateway {
@@ -125,6 +126,9 @@ fn compile_deadlines(file: &written::File, reading: Reading<'_>) -> Deadlines {
     let absent = written::Deadlines::default();
     let deadlines = file.deadlines.value().unwrap_or(&absent);
     Deadlines {
+        handshake: bounds::HANDSHAKE
+            .take(&deadlines.handshake, reading)
+            .duration(),
         head: bounds::HEAD_DEADLINE
             .take(&deadlines.head, reading)
             .duration(),
@@ -190,6 +194,7 @@ fn compile_addresses(file: &written::File, reading: Reading<'_>) -> (Vec<Listene
             listen.push(Listener {
                 address: address.value.0,
                 level: reach::read(&listener.value.level).unwrap_or_default(),
+                tls: tls::compile(&listener.value.tls, reading),
             });
         }
     }
@@ -205,6 +210,7 @@ fn compile_addresses(file: &written::File, reading: Reading<'_>) -> (Vec<Listene
         listen.push(Listener {
             address: bounds::LISTEN_ADDRESS,
             level: Level::default(),
+            tls: None,
         });
     }
     if file.listen.is_absent() {

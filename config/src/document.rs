@@ -7,13 +7,14 @@
 
 use crate::report::Report;
 use crate::source::{Source, Span};
+use crate::units::Size;
 
 mod builder;
 mod map;
 mod syntax;
 
 /// Bytes of a file.
-pub(crate) const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub(crate) const FILE_MAX: Size = Size::mib(16);
 /// Lists and maps inside one another.
 const DEPTH_MAX: usize = 64;
 /// Nodes of a document once every alias is followed.

@@ -40,12 +40,14 @@ fn write_listen(page: &mut Page<'_>, file: &written::File) {
         page.item(|page| {
             page.required("address", &listener.value.address);
             page.scalar("level", &listener.value.level, Level::Open.as_str());
+            write_tls(page, &listener.value.tls);
         });
     }
     if file.listen.items().next().is_none() {
         page.item(|page| {
             page.default("address", bounds::LISTEN_ADDRESS, DEFAULT);
             page.default("level", Level::Open.as_str(), DEFAULT);
+            page.remark("tls: none");
         });
     }
     page.end();
@@ -55,6 +57,29 @@ fn write_listen(page: &mut Page<'_>, file: &written::File) {
     page.head("admin", &file.admin);
     page.scalar("address", &admin.address, bounds::ADMIN_ADDRESS);
     page.scalar("exposed", &admin.exposed, false);
+    page.end();
+}
+
+fn write_tls(page: &mut Page<'_>, field: &Field<written::Tls>) {
+    let Some(tls) = field.value() else {
+        page.remark("tls: none");
+        return;
+    };
+    page.head("tls", field);
+    page.required("cert", &tls.cert);
+    page.required("key", &tls.key);
+    if tls.others.items().next().is_none() {
+        page.empty_list("others", &tls.others);
+    } else {
+        page.head("others", &tls.others);
+        for other in tls.others.items() {
+            page.item(|page| {
+                page.required("cert", &other.value.cert);
+                page.required("key", &other.value.key);
+            });
+        }
+        page.end();
+    }
     page.end();
 }
 
@@ -105,6 +130,7 @@ fn write_deadlines(page: &mut Page<'_>, file: &written::File) {
     let absent = written::Deadlines::default();
     let deadlines = file.deadlines.value().unwrap_or(&absent);
     page.head("deadlines", &file.deadlines);
+    page.scalar("handshake", &deadlines.handshake, bounds::HANDSHAKE.default);
     page.scalar("head", &deadlines.head, bounds::HEAD_DEADLINE.default);
     page.scalar("idle", &deadlines.idle, bounds::IDLE.default);
     page.scalar("stall", &deadlines.stall, bounds::STALL.default);

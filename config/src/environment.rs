@@ -1,4 +1,5 @@
-//! What the file may take from outside itself: variables, and the number of cores.
+//! What the file may take from outside itself: variables, the number of cores, the folder it lies in
+//! and the time.
 //!
 //! `${NAME}` stands for a variable, `${NAME:-text}` for a variable or, where it is unset or empty,
 //! for `text`; `$${` is a literal `${`. Filling in happens inside one scalar, after YAML is parsed,
@@ -8,13 +9,18 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::env::VarError;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The surroundings a file is loaded in.
 #[derive(Clone)]
 pub struct Environment {
     variables: Variables,
     cores: usize,
+    folder: PathBuf,
+    /// That of the system where it is not given.
+    unix_seconds: Option<u64>,
 }
 
 #[derive(Clone)]
@@ -54,6 +60,8 @@ impl Environment {
         Self {
             variables: Variables::Process,
             cores,
+            folder: PathBuf::new(),
+            unix_seconds: None,
         }
     }
 
@@ -65,7 +73,42 @@ impl Environment {
         Self {
             variables: Variables::Given(variables),
             cores,
+            folder: PathBuf::new(),
+            unix_seconds: None,
         }
+    }
+
+    /// The same for a file in this folder, at which its relative paths begin; by default that is the
+    /// working directory.
+    #[must_use]
+    pub fn in_folder(self, folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            ..self
+        }
+    }
+
+    /// The same at this time.
+    #[must_use]
+    pub fn at(self, unix_seconds: u64) -> Self {
+        Self {
+            unix_seconds: Some(unix_seconds),
+            ..self
+        }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place of this crate that asks for the time"
+    )]
+    pub(crate) fn unix_seconds(&self) -> u64 {
+        let now = || SystemTime::now().duration_since(UNIX_EPOCH);
+        self.unix_seconds
+            .unwrap_or_else(|| now().unwrap_or_default().as_secs())
     }
 
     pub(crate) fn cores(&self) -> usize {

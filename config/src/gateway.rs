@@ -1,7 +1,9 @@
 //! What a file compiles to: everything a gateway needs to start, checked and complete.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_core::ids::Sampling;
@@ -10,6 +12,7 @@ use gateway_core::limits::Limits;
 use gateway_core::peer::Network;
 use gateway_core::routes::RouteTable;
 use gateway_upstream::Policy;
+use rustls::sign::CertifiedKey;
 
 /// A compiled file.
 #[derive(Debug, Clone)]
@@ -29,10 +32,39 @@ pub struct Gateway {
 }
 
 /// An address where clients connect, and how far inside they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Listener {
     pub address: SocketAddr,
     pub level: Level,
+    /// `None` for plain text.
+    pub tls: Option<Tls>,
+}
+
+/// What a listener shows its clients.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// At least one, no two of which share a name. The first is for clients that ask for no name.
+    pub certificates: Vec<Certificate>,
+}
+
+/// A certificate, those that vouch for it, and its key.
+#[derive(Clone)]
+pub struct Certificate {
+    /// In lower case; a `*` in front stands for one label. At least one.
+    pub names: Vec<String>,
+    /// When it or one that vouches for it ceases to be valid.
+    pub expires_unix_seconds: u64,
+    pub key: Arc<CertifiedKey>,
+}
+
+/// Not the key: it is a secret.
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificate")
+            .field("names", &self.names)
+            .field("expires_unix_seconds", &self.expires_unix_seconds)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where the line of each request goes.
@@ -55,6 +87,8 @@ pub struct Traces {
 /// How long a client may take, and how long a gateway takes to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
+    /// From accepting a connection to the end of its TLS handshake.
+    pub handshake: Duration,
     /// From the first byte of a head to its last.
     pub head: Duration,
     /// Between two requests of one connection.

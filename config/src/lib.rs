@@ -5,29 +5,32 @@
 //! Each stage reports what is wrong and goes on, so that one run shows every [`Problem`] with its
 //! line. A file with a problem is never used in part.
 //!
-//! The crate reads one file and the variables that file names. It opens no socket, looks no name
-//! up and starts nothing.
+//! The crate reads one file, and the variables and certificates that file names. It opens no socket,
+//! looks no name up and starts nothing.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::cell::RefCell;
 use std::path::Path;
 
-use document::{Document, FILE_BYTES_MAX};
+use document::{Document, FILE_MAX};
+use files::FileError;
 use reader::Reading;
 use report::{Finding, Report};
 use source::Source;
 
 pub use effective::effective;
 pub use environment::Environment;
-pub use gateway::{AccessLog, Deadlines, Gateway, Listener, Traces};
+pub use files::Files;
+pub use gateway::{AccessLog, Certificate, Deadlines, Gateway, Listener, Tls, Traces};
 pub use problem::{Excerpt, Problem, Problems, Style};
 pub use schema::schema;
 
 mod bounds;
+mod certificate;
 mod compile;
 mod document;
 mod effective;
 mod environment;
+mod files;
 mod gateway;
 mod nearest;
 mod problem;
@@ -45,6 +48,10 @@ pub const DEFAULT: &str = include_str!("../tollgate.yaml");
 #[derive(Debug)]
 pub struct Loaded {
     pub gateway: Gateway,
+    /// What should be seen to, although a gateway can run with it.
+    pub warnings: Vec<Problem>,
+    /// What was read.
+    pub files: Files,
     written: written::File,
     document: Document,
     environment: Environment,
@@ -53,52 +60,64 @@ pub struct Loaded {
 /// Loads the file at `path`.
 pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Problems> {
     let name = path.display().to_string();
-    let bytes = read(path).map_err(|error| {
-        Problem::with_file(name.as_str(), format!("this file cannot be read: {error}"))
+    let mut files = Files::default();
+    let read = files.read(path, FILE_MAX);
+    let content = read.map_err(|error| {
+        let problem = Problem::with_file(name.as_str(), error.to_string());
+        Problems::from(problem).with_files(files.clone())
     })?;
-    compile(&name, &bytes, environment)
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let environment = environment.clone().in_folder(folder);
+    let files = RefCell::new(files);
+    compile_with(&name, &content.bytes, &environment, &files)
 }
 
 /// Loads a file that is already in memory; `name` is what problems call it.
 pub fn compile(name: &str, bytes: &[u8], environment: &Environment) -> Result<Loaded, Problems> {
-    if bytes.len() > FILE_BYTES_MAX {
-        return Err(Problem::with_file(name, "this file is larger than 16MiB").into());
+    if bytes.len() > FILE_MAX.get_usize() {
+        let error = FileError::TooLarge(FILE_MAX);
+        return Err(Problem::with_file(name, error.to_string()).into());
     }
+    compile_with(name, bytes, environment, &RefCell::default())
+}
+
+fn compile_with(
+    name: &str,
+    bytes: &[u8],
+    environment: &Environment,
+    files: &RefCell<Files>,
+) -> Result<Loaded, Problems> {
     let report = Report::default();
     let source = decode(name, bytes, &report);
+    let refuse = |report: Report, source: &Source| {
+        let problems = report.into_problems(source);
+        problems.with_files(files.take())
+    };
     let document = match Document::parse(source, &report) {
         Ok(document) => document,
-        Err(source) => return Err(report.into_problems(&source)),
+        Err(source) => return Err(refuse(report, &source)),
     };
     let reading = Reading {
         document: &document,
         environment,
         report: &report,
+        files,
     };
     let Some(written) = reading.read::<written::File>() else {
-        return Err(report.into_problems(document.source()));
+        return Err(refuse(report, document.source()));
     };
     let gateway = compile::compile(&written, reading);
-    if report.is_empty() {
-        let environment = environment.clone();
-        return Ok(Loaded {
-            gateway,
-            written,
-            document,
-            environment,
-        });
+    if !report.is_empty() {
+        return Err(refuse(report, document.source()));
     }
-    Err(report.into_problems(document.source()))
-}
-
-/// Reads at most one byte more than a file may have.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let bytes_max = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(bytes_max.saturating_add(1))
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
+    Ok(Loaded {
+        gateway,
+        warnings: report.into_warnings(document.source()),
+        files: files.take(),
+        written,
+        environment: environment.clone(),
+        document,
+    })
 }
 
 /// The text of the file without a byte order mark; bytes that are not UTF-8 are reported.

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::files::Files;
+
 pub(crate) use excerpt::{said, shown};
 
 pub use excerpt::Excerpt;
@@ -27,11 +29,12 @@ pub struct Problem {
 }
 
 /// The problems of one run, in the order of the file; never empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Problems {
     problems: Vec<Problem>,
     /// Problems that were found and not kept.
     left_out: usize,
+    files: Files,
 }
 
 /// How problems are printed.
@@ -95,7 +98,21 @@ impl fmt::Display for Problem {
 impl Problems {
     pub(crate) fn new(problems: Vec<Problem>, left_out: usize) -> Self {
         debug_assert!(!problems.is_empty(), "no problem is not a problem");
-        Self { problems, left_out }
+        Self {
+            problems,
+            left_out,
+            files: Files::default(),
+        }
+    }
+
+    pub(crate) fn with_files(self, files: Files) -> Self {
+        Self { files, ..self }
+    }
+
+    /// What was read, or was to be: once it changes, another try may go better.
+    #[must_use]
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
     #[must_use]

@@ -8,6 +8,7 @@
 //! Scalars are typed by the field that takes them, never by how they look: `on`, `1.10` and `0x1F`
 //! are text to a text field.
 
+use std::cell::RefCell;
 use std::marker::PhantomData;
 
 use serde::de::{self, DeserializeSeed, Deserializer, Visitor};
@@ -15,6 +16,7 @@ use serde::forward_to_deserialize_any;
 
 use crate::document::{Content, Document, NodeId};
 use crate::environment::{Environment, FillError};
+use crate::files::Files;
 use crate::nearest;
 use crate::problem::shown;
 use crate::report::{Finding, Report};
@@ -33,6 +35,7 @@ pub(crate) struct Reading<'a> {
     pub(crate) document: &'a Document,
     pub(crate) environment: &'a Environment,
     pub(crate) report: &'a Report,
+    pub(crate) files: &'a RefCell<Files>,
 }
 
 impl<'a> Reading<'a> {

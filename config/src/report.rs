@@ -44,6 +44,8 @@ impl Finding {
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     findings: RefCell<Vec<Finding>>,
+    /// What a gateway can run with, although it should not have to.
+    warnings: RefCell<Vec<Finding>>,
     left_out: Cell<usize>,
 }
 
@@ -57,6 +59,13 @@ impl Report {
         }
     }
 
+    pub(crate) fn warn(&self, finding: Finding) {
+        let mut warnings = self.warnings.borrow_mut();
+        if warnings.len() < FINDINGS_MAX {
+            warnings.push(finding);
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.findings.borrow().is_empty()
     }
@@ -66,17 +75,24 @@ impl Report {
         self.findings.borrow().len() >= FINDINGS_MAX
     }
 
-    /// Every problem by position; what an alias repeats is said once.
     pub(crate) fn into_problems(self, source: &Source) -> Problems {
-        let mut findings = self.findings.into_inner();
-        findings.sort_by_key(|finding| finding.span.start);
-        findings.dedup();
-        let problems = findings
-            .iter()
-            .map(|found| problem(found, source))
-            .collect();
+        let problems = in_order(self.findings.into_inner(), source);
         Problems::new(problems, self.left_out.get())
     }
+
+    pub(crate) fn into_warnings(self, source: &Source) -> Vec<Problem> {
+        in_order(self.warnings.into_inner(), source)
+    }
+}
+
+/// By position; what an alias repeats is said once.
+fn in_order(mut findings: Vec<Finding>, source: &Source) -> Vec<Problem> {
+    findings.sort_by_key(|finding| finding.span.start);
+    findings.dedup();
+    findings
+        .iter()
+        .map(|found| problem(found, source))
+        .collect()
 }
 
 fn problem(finding: &Finding, source: &Source) -> Problem {

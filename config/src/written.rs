@@ -62,6 +62,40 @@ pub(crate) struct Listener {
     /// and internal routes, a `private` one to all.
     #[schemars(extend("default" = level::Level::Open.as_str()))]
     pub(crate) level: Field<Level>,
+    /// Clients speak TLS 1.2 or 1.3 here. Without this they speak plain text.
+    pub(crate) tls: Field<Tls>,
+}
+
+/// Certificates, of which a client is shown the one for the name it asks for. A changed file is taken
+/// over within a second or two, as the configuration is.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "`tls`")]
+#[schemars(rename = "Tls", extend("required" = ["cert", "key"]))]
+pub(crate) struct Tls {
+    /// A PEM file with a certificate and behind it those that vouch for it; its names are the DNS
+    /// names it holds, `*.example.com` for one label. A client that asks for no name is shown this
+    /// one. A relative path begins at the folder of the configuration file.
+    #[schemars(extend("type" = "string", "examples" = ["tls/example.com.crt"]))]
+    pub(crate) cert: Field<Text>,
+    /// A PEM file with the private key of the certificate, not encrypted. A relative path begins at
+    /// the folder of the configuration file.
+    #[schemars(extend("type" = "string", "examples" = ["tls/example.com.key"]))]
+    pub(crate) key: Field<Text>,
+    /// Certificates for further names. No two may share a name.
+    pub(crate) others: Field<Vec<Field<Certificate>>>,
+}
+
+/// A certificate for further names.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "a certificate")]
+#[schemars(rename = "Certificate", extend("required" = ["cert", "key"]))]
+pub(crate) struct Certificate {
+    /// A PEM file, as the first one.
+    #[schemars(extend("type" = "string", "examples" = ["tls/example.org.crt"]))]
+    pub(crate) cert: Field<Text>,
+    /// A PEM file with its private key.
+    #[schemars(extend("type" = "string", "examples" = ["tls/example.org.key"]))]
+    pub(crate) key: Field<Text>,
 }
 
 /// The listener for operators.
@@ -132,6 +166,9 @@ pub(crate) struct Limits {
 #[serde(default, deny_unknown_fields, rename = "`deadlines`")]
 #[schemars(rename = "Deadlines")]
 pub(crate) struct Deadlines {
+    /// For a whole TLS handshake, from accepting the connection.
+    #[schemars(extend("default" = bounds::HANDSHAKE.default.to_string()))]
+    pub(crate) handshake: Field<Time>,
     /// For a whole request head, from its first byte.
     #[schemars(extend("default" = bounds::HEAD_DEADLINE.default.to_string()))]
     pub(crate) head: Field<Time>,

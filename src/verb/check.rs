@@ -22,6 +22,9 @@ impl Check {
             Ok(loaded) => loaded,
             Err(problems) => return Ok(refuse(&problems)),
         };
+        for warning in &loaded.warnings {
+            say(&mut std::io::stderr(), &format!("warning: {warning}\n\n"));
+        }
         let text = if self.effective {
             tollgate_config::effective(&loaded)
         } else {

@@ -27,12 +27,14 @@ impl Gateway {
             Err(problems) => return Ok(refuse(&problems)),
         };
         log::start(self.log);
+        gateway_server::warn_of(&loaded.warnings);
         serve::run(Serving {
             plan: Plan {
                 gateway: loaded.gateway,
                 pay: None,
             },
             file: self.file.path().map(Into::into),
+            files: loaded.files,
             environment,
             ready: |stack, took| {
                 let addresses = stack.gateway().addresses();

@@ -41,6 +41,7 @@ impl Up {
             Err(problems) => return Ok(refuse(&problems)),
         };
         log::start(self.log);
+        gateway_server::warn_of(&loaded.warnings);
         let mut plan = Plan::with_pay(loaded.gateway, self.pay_admin);
         if let Some(settings) = &mut plan.pay {
             settings.sizes = self.sizes();
@@ -48,6 +49,7 @@ impl Up {
         serve::run(Serving {
             plan,
             file: self.file.path().map(Into::into),
+            files: loaded.files,
             environment,
             ready: |stack, took| say(&mut std::io::stdout(), &tour::tour(stack, took)),
         })

@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 
 use tollgate_config::{Environment, compile};
 
+use crate::certificates;
+
 const FILES_MIN: usize = 80;
 
 /// No answer may show this.
 const SECRET: &str = "s3cr3t";
 
-fn environment() -> Environment {
-    Environment::of(
+fn environment(folder: &Path) -> Environment {
+    let environment = Environment::of(
         [
             ("SECRET", SECRET),
             ("TWO_LINES", "s3cr3t\r\ns3cr3t"),
@@ -26,7 +28,8 @@ fn environment() -> Environment {
             ("SMALL_SIZE", "7777B"),
         ],
         2,
-    )
+    );
+    environment.in_folder(folder).at(certificates::NOW)
 }
 
 fn broken_files() -> Vec<PathBuf> {
@@ -41,9 +44,9 @@ fn broken_files() -> Vec<PathBuf> {
     files
 }
 
-fn answer(file: &Path) -> String {
+fn answer(file: &Path, folder: &Path) -> String {
     let name = file.file_name().unwrap().to_str().unwrap();
-    let problems = match compile(name, &fs::read(file).unwrap(), &environment()) {
+    let problems = match compile(name, &fs::read(file).unwrap(), &environment(folder)) {
         Ok(_) => panic!("{name} loads"),
         Err(problems) => problems,
     };
@@ -60,12 +63,13 @@ fn answer(file: &Path) -> String {
 #[test]
 fn every_broken_file_is_answered_word_for_word() {
     let files = broken_files();
+    let certificates = certificates::folder();
     assert!(files.len() >= FILES_MIN, "only {} files", files.len());
     let is_update = std::env::var_os("UPDATE_EXPECT").is_some();
     let mut differences = String::new();
     for file in &files {
         let expected_at = file.with_extension("txt");
-        let found = answer(file);
+        let found = answer(file, certificates.path());
         if is_update {
             fs::write(&expected_at, &found).unwrap();
         }
@@ -80,8 +84,9 @@ fn every_broken_file_is_answered_word_for_word() {
 
 #[test]
 fn no_answer_shows_a_value_of_the_environment() {
+    let certificates = certificates::folder();
     for file in broken_files() {
-        let answer = answer(&file);
+        let answer = answer(&file, certificates.path());
         for value in [SECRET, "7777"] {
             assert!(!answer.contains(value), "{}:\n{answer}", file.display());
         }

@@ -4,7 +4,8 @@ use std::fs;
 
 use tollgate_config::{DEFAULT, Environment, Gateway, compile, effective};
 
-use crate::load::{examples, load_text};
+use crate::certificates;
+use crate::load::{examples, load_text_in};
 
 /// Everything a gateway runs with, as text that two gateways can be compared by.
 fn shown(gateway: &Gateway) -> String {
@@ -22,6 +23,8 @@ fn what_is_effective_loads_to_the_same_gateway() {
         .into_iter()
         .map(|path| fs::read_to_string(path).unwrap());
     let texts = examples.chain([DEFAULT.to_owned(), EVERYTHING.to_owned()]);
+    let certificates = certificates::folder();
+    let load_text = |text: &str| load_text_in(certificates.path(), text);
     for text in texts {
         let first = load_text(&text).unwrap_or_else(|problems| panic!("{problems}"));
         let written = effective(&first);
@@ -32,7 +35,13 @@ fn what_is_effective_loads_to_the_same_gateway() {
 
 /// Values that need care when they are written out.
 const EVERYTHING: &str = r##"
-listen: [{ address: "[::1]:0", level: private }]
+listen:
+  - { address: "[::1]:0", level: private }
+  - address: "[::1]:0"
+    tls:
+      cert: tls/shop.example.crt
+      key: "${NOWHERE:-tls}/shop.example.key"
+      others: [{ cert: tls/tenants.crt, key: tls/tenants.key }]
 trusted_proxies: ["::1", 10.0.0.0/8]
 limits: { body: 2MiB }
 traces: { collector: "[::1]:4318", sample: 0.05% }
@@ -52,6 +61,11 @@ routes:
     request_headers: { set: {}, remove: ["!a"] }
     response_headers: { set: { X-G: "{}" }, add: { X-H: "x # y" } }
 "##;
+
+fn everything() -> String {
+    let certificates = certificates::folder();
+    effective(&load_text_in(certificates.path(), EVERYTHING).unwrap())
+}
 
 #[test]
 fn every_line_says_where_it_came_from() {
@@ -86,7 +100,7 @@ fn every_line_says_where_it_came_from() {
 
 #[test]
 fn every_key_is_shown_or_has_nothing_to_show() {
-    let page = effective(&load_text(EVERYTHING).unwrap());
+    let page = everything();
     let keys = |value: &serde_json::Value| -> Vec<String> {
         value["properties"]
             .as_object()
@@ -112,7 +126,7 @@ fn every_key_is_shown_or_has_nothing_to_show() {
 
 #[test]
 fn a_service_that_no_route_leads_to_is_pointed_out() {
-    let page = effective(&load_text(EVERYTHING).unwrap());
+    let page = everything();
     let unused = page.lines().find(|line| line.contains("unused:")).unwrap();
     assert!(unused.ends_with("; no route leads here"), "{unused}");
     assert_eq!(page.matches("no route leads here").count(), 1);

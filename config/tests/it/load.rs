@@ -12,8 +12,10 @@ use gateway_core::route::{Class, Route};
 use gateway_core::share::Shares;
 use gateway_upstream::{Policy, Protocol};
 use tollgate_config::{
-    AccessLog, DEFAULT, Environment, Gateway, Listener, Loaded, Problems, Style, compile, load,
+    AccessLog, DEFAULT, Environment, Gateway, Loaded, Problems, Style, compile, load,
 };
+
+use crate::certificates;
 
 pub(crate) fn environment() -> Environment {
     Environment::of([("MONEY_ADDRESS", "127.0.0.1:8093")], 2)
@@ -21,6 +23,12 @@ pub(crate) fn environment() -> Environment {
 
 pub(crate) fn load_text(text: &str) -> Result<Loaded, Problems> {
     compile("tollgate.yaml", text.as_bytes(), &environment())
+}
+
+/// Loads a text that names certificates.
+pub(crate) fn load_text_in(folder: &Path, text: &str) -> Result<Loaded, Problems> {
+    let environment = environment().in_folder(folder).at(certificates::NOW);
+    compile("tollgate.yaml", text.as_bytes(), &environment)
 }
 
 /// Every file that is meant to be copied.
@@ -46,11 +54,12 @@ fn find<'l>(loaded: &'l Loaded, request: &str, fields: &str) -> Option<(&'l str,
 fn the_default_file_stays_on_loopback_and_leads_to_the_sample_services() {
     let loaded = load_text(DEFAULT).unwrap();
     let gateway = &loaded.gateway;
-    let listener = Listener {
-        address: SocketAddr::from(([127, 0, 0, 1], 8080)),
-        level: Level::Open,
+    let [listener] = &*gateway.listen else {
+        panic!("{:?}", gateway.listen);
     };
-    assert_eq!(gateway.listen, [listener]);
+    assert_eq!(listener.address, SocketAddr::from(([127, 0, 0, 1], 8080)));
+    assert_eq!(listener.level, Level::Open);
+    assert!(listener.tls.is_none());
     assert_eq!(gateway.admin, SocketAddr::from(([127, 0, 0, 1], 9090)));
     for service in &gateway.services {
         assert!(
@@ -106,9 +115,12 @@ fn the_default_file_rewrites_the_paths_of_money() {
 fn every_example_loads() {
     let examples = examples();
     assert!(examples.len() >= 6, "{examples:?}");
+    let certificates = certificates::folder();
     for path in examples {
-        if let Err(problems) = load(&path, &environment()) {
-            panic!("{problems}");
+        let text = fs::read_to_string(&path).unwrap();
+        match load_text_in(certificates.path(), &text) {
+            Ok(loaded) => assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings),
+            Err(problems) => panic!("{}: {problems}", path.display()),
         }
     }
 }
@@ -145,10 +157,13 @@ fn what_is_left_out_takes_its_default() {
     assert_eq!(gateway.traces, None);
     let deadlines = gateway.deadlines;
     #[rustfmt::skip]
-    let seconds = [deadlines.head, deadlines.idle, deadlines.stall, deadlines.websocket, deadlines.lame_duck, deadlines.drain];
+    let seconds = [
+        deadlines.handshake, deadlines.head, deadlines.idle, deadlines.stall, deadlines.websocket,
+        deadlines.lame_duck, deadlines.drain,
+    ];
     assert_eq!(
         seconds.map(|deadline| deadline.as_secs()),
-        [10, 60, 30, 300, 2, 30]
+        [10, 10, 60, 30, 300, 2, 30]
     );
     let route = &gateway.routes.routes()[0];
     assert!(!route.may_upgrade);
@@ -168,7 +183,8 @@ fn what_is_written_is_what_runs() {
         log: { access: ./access.log }
         traces: { collector: localhost:4318, sample: 2.5% }
         limits: { connections: 5, head: 4KiB, target: 2KiB, fields: 9, body: 0B }
-        deadlines: { head: 1s, idle: 2s, stall: 3s, websocket: 5s, lame_duck: 0s, drain: 4s }
+        deadlines:
+          { handshake: 7s, head: 1s, idle: 2s, stall: 3s, websocket: 5s, lame_duck: 0s, drain: 4s }
         services:
           web:
             endpoints: [localhost:1, "[::1]:2"]
@@ -218,6 +234,7 @@ fn check_process(gateway: &Gateway) {
     let limits = &gateway.limits;
     assert_eq!((limits.connections_max, limits.head_bytes_max), (5, 4096));
     assert_eq!((limits.target_bytes_max, limits.fields_max), (2048, 9));
+    assert_eq!(gateway.deadlines.handshake, Duration::from_secs(7));
     assert_eq!(gateway.deadlines.lame_duck, Duration::ZERO);
     assert_eq!(gateway.deadlines.websocket, Duration::from_secs(5));
     assert_eq!(gateway.deadlines.drain, Duration::from_secs(4));

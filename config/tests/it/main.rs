@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod broken;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod effective;
 #[cfg(test)]
 mod hostile;
@@ -10,5 +12,7 @@ mod hostile;
 mod load;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod work;

@@ -39,7 +39,7 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, stream: Stream, peer: Arc<Peer
                 let request = Request::unread(&peer, clock::now(), &wire.ahead);
                 refuse(gateway, wire, Refused { request, rejection }).await
             }
-            Heard::Nothing => Next::Close,
+            Heard::Nothing => close(wire).await,
         };
         match next {
             Next::Listen(same) => wire = same,
@@ -170,7 +170,15 @@ async fn skip(gateway: &Gateway, wire: &mut Wire, unread: &mut Unread) -> bool {
 async fn part(mut wire: Wire, unread: &Unread) -> Next {
     if !unread.is_nothing() || !wire.ahead.is_empty() {
         farewell(&mut wire).await;
+        return Next::Close;
     }
+    close(wire).await
+}
+
+/// Closes a connection on which nothing is left to be read.
+async fn close(mut wire: Wire) -> Next {
+    // Whether the client heard it or not, the connection is closed afterwards.
+    let _ = tokio::time::timeout(FAREWELL, wire.say_farewell()).await;
     Next::Close
 }
 

@@ -30,12 +30,12 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(address: SocketAddr, level: Level) -> Arc<Self> {
+    pub(crate) fn new(address: SocketAddr, level: Level, scheme: &'static str) -> Arc<Self> {
         Arc::new(Self {
             ip: address.ip(),
             text: address.to_string(),
             level,
-            scheme: "http",
+            scheme,
         })
     }
 }

@@ -18,6 +18,7 @@ use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::random;
 use crate::snapshot::Snapshot;
+use crate::tls::Handshakes;
 use crate::traces::Traces;
 
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub(crate) struct Gateway {
     pub(crate) access_log: AccessLog,
     pub(crate) traces: Traces,
     pub(crate) carrier: Carrier,
+    pub(crate) handshakes: Handshakes,
 }
 
 /// A request that goes on, and the head it goes on with.

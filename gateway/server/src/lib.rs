@@ -25,11 +25,12 @@ mod reload;
 mod running;
 mod snapshot;
 mod spawn;
+mod tls;
 mod traces;
 mod unread;
 mod wire;
 
 pub use carrier::Carriers;
-pub use reload::{ReloadError, Reloader};
+pub use reload::{ReloadError, Reloader, warn_of};
 pub use running::{Addresses, Applied, Running, StartError};
 pub use spawn::spawn;

@@ -16,6 +16,7 @@ use crate::exchange::{Peer, Request};
 use crate::gateway::Gateway;
 use crate::lifecycle::draining;
 use crate::spawn::spawn;
+use crate::tls::Secured;
 use crate::wire::Stream;
 
 /// How long accepting rests when the system has no more file descriptors.
@@ -36,24 +37,32 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(WAITING_MAX.into())
 }
 
+/// By which listener a connection comes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entrance {
+    /// Among the listeners of the snapshot.
+    pub(crate) place: usize,
+    pub(crate) level: Level,
+}
+
 /// Accepts until the drain begins. Every connection has the level of its listener.
-pub(crate) async fn accept(gateway: Arc<Gateway>, listener: TcpListener, level: Level) {
+pub(crate) async fn accept(gateway: Arc<Gateway>, listener: TcpListener, entrance: Entrance) {
     let mut phase = gateway.lifecycle.watch_phase();
     loop {
         tokio::select! {
-            accepted = listener.accept() => take(&gateway, accepted, level).await,
+            accepted = listener.accept() => take(&gateway, accepted, entrance).await,
             () = draining(&mut phase) => break,
         }
     }
     // What the kernel accepted for us before the socket closes is served, not reset.
     match listener.into_std() {
-        Ok(listener) => accept_waiting(&gateway, &listener, level),
+        Ok(listener) => accept_waiting(&gateway, &listener, entrance),
         Err(error) => tracing::warn!(%error, "connections that wait to be accepted are reset"),
     }
 }
 
 /// Asks the kernel itself: the runtime may not have heard yet of what arrived last.
-fn accept_waiting(gateway: &Arc<Gateway>, listener: &std::net::TcpListener, level: Level) {
+fn accept_waiting(gateway: &Arc<Gateway>, listener: &std::net::TcpListener, entrance: Entrance) {
     let waiting = std::iter::repeat_with(|| listener.accept()).map_while(Result::ok);
     // Whoever keeps coming after that must not keep the process.
     for (stream, peer) in waiting.take(WAITING_MAX.into()) {
@@ -61,15 +70,19 @@ fn accept_waiting(gateway: &Arc<Gateway>, listener: &std::net::TcpListener, leve
             .set_nonblocking(true)
             .and_then(|()| TcpStream::from_std(stream));
         match stream {
-            Ok(stream) => greet(gateway, stream, Peer::new(peer, level)),
+            Ok(stream) => greet(gateway, stream, peer, entrance),
             Err(error) => tracing::warn!(%error, "a connection could not be accepted"),
         }
     }
 }
 
-async fn take(gateway: &Arc<Gateway>, accepted: io::Result<(TcpStream, SocketAddr)>, level: Level) {
+async fn take(
+    gateway: &Arc<Gateway>,
+    accepted: io::Result<(TcpStream, SocketAddr)>,
+    entrance: Entrance,
+) {
     match accepted {
-        Ok((stream, peer)) => greet(gateway, stream, Peer::new(peer, level)),
+        Ok((stream, peer)) => greet(gateway, stream, peer, entrance),
         // The client is already gone; that is its business.
         Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
         Err(error) => {
@@ -79,10 +92,13 @@ async fn take(gateway: &Arc<Gateway>, accepted: io::Result<(TcpStream, SocketAdd
     }
 }
 
-fn greet(gateway: &Arc<Gateway>, stream: TcpStream, peer: Arc<Peer>) {
-    let connections_max = gateway.snapshot.load().limits.connections_max;
-    let Some(open) = gateway.lifecycle.open(connections_max) else {
-        turn_away(gateway, &stream, &peer);
+fn greet(gateway: &Arc<Gateway>, stream: TcpStream, peer: SocketAddr, entrance: Entrance) {
+    let snapshot = gateway.snapshot.load();
+    let secured = snapshot.secured(entrance.place).cloned();
+    let scheme = if secured.is_some() { "https" } else { "http" };
+    let peer = Peer::new(peer, entrance.level, scheme);
+    let Some(open) = gateway.lifecycle.open(snapshot.limits.connections_max) else {
+        turn_away(gateway, &stream, &peer, secured.is_some());
         return;
     };
     if let Err(error) = stream.set_nodelay(true) {
@@ -91,16 +107,36 @@ fn greet(gateway: &Arc<Gateway>, stream: TcpStream, peer: Arc<Peer>) {
     }
     let gateway = Arc::clone(gateway);
     spawn("connection", async move {
-        connection::serve(&gateway, Stream::Plain(stream), peer).await;
+        converse(&gateway, stream, peer, secured).await;
         drop(open);
     });
 }
 
-/// Over the ceiling there is one answer and no waiting for anything.
-fn turn_away(gateway: &Gateway, stream: &TcpStream, peer: &Arc<Peer>) {
+async fn converse(
+    gateway: &Arc<Gateway>,
+    stream: TcpStream,
+    peer: Arc<Peer>,
+    secured: Option<Secured>,
+) {
+    let stream = match secured {
+        None => Stream::Plain(stream),
+        Some(secured) => match secured.shake_hands(gateway, stream, &peer).await {
+            Some(stream) => Stream::Tls(Box::new(stream)),
+            None => return,
+        },
+    };
+    connection::serve(gateway, stream, peer).await;
+}
+
+/// Over the ceiling there is one answer and no waiting for anything. Under TLS that would take a
+/// handshake, so there the close has to say it.
+fn turn_away(gateway: &Gateway, stream: &TcpStream, peer: &Arc<Peer>, is_secured: bool) {
     let request = Request::unread(peer, clock::now(), b"");
     let answer = Answer::new(&Rejection::TooManyConnections, &request, true);
+    let mut body_bytes = 0;
     // A fresh socket has room for an answer; if not, the close says it all.
-    let _ = stream.try_write(&answer.bytes);
-    gateway.account_refused(&request, &Rejection::TooManyConnections, answer.body_bytes);
+    if !is_secured && stream.try_write(&answer.bytes).is_ok() {
+        body_bytes = answer.body_bytes;
+    }
+    gateway.account_refused(&request, &Rejection::TooManyConnections, body_bytes);
 }

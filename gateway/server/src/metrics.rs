@@ -13,8 +13,10 @@ use prometheus::{
 };
 
 pub(crate) use moment::{EndpointMoment, ServiceMoment};
+pub(crate) use tls::{Handshake, TlsMetrics};
 
 mod moment;
+mod tls;
 
 /// From half a millisecond, what a local service takes, to what nobody waits for.
 const SECONDS: [f64; 12] = [
@@ -33,6 +35,7 @@ pub(crate) struct Metrics {
     upstream_refusals: IntCounterVec,
     upstream_retries: IntCounterVec,
     reloads: IntCounterVec,
+    pub(crate) tls: TlsMetrics,
     pub(crate) connections: IntGauge,
     pub(crate) requests_in_flight: IntGauge,
     pub(crate) lost: Lost,
@@ -107,6 +110,7 @@ impl Metrics {
                 "Reloads of the configuration by result: applied, refused.",
                 &["result"],
             )?,
+            tls: TlsMetrics::new(&house)?,
             connections: house.gauge("connections", "Client connections open now.")?,
             requests_in_flight: house.gauge("requests_in_flight", "Requests under way.")?,
             lost: Lost::new(&house)?,

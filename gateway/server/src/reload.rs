@@ -1,15 +1,14 @@
-//! Taking over a changed file: whole, or not at all.
+//! Taking over a changed file: whole, or not at all. The certificates it names are part of it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use tollgate_config::{Environment, Problems};
+use tollgate_config::{Environment, Files, Problem, Problems};
 
 use crate::running::{Applied, Running};
 
-/// How often the file is looked at. Looking works where notifications do not: on network mounts and
-/// on the symbolic links by which Kubernetes swaps a ConfigMap.
+/// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Reloads one file into one gateway.
@@ -18,7 +17,8 @@ pub struct Reloader {
     path: PathBuf,
     environment: Environment,
     gateway: Arc<Running>,
-    seen: Option<Stamp>,
+    /// What was read last, whether or not it was taken over.
+    seen: Files,
 }
 
 /// Why a file was not taken over; the configuration before goes on.
@@ -30,18 +30,15 @@ pub enum ReloadError {
     Failed(#[source] tokio::task::JoinError),
 }
 
-/// What tells that a file is another than before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    bytes: u64,
-    inode: u64,
-}
-
 impl Reloader {
+    /// `seen` are the files that the gateway was started with.
     #[must_use]
-    pub fn new(path: PathBuf, environment: Environment, gateway: Arc<Running>) -> Self {
-        let seen = Stamp::of(&path);
+    pub fn new(
+        path: PathBuf,
+        seen: Files,
+        environment: Environment,
+        gateway: Arc<Running>,
+    ) -> Self {
         Self {
             path,
             environment,
@@ -52,46 +49,44 @@ impl Reloader {
 
     /// Loads the file now, changed or not.
     pub async fn reload(&mut self) -> Result<Applied, ReloadError> {
-        self.seen = Stamp::of(&self.path);
         let (path, environment) = (self.path.clone(), self.environment.clone());
         let gateway = Arc::clone(&self.gateway);
         // A large file takes milliseconds to compile; no request shall wait for that.
         let applied = tokio::task::spawn_blocking(move || {
             let loaded = tollgate_config::load(&path, &environment)?;
-            Ok(gateway.apply(&loaded.gateway))
+            warn_of(&loaded.warnings);
+            Ok::<_, Problems>((gateway.apply(&loaded.gateway), loaded.files))
         });
-        let result = match applied.await {
-            Ok(loaded) => loaded.map_err(ReloadError::Refused),
-            Err(error) => Err(ReloadError::Failed(error)),
+        let (seen, result) = match applied.await {
+            Ok(Ok((applied, files))) => (files, Ok(applied)),
+            Ok(Err(problems)) => {
+                let files = problems.files().clone();
+                (files, Err(ReloadError::Refused(problems)))
+            }
+            Err(error) => (Files::of(&self.path), Err(ReloadError::Failed(error))),
         };
+        self.seen = seen;
         if result.is_err() {
             self.gateway.note_refused();
         }
         result
     }
 
-    /// Waits until the file differs from the one that was loaded last.
+    /// Waits until a file differs from the one that was loaded last.
     pub async fn changed(&mut self) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
             look.tick().await;
-            let now = Stamp::of(&self.path);
-            // A file that is gone for the moment is about to be replaced.
-            if now.is_some() && now != self.seen {
+            if self.seen.have_changed() {
                 return;
             }
         }
     }
 }
 
-impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
-        use std::os::unix::fs::MetadataExt as _;
-        let metadata = std::fs::metadata(path).ok()?;
-        Some(Self {
-            modified: metadata.modified().ok(),
-            bytes: metadata.len(),
-            inode: metadata.ino(),
-        })
+/// Logs what should be seen to in a file that was taken all the same.
+pub fn warn_of(warnings: &[Problem]) {
+    for warning in warnings {
+        tracing::warn!("{warning}");
     }
 }

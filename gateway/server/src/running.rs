@@ -15,16 +15,18 @@ use tokio::task::JoinHandle;
 use tollgate_config::Gateway as Config;
 
 use crate::access_log::AccessLog;
+use crate::admin;
 use crate::carrier::{Carrier, Carriers};
 use crate::clock;
 use crate::gateway::Gateway;
 use crate::lifecycle::{Lifecycle, Phase};
+use crate::listener::{self, Entrance};
 use crate::metrics::Metrics;
 use crate::probes::Probes;
 use crate::snapshot::Snapshot;
 use crate::spawn::spawn;
+use crate::tls::Handshakes;
 use crate::traces::Traces;
-use crate::{admin, listener};
 
 /// How often spare connections are looked over.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -61,6 +63,8 @@ pub enum StartError {
     AccessLog(#[source] io::Error),
     #[error("cannot set up metrics")]
     Metrics(#[source] prometheus::Error),
+    #[error("cannot set up TLS")]
+    Tls(#[source] rustls::Error),
 }
 
 /// What applying a configuration did.
@@ -79,9 +83,10 @@ impl Running {
     /// The same with a choice of carriers, for comparison.
     pub async fn start_with(carriers: Carriers, config: Config) -> Result<Self, StartError> {
         let mut listeners = Vec::new();
-        for listener in &config.listen {
+        for (place, listener) in config.listen.iter().enumerate() {
             let (bound, address) = bind("`listen`", listener.address).await?;
-            listeners.push((bound, address, listener.level));
+            let level = listener.level;
+            listeners.push((bound, address, Entrance { place, level }));
         }
         let admin_listener = bind("`admin`", config.admin).await?;
         let addresses = Addresses {
@@ -92,8 +97,9 @@ impl Running {
         let gateway = Arc::new(prepare(carriers, &config)?);
         let probes = Probes::default();
         probes.follow(&gateway.snapshot.load());
-        let accepting = listeners.into_iter().map(|(listener, _, level)| {
-            let accept = listener::accept(Arc::clone(&gateway), listener, level);
+        note_certificates(&gateway, &addresses);
+        let accepting = listeners.into_iter().map(|(listener, _, entrance)| {
+            let accept = listener::accept(Arc::clone(&gateway), listener, entrance);
             spawn("accept", accept)
         });
         Ok(Self {
@@ -121,7 +127,8 @@ impl Running {
     pub fn apply(&self, config: &Config) -> Applied {
         let gateway = &self.gateway;
         let before = gateway.snapshot.load_full();
-        let after = Arc::new(Snapshot::build(config, Some(&before), &gateway.metrics));
+        let makers = (&gateway.metrics, &gateway.handshakes);
+        let after = Arc::new(Snapshot::build(config, Some(&before), makers));
         gateway.snapshot.store(Arc::clone(&after));
         self.probes.follow(&after);
 
@@ -133,6 +140,7 @@ impl Running {
         }
         gateway.metrics.count_reload("applied");
         note_applied(gateway);
+        note_certificates(gateway, &self.addresses);
         Applied {
             needs_restart: differences(&self.started_with, config),
         }
@@ -250,7 +258,8 @@ fn prepare(carriers: Carriers, config: &Config) -> Result<Gateway, StartError> {
     let access_log = AccessLog::open(&config.access_log, metrics.lost.log_lines.clone())
         .map_err(StartError::AccessLog)?;
     let traces = Traces::start(config.traces.as_ref(), &metrics.lost.spans);
-    let snapshot = Snapshot::build(config, None, &metrics);
+    let handshakes = Handshakes::new().map_err(StartError::Tls)?;
+    let snapshot = Snapshot::build(config, None, (&metrics, &handshakes));
     let gateway = Gateway {
         snapshot: ArcSwap::from_pointee(snapshot),
         lifecycle: Arc::new(Lifecycle::new()),
@@ -258,6 +267,7 @@ fn prepare(carriers: Carriers, config: &Config) -> Result<Gateway, StartError> {
         access_log,
         traces,
         carrier: Carrier::new(carriers, config.threads),
+        handshakes,
     };
     note_applied(&gateway);
     Ok(gateway)
@@ -271,6 +281,17 @@ fn note_applied(gateway: &Gateway) {
         .set(i64::try_from(seconds).unwrap_or(i64::MAX));
 }
 
+fn note_certificates(gateway: &Gateway, addresses: &Addresses) {
+    let snapshot = gateway.snapshot.load();
+    for (place, address) in addresses.listen.iter().enumerate() {
+        if let Some(secured) = snapshot.secured(place) {
+            let expires = secured.expires_unix_seconds;
+            let listener = address.to_string();
+            gateway.metrics.tls.note_certificates(&listener, expires);
+        }
+    }
+}
+
 /// The names that were there before and are not any more.
 fn gone<'a>(
     before: impl Iterator<Item = &'a str>,
@@ -280,10 +301,16 @@ fn gone<'a>(
     before.filter(move |name| !kept.contains(name))
 }
 
+/// What a listener cannot change while it runs: all but its certificates.
+fn listens(config: &Config) -> impl Iterator<Item = (SocketAddr, Level, bool)> {
+    let listeners = config.listen.iter();
+    listeners.map(|listener| (listener.address, listener.level, listener.tls.is_some()))
+}
+
 /// The keys that a running process cannot take over.
 fn differences(started_with: &Config, now: &Config) -> Vec<&'static str> {
     let rows = [
-        ("listen", started_with.listen != now.listen),
+        ("listen", listens(started_with).ne(listens(now))),
         ("admin", started_with.admin != now.admin),
         ("threads", started_with.threads != now.threads),
         (

@@ -1,7 +1,7 @@
 //! Everything a reload can change, immutable and swapped whole.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,12 +13,13 @@ use gateway_core::peer::Network;
 use gateway_core::route::Route;
 use gateway_core::routes::{Miss, RouteTable};
 use gateway_upstream::{Policy, Protocol, Service};
-use tollgate_config::{Deadlines, Gateway as Config};
+use tollgate_config::{Deadlines, Gateway as Config, Listener};
 
 use crate::carrier::{Spares, Trunks};
 use crate::ceiling;
 use crate::clock;
 use crate::metrics::{EndpointMoment, Metrics, RouteMetrics, ServiceMetrics, ServiceMoment};
+use crate::tls::{Handshakes, Secured};
 
 #[derive(Debug)]
 pub(crate) struct Snapshot {
@@ -26,11 +27,21 @@ pub(crate) struct Snapshot {
     pub(crate) deadlines: Deadlines,
     /// Which requests are recorded, where any are.
     pub(crate) sampling: Option<Sampling>,
+    /// The listeners that run, in the order they were started in.
+    doors: Vec<Door>,
     trusted_proxies: Vec<Network>,
     table: RouteTable,
     /// In the order of the table's routes.
     routes: Vec<Arc<RouteState>>,
     services: Vec<Arc<Upstream>>,
+}
+
+/// A listener that runs: where the file has it, and how it meets its clients.
+#[derive(Debug, Clone)]
+struct Door {
+    configured: SocketAddr,
+    /// `None` for plain text.
+    secured: Option<Secured>,
 }
 
 /// A route with what it needs at hand, so that nothing is looked up by name per request.
@@ -54,7 +65,11 @@ pub(crate) struct Upstream {
 
 impl Snapshot {
     /// Builds the snapshot for a configuration; a service whose policy is as before keeps its state.
-    pub(crate) fn build(config: &Config, before: Option<&Self>, metrics: &Metrics) -> Self {
+    pub(crate) fn build(
+        config: &Config,
+        before: Option<&Self>,
+        (metrics, handshakes): (&Metrics, &Handshakes),
+    ) -> Self {
         let known = by_name(before.map_or(&[], Self::services));
         let services: Vec<_> = config
             .services
@@ -77,6 +92,10 @@ impl Snapshot {
             },
             deadlines: config.deadlines,
             sampling: config.traces.map(|traces| traces.sampling),
+            doors: match before {
+                Some(before) => Door::follow(&before.doors, &config.listen, handshakes),
+                None => Door::open(&config.listen, handshakes),
+            },
             trusted_proxies: config.trusted_proxies.clone(),
             table: config.routes.clone(),
             routes,
@@ -87,6 +106,11 @@ impl Snapshot {
     pub(crate) fn find(&self, head: &Head<'_>, from: Level) -> Result<&Arc<RouteState>, Miss> {
         let (index, _) = self.table.find(head, from)?;
         self.routes.get(index).ok_or(Miss::NoRoute)
+    }
+
+    /// How the listener of this place meets its clients; `None` for plain text.
+    pub(crate) fn secured(&self, place: usize) -> Option<&Secured> {
+        self.doors.get(place)?.secured.as_ref()
     }
 
     pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
@@ -111,6 +135,36 @@ impl Snapshot {
 
     pub(crate) fn services(&self) -> &[Arc<Upstream>] {
         &self.services
+    }
+}
+
+impl Door {
+    fn open(listeners: &[Listener], handshakes: &Handshakes) -> Vec<Self> {
+        let open = |listener: &Listener| Self {
+            configured: listener.address,
+            secured: listener.tls.as_ref().map(|tls| handshakes.secure(tls)),
+        };
+        listeners.iter().map(open).collect()
+    }
+
+    /// The same doors with the certificates of now. Listeners are known by their addresses; one
+    /// that is not there any more, or not under TLS, goes on as it is until the next start.
+    fn follow(before: &[Self], listeners: &[Listener], handshakes: &Handshakes) -> Vec<Self> {
+        let mut left: Vec<_> = listeners.iter().collect();
+        let follow = |door: &Self| {
+            let same = |listener: &&Listener| listener.address == door.configured;
+            let same = left.iter().position(same).map(|at| left.remove(at));
+            let tls = same.and_then(|listener| listener.tls.as_ref());
+            let secured = door.secured.as_ref();
+            Self {
+                secured: secured.map(|before| match tls {
+                    Some(tls) => handshakes.secure(tls),
+                    None => before.clone(),
+                }),
+                ..door.clone()
+            }
+        };
+        before.iter().map(follow).collect()
     }
 }
 

@@ -123,6 +123,15 @@ impl Wire {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 
+    /// Says that nothing follows, where what carries the bytes has a word for it. Elsewhere the
+    /// coming close says as much.
+    pub(crate) async fn say_farewell(&mut self) -> io::Result<()> {
+        if self.stream.has_farewell() {
+            self.finish().await?;
+        }
+        Ok(())
+    }
+
     /// Makes the coming close a reset, which a client cannot mistake for the end of an answer.
     pub(crate) fn make_close_abrupt(&self) {
         if let Err(error) = self.stream.make_close_abrupt() {

@@ -1,11 +1,12 @@
 //! Start, reload, stop.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_server::{Reloader, Running, StartError};
 use tokio::sync::Notify;
-use tollgate_config::Environment;
+use tollgate_config::{Environment, Files};
 
 use crate::edge::{Edge, everything_to};
 use crate::upstream::{Step, Upstream, ok};
@@ -55,6 +56,12 @@ async fn what_only_a_restart_can_change_is_named() {
     assert_eq!(edge.running.apply(&config).needs_restart, ["threads"]);
 }
 
+fn reloader(path: &Path, edge: &Edge) -> Reloader {
+    let environment = Environment::of([], 2);
+    let gateway = Arc::clone(&edge.running);
+    Reloader::new(path.to_owned(), Files::of(path), environment, gateway)
+}
+
 #[tokio::test]
 async fn a_broken_file_leaves_the_old_configuration_serving() {
     let service = Upstream::start([ok("fine")]).await;
@@ -62,8 +69,7 @@ async fn a_broken_file_leaves_the_old_configuration_serving() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tollgate.yaml");
     std::fs::write(&path, everything_to(&[service.address])).unwrap();
-    let environment = Environment::of([], 2);
-    let mut reloader = Reloader::new(path.clone(), environment, Arc::clone(&edge.running));
+    let mut reloader = reloader(&path, &edge);
 
     reloader.reload().await.unwrap();
     std::fs::write(&path, "routes: [{ macth: x }]").unwrap();
@@ -92,8 +98,7 @@ async fn a_changed_file_is_noticed_also_when_it_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tollgate.yaml");
     std::fs::write(&path, everything_to(&[service.address])).unwrap();
-    let environment = Environment::of([], 2);
-    let mut reloader = Reloader::new(path.clone(), environment, Arc::clone(&edge.running));
+    let mut reloader = reloader(&path, &edge);
 
     let next = folder.path().join("next.yaml");
     std::fs::write(&next, everything_to(&[service.address])).unwrap();

@@ -13,6 +13,7 @@ use gateway_server::Reloader;
 use load::bench::large_file;
 use load::closed::{Load, Request};
 use tokio::time::Instant;
+use tollgate_config::Files;
 
 use crate::stack::{Edge, PATIENCE, QUIET, SMALL, boot_pay, environment, run};
 
@@ -64,7 +65,7 @@ async fn a_reload_of_five_thousand_routes_holds_no_request_up() {
     let files: Vec<String> = (1..=RELOADS).map(file).collect();
     let edge = Edge::with(pay, &first).await;
     let gateway = Arc::clone(edge.stack.gateway());
-    let mut reloader = Reloader::new(path.clone(), environment(), gateway);
+    let mut reloader = Reloader::new(path.clone(), Files::of(&path), environment(), gateway);
     let load = Load::new(edge.address(), Request::get("/v1/accounts/1")).start();
 
     for file in &files {

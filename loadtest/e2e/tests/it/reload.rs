@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use gateway_server::Reloader;
 use load::closed::{Expect, Load, Request};
 use pay::Pay;
+use tollgate_config::Files;
 
 use crate::stack::{
     Answer, Client, Edge, PATIENCE, QUIET, SMALL, Tollgate, boot_pay, environment, services,
@@ -72,7 +73,7 @@ async fn a_thousand_reloads_under_load_lose_no_request_and_keep_no_memory() {
     let path = folder.path().join("tollgate.yaml");
     fs::write(&path, &files[0]).unwrap();
     let gateway = Arc::clone(edge.stack.gateway());
-    let mut reloader = Reloader::new(path.clone(), environment(), gateway);
+    let mut reloader = Reloader::new(path.clone(), Files::of(&path), environment(), gateway);
 
     let seen = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
     let counts = Arc::clone(&seen);
