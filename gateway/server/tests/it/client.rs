@@ -4,14 +4,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::socket::Socket;
 
 /// Nothing in these tests takes longer, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Socket,
     ahead: Vec<u8>,
 }
 
@@ -24,14 +25,19 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
+        Self::on(Socket::connect(address).await)
+    }
+
+    pub(crate) fn on(stream: Socket) -> Self {
         Self {
-            stream: TcpStream::connect(address).await.unwrap(),
+            stream,
             ahead: Vec::new(),
         }
     }
 
     pub(crate) async fn say(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
+        self.stream.flush().await.unwrap();
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Answer {
@@ -136,7 +142,7 @@ impl Client {
 
     /// Leaves without a word.
     pub(crate) fn reset(self) {
-        self.stream.set_zero_linger().unwrap();
+        self.stream.set_zero_linger();
     }
 
     pub(crate) async fn finish(&mut self) {

@@ -9,10 +9,16 @@ use tempfile::TempDir;
 use tollgate_config::Environment;
 
 use crate::client::{Answer, Client};
+use crate::site::Site;
+use crate::socket::Socket;
 
 pub(crate) struct Edge {
     pub(crate) running: Arc<Running>,
     folder: TempDir,
+    /// What stands under `listen`.
+    listeners: String,
+    /// What it shows, if clients come by TLS.
+    pub(crate) site: Option<Site>,
 }
 
 impl Edge {
@@ -22,26 +28,46 @@ impl Edge {
     }
 
     pub(crate) async fn start_with(carriers: Carriers, rest: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = compile(&Self::text(&folder, rest));
-        Self::run(carriers, config, folder).await
+        Self::run(carriers, "{ address: 127.0.0.1:0 }".to_owned(), rest).await
+    }
+
+    /// Starts a gateway whose listener shows these certificates of a site.
+    pub(crate) async fn secure(site: Site, files: &[&str], rest: &str) -> Self {
+        Self::secure_with(Carriers::Both, site, files, rest).await
+    }
+
+    pub(crate) async fn secure_with(
+        carriers: Carriers,
+        site: Site,
+        files: &[&str],
+        rest: &str,
+    ) -> Self {
+        let edge = Self::run(carriers, site.listener(files), rest).await;
+        Self {
+            site: Some(site),
+            ..edge
+        }
     }
 
     /// Starts a gateway with a listener of each of these levels.
     pub(crate) async fn start_on(levels: &[&str], rest: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let listeners = levels
             .iter()
             .map(|level| format!("{{ address: 127.0.0.1:0, level: {level} }}"));
         let listeners = listeners.collect::<Vec<_>>().join(", ");
-        let text = Self::text(&folder, rest).replacen("{ address: 127.0.0.1:0 }", &listeners, 1);
-        Self::run(Carriers::Both, compile(&text), folder).await
+        Self::run(Carriers::Both, listeners, rest).await
     }
 
-    async fn run(carriers: Carriers, config: tollgate_config::Gateway, folder: TempDir) -> Self {
+    async fn run(carriers: Carriers, listeners: String, rest: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = compile(&text(&folder, &listeners, rest));
         let running = Running::start_with(carriers, config).await.unwrap();
-        let running = Arc::new(running);
-        Self { running, folder }
+        Self {
+            running: Arc::new(running),
+            folder,
+            listeners,
+            site: None,
+        }
     }
 
     /// Starts a gateway that sends every path to `service`.
@@ -49,17 +75,13 @@ impl Edge {
         Self::start(&everything_to(&[service])).await
     }
 
-    fn text(folder: &TempDir, rest: &str) -> String {
-        let log = folder.path().join("access.log");
-        format!(
-            "listen: [{{ address: 127.0.0.1:0 }}]\nadmin: {{ address: 127.0.0.1:0 }}\n\
-             threads: 2\nlog: {{ access: {} }}\n{rest}",
-            log.display()
-        )
+    pub(crate) fn compile(&self, rest: &str) -> tollgate_config::Gateway {
+        compile(&self.text(rest))
     }
 
-    pub(crate) fn compile(&self, rest: &str) -> tollgate_config::Gateway {
-        compile(&Self::text(&self.folder, rest))
+    /// The whole file.
+    pub(crate) fn text(&self, rest: &str) -> String {
+        text(&self.folder, &self.listeners, rest)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -71,7 +93,15 @@ impl Edge {
     }
 
     pub(crate) async fn connect(&self) -> Client {
-        Client::connect(self.address()).await
+        Client::on(self.socket().await)
+    }
+
+    /// A connection as clients of this gateway make it.
+    pub(crate) async fn socket(&self) -> Socket {
+        match &self.site {
+            Some(site) => Socket::secure(self.address(), site).await,
+            None => Socket::connect(self.address()).await,
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -107,6 +137,15 @@ pub(crate) fn everything_to(endpoints: &[SocketAddr]) -> String {
         "services: {{ s: {{ endpoints: [{}], timeout: 2s, connect_timeout: 500ms }} }}\n\
          routes: [{{ match: \"/{{rest*}}\", to: s, name: all }}]\n",
         endpoints.join(", ")
+    )
+}
+
+fn text(folder: &TempDir, listeners: &str, rest: &str) -> String {
+    let log = folder.path().join("access.log");
+    format!(
+        "listen: [{listeners}]\nadmin: {{ address: 127.0.0.1:0 }}\n\
+         threads: 2\nlog: {{ access: {} }}\n{rest}",
+        log.display()
     )
 }
 

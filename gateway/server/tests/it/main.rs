@@ -8,6 +8,8 @@
 
 mod client;
 mod edge;
+mod site;
+mod socket;
 mod transcript;
 mod upstream;
 
@@ -22,6 +24,7 @@ mod lifecycle;
 mod misbehaving;
 mod routing;
 mod telemetry;
+mod tls;
 mod traces;
 mod upstreams;
 mod websocket;

@@ -3,12 +3,14 @@
 //! Unlike `client`, nothing here fails: whatever the gateway does becomes a line, so that a table can
 //! show every case that went another way, not the first one alone.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::socket::Socket;
 
 /// Longer than any deadline the tables set; a gateway that says nothing this long hangs.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -17,7 +19,7 @@ const TOLD_BYTES_MAX: usize = 60;
 
 /// One end of a connection, and what it heard but did not write down yet.
 pub(crate) struct Ear {
-    stream: TcpStream,
+    stream: Socket,
     ahead: Vec<u8>,
 }
 
@@ -26,8 +28,10 @@ type End = &'static str;
 
 impl Ear {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
+        Self::on(Socket::connect(address).await)
+    }
+
+    pub(crate) fn on(stream: Socket) -> Self {
         Self {
             stream,
             ahead: Vec::new(),
@@ -37,6 +41,7 @@ impl Ear {
     /// Sends bytes; a gateway that left is noticed when its answer is read.
     pub(crate) async fn say(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes).await;
+        let _ = self.stream.flush().await;
     }
 
     /// Ends this side of the connection.
@@ -80,7 +85,7 @@ impl Ear {
         let mut lines = Vec::new();
         loop {
             let line = self.hear(false).await;
-            let is_end = ["closed", "reset", "silent"]
+            let is_end = ["closed", "reset", "silent", "unsaid"]
                 .iter()
                 .any(|end| line.ends_with(end));
             lines.push(line);
@@ -151,6 +156,8 @@ impl Ear {
     async fn read(&mut self) -> Result<(), End> {
         match timeout(PATIENCE, self.stream.read_buf(&mut self.ahead)).await {
             Err(_) => Err("silent"),
+            // What TLS calls the end of the bytes without a word that it is one.
+            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Err("unsaid"),
             Ok(Err(_)) => Err("reset"),
             Ok(Ok(0)) => Err("closed"),
             Ok(Ok(_)) => Ok(()),

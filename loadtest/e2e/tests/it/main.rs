@@ -17,6 +17,7 @@ mod ledger;
 mod newcomer;
 mod reload;
 mod tidy;
+mod tls;
 
 /// That of the binary: another one would make other memory and, under its locks, other stalls.
 #[global_allocator]

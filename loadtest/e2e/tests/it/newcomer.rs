@@ -9,7 +9,9 @@ use std::process::Output;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::stack::{Client, Tollgate, default_routes, free_addresses, run};
+use crate::stack::{
+    Client, Tollgate, default_routes, free_addresses, run, write_certificates_of_examples,
+};
 
 /// Small services, so that starting takes no time.
 const SIZES: [&str; 6] = ["--members", "300", "--banks", "40", "--remittances", "3000"];
@@ -58,14 +60,21 @@ fn any_port() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-/// The files that are shipped: the built-in default and the examples.
-fn shipped_files() -> Vec<PathBuf> {
+/// Copies of the files that are shipped: the built-in default and the examples, with the
+/// certificates they name.
+fn shipped_files(folder: &Path) -> Vec<PathBuf> {
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
     let examples = fs::read_dir(config.join("examples")).unwrap();
     let examples = examples.map(|entry| entry.unwrap().path());
     let files: Vec<_> = examples.chain([config.join("tollgate.yaml")]).collect();
     assert!(files.len() > 5, "{files:?}");
-    files
+    write_certificates_of_examples(folder);
+    let copy = |file: PathBuf| {
+        let copied = folder.join(file.file_name().unwrap());
+        fs::copy(file, &copied).unwrap();
+        copied
+    };
+    files.into_iter().map(copy).collect()
 }
 
 fn code_and_output(output: &Output) -> (Option<i32>, String, String) {
@@ -197,7 +206,7 @@ routes: [{ match: GET /a, to: wbe }]
 #[test]
 fn every_file_that_is_shipped_is_right_and_so_is_what_it_comes_to() {
     let folder = tempfile::tempdir().unwrap();
-    for file in shipped_files() {
+    for file in shipped_files(folder.path()) {
         let file = file.to_str().unwrap();
         let (code, stdout, stderr) = code_and_output(&run(&["check", "--config", file]));
         assert_eq!((code, stderr.as_str()), (Some(0), ""), "{file}");

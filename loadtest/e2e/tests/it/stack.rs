@@ -10,9 +10,11 @@ use tollgate::{Plan, Stack};
 use tollgate_config::Environment;
 
 pub(crate) use binary::{Tollgate, run};
+pub(crate) use certificates::{write_certificate, write_certificates_of_examples};
 pub(crate) use client::{Answer, Client, PATIENCE, exchange_bytes};
 
 mod binary;
+mod certificates;
 mod client;
 
 /// Enough rows to differ, few enough to start in no time.

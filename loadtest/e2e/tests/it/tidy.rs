@@ -24,6 +24,8 @@ use std::fmt;
 use repository::Repository;
 use source::Source;
 
+use crate::stack::write_certificates_of_examples;
+
 /// One place where a rule is broken.
 #[derive(Debug, PartialEq, Eq)]
 struct Finding {
@@ -162,9 +164,11 @@ fn every_verb_in_a_document_is_one_that_dev_knows() {
 #[test]
 fn every_file_under_config_loads() {
     let repository = Repository::open();
+    let folder = tempfile::tempdir().unwrap();
+    write_certificates_of_examples(folder.path());
     let findings = shipped_files(&repository)
         .into_iter()
-        .flat_map(|(path, text)| configuration::check_loads(&path, &text));
+        .flat_map(|(path, text)| configuration::check_loads(&path, &text, folder.path()));
     assert_none(findings);
 }
 

@@ -6,6 +6,7 @@ use gateway_server::Carriers;
 
 use super::service::Service;
 use crate::edge::{Edge, everything_to};
+use crate::site::Site;
 use crate::transcript::Ear;
 
 /// Asked behind every case whose connection must survive.
@@ -163,12 +164,14 @@ struct Bench {
     faults: String,
 }
 
-/// Runs every case with a gateway that passes every sound request on, and with either carrier.
+/// Runs every case with a gateway that passes every sound request on, with either carrier, and
+/// under TLS.
 pub(crate) async fn run(cases: impl IntoIterator<Item = Case>) {
     let cases: Vec<_> = cases.into_iter().collect();
     for carriers in [Carriers::Both, Carriers::Pingora] {
         Bench::start(carriers, "/{rest*}").await.run(&cases).await;
     }
+    Bench::secure().await.run(&cases).await;
 }
 
 /// The same with the carriers of production alone, where the other tells the service earlier.
@@ -202,6 +205,16 @@ impl Bench {
         let config = everything_to(&[service.address]).replace("/{rest*}", pattern);
         Self {
             edge: Edge::start_with(carriers, &config).await,
+            service,
+            faults: String::new(),
+        }
+    }
+
+    async fn secure() -> Self {
+        let service = Service::start().await;
+        let config = everything_to(&[service.address]);
+        Self {
+            edge: Edge::secure(Site::new(), &["first"], &config).await,
             service,
             faults: String::new(),
         }
@@ -247,7 +260,7 @@ impl Bench {
     }
 
     async fn converse(&self, case: &Case, slices: Slices) -> Vec<String> {
-        let mut ear = Ear::connect(self.edge.address()).await;
+        let mut ear = Ear::on(self.edge.socket().await);
         for slice in slices.of(&case.bytes) {
             ear.say(slice).await;
             // Lets the gateway read what is there before more of it comes.

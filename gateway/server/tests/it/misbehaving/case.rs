@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::service::{Act, Service, When};
 use crate::edge::Edge;
+use crate::site::Site;
 use crate::transcript::Ear;
 
 /// No service that answers at all takes so long, on however busy a machine.
@@ -161,8 +162,11 @@ pub(crate) async fn run_together(cases: Vec<Case>) {
 async fn faults_of(case: &Case) -> String {
     let mut faults = String::new();
     for method in case.methods() {
-        if let Err(fault) = check(case, method).await {
-            let _ = writeln!(faults, "{method}, {}\n  {fault}", told_act(case));
+        for secure in [false, true] {
+            if let Err(fault) = check(case, method, secure).await {
+                let by = if secure { "TLS" } else { "plain" };
+                let _ = writeln!(faults, "{by}, {method}, {}\n  {fault}", told_act(case));
+            }
         }
     }
     faults
@@ -182,10 +186,14 @@ pub(crate) async fn run_also_slowly(cases: Vec<Case>) {
     run(slowly).await;
 }
 
-async fn check(case: &Case, method: &str) -> Result<(), String> {
+async fn check(case: &Case, method: &str, secure: bool) -> Result<(), String> {
     let service = Service::start(case.act.clone()).await;
-    let edge = Edge::start(&case.config(&service)).await;
-    let mut ear = Ear::connect(edge.address()).await;
+    let config = case.config(&service);
+    let edge = match secure {
+        true => Edge::secure(Site::new(), &["first"], &config).await,
+        false => Edge::start(&config).await,
+    };
+    let mut ear = Ear::on(edge.socket().await);
     ear.say(case.request(method, "/a").as_bytes()).await;
     let mut heard = Vec::new();
     for _ in &case.heard {
@@ -198,7 +206,7 @@ async fn check(case: &Case, method: &str) -> Result<(), String> {
         service.tell().await;
     }
     if !case.survives {
-        ear = Ear::connect(edge.address()).await;
+        ear = Ear::on(edge.socket().await);
     }
     let next = if method == "HEAD" { "GET" } else { method };
     ear.say(case.request(next, "/next").as_bytes()).await;

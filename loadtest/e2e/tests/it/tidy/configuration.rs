@@ -4,6 +4,7 @@
 //! no example shows will not be found by whoever needs it; one that is not compiled does nothing.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use tollgate_config::Environment;
@@ -71,9 +72,11 @@ pub(super) fn check_read(keys: &BTreeSet<String>, sources: &[String]) -> Vec<Fin
     ignored.map(finding).collect()
 }
 
-/// What a shipped file is refused for; the variable that one of them asks for is set.
-pub(super) fn check_loads(path: &str, text: &str) -> Vec<Finding> {
+/// What a shipped file is refused for; the variable that one of them asks for is set, and the
+/// certificates that another names lie in `folder`.
+pub(super) fn check_loads(path: &str, text: &str, folder: &Path) -> Vec<Finding> {
     let environment = Environment::of([("MONEY_ADDRESS", "127.0.0.1:8093")], 2);
+    let environment = environment.in_folder(folder);
     let loaded = tollgate_config::compile(path, text.as_bytes(), &environment);
     let refused = loaded.err().into_iter();
     let finding = |problems: tollgate_config::Problems| Finding::new(path, 1, problems.to_string());
@@ -131,9 +134,8 @@ fn a_key_that_is_never_compiled_is_found() {
 fn a_file_that_is_refused_is_found() {
     let good =
         "services: { s: { endpoints: [\"127.0.0.1:1\"] } }\nroutes: [{ match: /a, to: s }]\n";
-    assert_eq!(check_loads("a.yaml", good), []);
-    assert_eq!(
-        check_loads("a.yaml", &good.replace("to: s", "to: t")).len(),
-        1
-    );
+    let nowhere = Path::new("");
+    assert_eq!(check_loads("a.yaml", good, nowhere), []);
+    let bad = good.replace("to: s", "to: t");
+    assert_eq!(check_loads("a.yaml", &bad, nowhere).len(), 1);
 }

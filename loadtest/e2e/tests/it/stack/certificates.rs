@@ -1,0 +1,25 @@
+//! Certificates made on the spot: none is kept in the repository, and no key at all.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+/// Writes the certificates that the examples name into a folder that takes the place of theirs.
+pub(crate) fn write_certificates_of_examples(folder: &Path) {
+    fs::create_dir(folder.join("tls")).unwrap();
+    write_certificate(&folder.join("tls"), "shop.example", "shop.example");
+    write_certificate(&folder.join("tls"), "tenants", "*.tenants.example");
+}
+
+/// Makes a certificate for a name; the client that trusts it is given its bytes.
+pub(crate) fn write_certificate(folder: &Path, file: &str, name: &str) -> Vec<u8> {
+    let made = generate_simple_self_signed([name.to_owned()]).unwrap();
+    let CertifiedKey { cert, signing_key } = made;
+    fs::write(folder.join(format!("{file}.crt")), cert.pem()).unwrap();
+    let key = folder.join(format!("{file}.key"));
+    fs::write(&key, signing_key.serialize_pem()).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    cert.der().to_vec()
+}
