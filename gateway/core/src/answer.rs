@@ -5,7 +5,7 @@
 
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::fields::{ends_here, write_field};
+use crate::fields::{ends_here, is_grpc, write_field};
 use crate::head::{Connection, Field, HeadError, fold_fields, only, split_line};
 use crate::ids::RequestId;
 use crate::route::Route;
@@ -21,9 +21,6 @@ const OF_CONNECTION: [&str; 5] = [
     "transfer-encoding",
     "upgrade",
 ];
-
-/// How the media types of gRPC begin; its trailers are half of the answer.
-const GRPC: &[u8] = b"application/grpc";
 
 /// The head of an answer that was judged sound.
 #[derive(Debug)]
@@ -131,10 +128,6 @@ impl<'a> AnswerHead<'a> {
     /// Gives the body chunks where what comes behind it matters, for nothing can be said behind one
     /// whose length was told.
     pub fn make_room_for_trailers(&mut self) {
-        let is_grpc = |value: &[u8]| {
-            let start = value.get(..GRPC.len()).unwrap_or_default();
-            start.eq_ignore_ascii_case(GRPC)
-        };
         let matter =
             self.only("trailer").is_some() || self.only("content-type").is_some_and(is_grpc);
         if matter && matches!(self.body, AnswerBody::Length(_)) {

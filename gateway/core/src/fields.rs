@@ -80,6 +80,16 @@ pub fn may_be_ruled(name: &HeaderName) -> bool {
     !ends_here(name.as_str())
 }
 
+/// Whether a `Content-Type` is of gRPC, whose status stands behind the body.
+#[must_use]
+pub fn is_grpc(content_type: &[u8]) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    let (start, rest) = content_type
+        .split_at_checked(GRPC.len())
+        .unwrap_or_default();
+    start.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+' | b';'))
+}
+
 /// Writes one field line.
 pub(crate) fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(name.as_bytes());
@@ -104,6 +114,22 @@ mod tests {
             assert!(!may_be_ruled(&name.parse().unwrap()), "{name}");
         }
         assert!(may_be_ruled(&HeaderName::from_static("x-canary")));
+    }
+
+    #[test]
+    fn the_media_types_of_grpc_are_known_by_their_beginning() {
+        #[rustfmt::skip]
+        let cases = [
+            ("application/grpc",              true),
+            ("Application/GRPC+proto",        true),
+            ("application/grpc;charset=x",    true),
+            ("application/grpc-web",          false),
+            ("application/json",              false),
+            ("",                              false),
+        ];
+        for (content_type, expected) in cases {
+            assert_eq!(is_grpc(content_type.as_bytes()), expected, "{content_type}");
+        }
     }
 
     #[test]

@@ -142,6 +142,31 @@ impl Rejection {
     }
 }
 
+impl Rejection {
+    /// What a client of gRPC is told, which knows statuses of its own. Many such clients call again by
+    /// themselves where a service is unavailable: so that is said only where no service acted.
+    #[must_use]
+    pub fn grpc_status(&self) -> u8 {
+        const UNKNOWN: u8 = 2;
+        const DEADLINE_EXCEEDED: u8 = 4;
+        const RESOURCE_EXHAUSTED: u8 = 8;
+        const UNIMPLEMENTED: u8 = 12;
+        const INTERNAL: u8 = 13;
+        const UNAVAILABLE: u8 = 14;
+        match self {
+            Self::Miss(_) => UNIMPLEMENTED,
+            Self::BodyTooLarge => RESOURCE_EXHAUSTED,
+            Self::HeadTimeout | Self::BodyTimeout | Self::UpstreamTimeout => DEADLINE_EXCEEDED,
+            Self::TooManyConnections
+            | Self::UpstreamUnreachable
+            | Self::UpstreamBreakerOpen { .. }
+            | Self::UpstreamSaturated => UNAVAILABLE,
+            Self::UpstreamBroken => UNKNOWN,
+            Self::Head(_) | Self::Upgrade(_) | Self::BodyMalformed | Self::Internal => INTERNAL,
+        }
+    }
+}
+
 fn head_reply(error: HeadError) -> Reply {
     match error {
         HeadError::TooLarge | HeadError::TooManyFields => closing(
@@ -306,6 +331,22 @@ mod tests {
                 "{reply:?}"
             );
             assert!((400..600).contains(&reply.status), "{reply:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_of_grpc_calls_again_by_itself_only_where_no_service_acted() {
+        for rejection in every_rejection() {
+            let nothing_was_done = matches!(
+                rejection,
+                Rejection::TooManyConnections
+                    | Rejection::UpstreamUnreachable
+                    | Rejection::UpstreamBreakerOpen { .. }
+                    | Rejection::UpstreamSaturated
+            );
+            let status = rejection.grpc_status();
+            assert_eq!(status == 14, nothing_was_done, "{rejection:?}");
+            assert!((1..=16).contains(&status), "{rejection:?}");
         }
     }
 

@@ -20,6 +20,9 @@ impl Answer {
             closes: rejection.reply().closes || closes,
             ..rejection.reply()
         };
+        if request.is_grpc {
+            return Self::in_grpc(rejection, request, reply);
+        }
         let body = reply.problem(&request.id);
         let mut head = head(&reply, request, body.len());
         if let [first, others @ ..] = rejection.allowed() {
@@ -37,6 +40,24 @@ impl Answer {
         Self {
             bytes,
             body_bytes: if is_sent { body.len() as u64 } else { 0 },
+            reply,
+        }
+    }
+
+    /// A client of gRPC reads a status where others read a problem, and only behind a 200.
+    fn in_grpc(rejection: &Rejection, request: &Request, reply: Reply) -> Self {
+        let connection = if reply.closes { "close" } else { "keep-alive" };
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ngrpc-status: {}\r\n\
+             grpc-message: {}\r\ncontent-length: 0\r\ncache-control: no-store\r\n\
+             x-request-id: {}\r\nconnection: {connection}\r\n\r\n",
+            rejection.grpc_status(),
+            reply.title,
+            request.id,
+        );
+        Self {
+            bytes: head.into_bytes(),
+            body_bytes: 0,
             reply,
         }
     }

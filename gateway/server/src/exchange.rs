@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gateway_core::fields::is_grpc;
 use gateway_core::head::{Framing, Head, Version};
 use gateway_core::host::Host;
 use gateway_core::ids::{RequestId, Sampling, Trace};
@@ -49,6 +50,8 @@ pub(crate) struct Request {
     pub(crate) peer: Arc<Peer>,
     /// Whether `HEAD` was asked, whose answer has no body, whatever it says.
     pub(crate) is_head_method: bool,
+    /// Whether the client speaks gRPC, whose statuses are its own.
+    pub(crate) is_grpc: bool,
     /// `None` when the head could not be read.
     pub(crate) asked: Option<Asked>,
 }
@@ -85,6 +88,7 @@ impl Request {
             began,
             peer: Arc::clone(peer),
             is_head_method: heard.starts_with(b"HEAD "),
+            is_grpc: false,
             asked: None,
         }
     }
@@ -110,6 +114,7 @@ impl Request {
             began,
             peer: Arc::clone(peer),
             is_head_method: head.method == Method::HEAD,
+            is_grpc: head.only("content-type").is_some_and(is_grpc),
             asked: Some(Asked {
                 method: head.method.clone(),
                 version: head.version,

@@ -160,3 +160,28 @@ async fn one_connection_past_the_ceiling_is_turned_away() {
     assert_eq!(answer.field("retry-after"), Some("1"));
     assert_eq!(held[0].get("/").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_client_of_grpc_is_told_a_status_that_it_reads() {
+    let edge = Edge::before(Upstream::nobody().await).await;
+    let mut client = edge.connect().await;
+    let grpc = "Host: h\r\nContent-Type: application/grpc+proto\r\n\r\n";
+    let answer = client.ask(format!("POST /x HTTP/1.1\r\n{grpc}")).await;
+    assert_eq!(
+        (answer.status, answer.field("grpc-status")),
+        (200, Some("14"))
+    );
+    assert_eq!(
+        answer.field("grpc-message"),
+        Some("The service cannot be reached")
+    );
+    assert_eq!(answer.field("content-type"), Some("application/grpc"));
+    assert_eq!(answer.text(), "");
+    // The log says what happened in the terms of all others.
+    drop(client);
+    let lines = edge.stop_and_read_log().await;
+    assert_eq!(
+        (&lines[0]["status"], &lines[0]["code"]),
+        (&502.into(), &"upstream_unreachable".into())
+    );
+}
