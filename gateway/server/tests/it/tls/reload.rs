@@ -21,6 +21,8 @@ use crate::socket::{Socket, shake_hands};
 use crate::upstream::{Upstream, ok};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The first look is taken at once.
+const AT_ONCE: Duration = Duration::from_millis(50);
 const SWAPS: usize = 20;
 /// Requests that are answered before the next swap.
 const BETWEEN: u64 = 5;
@@ -140,6 +142,9 @@ async fn a_broken_certificate_is_refused_and_the_old_one_goes_on() {
         "{refused}"
     );
     assert_eq!(house.shown().await, before);
+    // What was refused is not tried again before it changes.
+    let again = timeout(AT_ONCE, house.reloader.changed()).await;
+    assert!(again.is_err());
     assert_eq!(
         metric(&house.edge, "reloads_total{result=\"refused\"}").await,
         1
