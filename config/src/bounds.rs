@@ -17,6 +17,8 @@ pub(crate) const ADMIN_ADDRESS: SocketAddr = loopback(9090);
 pub(crate) const THREADS: Range<Count> = range(Count(1), Count(1_024));
 
 pub(crate) const CONNECTIONS: Bounds<Count> = range(Count(1), Count(1_000_000)).or(Count(10_000));
+/// On one HTTP/2 connection.
+pub(crate) const STREAMS: Bounds<Count> = range(Count(1), Count(1_000)).or(Count(100));
 pub(crate) const HEAD: Bounds<Size> =
     range(Size::bytes(256), Size::bytes(HEAD_BYTES_CEILING as u64)).or(Size::kib(32));
 pub(crate) const TARGET: Bounds<Size> =

@@ -116,6 +116,7 @@ fn compile_limits(file: &written::File, reading: Reading<'_>) -> Limits {
     }
     Limits {
         connections_max: bounds::CONNECTIONS.take(&limits.connections, reading).get(),
+        streams_max: bounds::STREAMS.take(&limits.streams, reading).get(),
         head_bytes_max: head.get_usize(),
         target_bytes_max: target.get_usize(),
         fields_max: bounds::FIELDS.take(&limits.fields, reading).get(),
@@ -195,6 +196,7 @@ fn compile_addresses(file: &written::File, reading: Reading<'_>) -> (Vec<Listene
                 address: address.value.0,
                 level: reach::read(&listener.value.level).unwrap_or_default(),
                 tls: tls::compile(&listener.value.tls, reading),
+                h2c: listener.value.h2c.value().is_some_and(|flag| flag.0),
             });
         }
     }
@@ -211,6 +213,7 @@ fn compile_addresses(file: &written::File, reading: Reading<'_>) -> (Vec<Listene
             address: bounds::LISTEN_ADDRESS,
             level: Level::default(),
             tls: None,
+            h2c: false,
         });
     }
     if file.listen.is_absent() {

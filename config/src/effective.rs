@@ -40,6 +40,7 @@ fn write_listen(page: &mut Page<'_>, file: &written::File) {
         page.item(|page| {
             page.required("address", &listener.value.address);
             page.scalar("level", &listener.value.level, Level::Open.as_str());
+            page.scalar("h2c", &listener.value.h2c, false);
             write_tls(page, &listener.value.tls);
         });
     }
@@ -47,6 +48,7 @@ fn write_listen(page: &mut Page<'_>, file: &written::File) {
         page.item(|page| {
             page.default("address", bounds::LISTEN_ADDRESS, DEFAULT);
             page.default("level", Level::Open.as_str(), DEFAULT);
+            page.default("h2c", false, DEFAULT);
             page.remark("tls: none");
         });
     }
@@ -119,6 +121,7 @@ fn write_limits(page: &mut Page<'_>, file: &written::File) {
         &limits.connections,
         bounds::CONNECTIONS.default,
     );
+    page.scalar("streams", &limits.streams, bounds::STREAMS.default);
     page.scalar("head", &limits.head, bounds::HEAD.default);
     page.scalar("target", &limits.target, bounds::TARGET.default);
     page.scalar("fields", &limits.fields, bounds::FIELDS.default);

@@ -31,11 +31,13 @@ pub struct Gateway {
     pub routes: RouteTable,
 }
 
-/// An address where clients connect, and how far inside they are.
+/// An address where clients connect, how far inside they are, and what is spoken there.
 #[derive(Debug, Clone)]
 pub struct Listener {
     pub address: SocketAddr,
     pub level: Level,
+    /// Whether a client may speak HTTP/2 from its first byte on, without TLS to agree on it.
+    pub h2c: bool,
     /// `None` for plain text.
     pub tls: Option<Tls>,
 }

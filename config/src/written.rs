@@ -62,6 +62,9 @@ pub(crate) struct Listener {
     /// and internal routes, a `private` one to all.
     #[schemars(extend("default" = level::Level::Open.as_str()))]
     pub(crate) level: Field<Level>,
+    /// Lets clients speak HTTP/2 here from their first byte on (prior knowledge), beside HTTP/1.1.
+    #[schemars(extend("default" = false))]
+    pub(crate) h2c: Field<Flag>,
     /// Clients speak TLS 1.2 or 1.3 here. Without this they speak plain text.
     pub(crate) tls: Field<Tls>,
 }
@@ -146,6 +149,10 @@ pub(crate) struct Limits {
     #[schemars(extend("default" = bounds::CONNECTIONS.default.0,
         "minimum" = bounds::CONNECTIONS.least.0, "maximum" = bounds::CONNECTIONS.most.0))]
     pub(crate) connections: Field<Count>,
+    /// Requests under way at once on one HTTP/2 connection.
+    #[schemars(extend("default" = bounds::STREAMS.default.0,
+        "minimum" = bounds::STREAMS.least.0, "maximum" = bounds::STREAMS.most.0))]
+    pub(crate) streams: Field<Count>,
     /// A request head, past which the answer is 431; at most `60KiB`.
     #[schemars(extend("default" = bounds::HEAD.default.to_string()))]
     pub(crate) head: Field<Size>,

@@ -36,14 +36,14 @@ fn what_is_effective_loads_to_the_same_gateway() {
 /// Values that need care when they are written out.
 const EVERYTHING: &str = r##"
 listen:
-  - { address: "[::1]:0", level: private }
+  - { address: "[::1]:0", level: private, h2c: true }
   - address: "[::1]:0"
     tls:
       cert: tls/shop.example.crt
       key: "${NOWHERE:-tls}/shop.example.key"
       others: [{ cert: tls/tenants.crt, key: tls/tenants.key }]
 trusted_proxies: ["::1", 10.0.0.0/8]
-limits: { body: 2MiB }
+limits: { streams: 7, body: 2MiB }
 traces: { collector: "[::1]:4318", sample: 0.05% }
 services:
   "on": { endpoints: ["${MONEY_ADDRESS}"], probe: { path: "/ok?a=\"b\"" } }

@@ -36,12 +36,12 @@ fn check(bytes: &[u8]) {
 
 /// A file that has a bit of everything.
 const FULL: &str = r#"
-listen: [{ address: 127.0.0.1:0 }]
+listen: [{ address: 127.0.0.1:0, h2c: true }]
 admin: { address: "[::1]:0", exposed: false }
 threads: 2
 log: { access: ./a.log }
 traces: { collector: 127.0.0.1:4318, sample: 1% }
-limits: { connections: 10, head: 4KiB, target: 1KiB, fields: 10, body: 1MiB }
+limits: { connections: 10, streams: 10, head: 4KiB, target: 1KiB, fields: 10, body: 1MiB }
 deadlines: { head: 1s, idle: 1m, stall: 30s, lame_duck: 0s, drain: 5s }
 trusted_proxies: &nets [10.0.0.0/8, "::1"]
 services:

@@ -59,7 +59,7 @@ fn the_default_file_stays_on_loopback_and_leads_to_the_sample_services() {
     };
     assert_eq!(listener.address, SocketAddr::from(([127, 0, 0, 1], 8080)));
     assert_eq!(listener.level, Level::Open);
-    assert!(listener.tls.is_none());
+    assert!(listener.tls.is_none() && !listener.h2c);
     assert_eq!(gateway.admin, SocketAddr::from(([127, 0, 0, 1], 9090)));
     for service in &gateway.services {
         assert!(
