@@ -5,7 +5,7 @@
 
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::fields::{ends_here, is_grpc, write_field};
+use crate::fields::{ends_here, is_grpc, is_hop_by_hop, write_field};
 use crate::head::{Connection, Field, HeadError, fold_fields, only, split_line};
 use crate::ids::RequestId;
 use crate::route::Route;
@@ -29,7 +29,6 @@ pub struct AnswerHead<'a> {
     reason: &'a str,
     fields: Vec<Field<'a>>,
     pub(crate) nominated: Vec<&'a str>,
-    /// What `Content-Length` says, also where no body follows.
     length: Option<u64>,
     is_chunked: bool,
     pub body: AnswerBody,
@@ -147,6 +146,18 @@ impl<'a> AnswerHead<'a> {
 
     pub(crate) fn says_nothing_of_a_body(&self) -> bool {
         self.length.is_none() && !self.is_chunked
+    }
+
+    /// What `Content-Length` says, also where no body follows.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// The fields that say nothing of the hop they came over.
+    pub fn end_to_end(&self) -> impl Iterator<Item = &Field<'a>> {
+        let fields = self.fields.iter();
+        fields.filter(|field| !is_hop_by_hop(field.name) && !self.is_nominated(field.name))
     }
 }
 
@@ -302,11 +313,12 @@ pub fn write_informational(answer: &AnswerHead<'_>, out: &mut Vec<u8>) {
 
 impl AnswerHead<'_> {
     fn passes(&self, name: &str) -> bool {
-        let is_nominated = self
-            .nominated
-            .iter()
-            .any(|other| other.eq_ignore_ascii_case(name));
-        !is_nominated && !ends_here(name)
+        !self.is_nominated(name) && !ends_here(name)
+    }
+
+    fn is_nominated(&self, name: &str) -> bool {
+        let mut nominated = self.nominated.iter();
+        nominated.any(|other| other.eq_ignore_ascii_case(name))
     }
 }
 

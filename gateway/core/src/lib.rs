@@ -10,6 +10,7 @@ pub mod fields;
 pub mod forward;
 pub mod head;
 pub mod host;
+pub mod http2;
 pub mod ids;
 pub mod level;
 pub mod limits;
