@@ -90,6 +90,7 @@ fn write_request(line: &mut Line<'_>, request: &Request) {
     line.text("request_id", request.id.as_str());
     line.text("trace_id", request.trace.trace_id());
     line.text("peer", &request.peer.text);
+    line.text("protocol", request.peer.protocol.as_str());
     if let Some(asked) = &request.asked {
         line.text("method", asked.method.as_str());
         line.text("host", asked.host.name());

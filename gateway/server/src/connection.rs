@@ -11,6 +11,7 @@ use crate::carrier::Carried;
 use crate::clock;
 use crate::exchange::{Peer, Request};
 use crate::gateway::{Admitted, Gateway, Refused};
+use crate::streams;
 use crate::unread::Unread;
 use crate::wire::{Stream, Wire};
 
@@ -32,8 +33,13 @@ enum Next {
 pub(crate) async fn serve(gateway: &Arc<Gateway>, stream: Stream, peer: Arc<Peer>) {
     let mut wire = Wire::new(stream);
     let mut phase = gateway.lifecycle.watch_phase();
+    let mut may_begin_http2 = peer.may_begin_http2;
     loop {
-        let next = match head::listen(&mut wire, gateway, &mut phase).await {
+        let heard = head::listen(&mut wire, gateway, &mut phase).await;
+        if std::mem::take(&mut may_begin_http2) && streams::is_begun(&wire.ahead) {
+            return streams::serve(gateway, wire, &peer).await;
+        }
+        let next = match heard {
             Heard::Head(length) => exchange(gateway, wire, length, &peer).await,
             Heard::Refusal(rejection) => {
                 let request = Request::unread(&peer, clock::now(), &wire.ahead);

@@ -15,11 +15,12 @@ use gateway_core::upgrade::WebSocket;
 use gateway_upstream::Endpoint;
 use http::Method;
 
+use crate::listener::Entrance;
 use crate::snapshot::{RouteState, Snapshot, Upstream};
 use crate::{clock, random};
 
 /// Who is at the other end of a connection.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(crate) ip: IpAddr,
     /// Address and port as they are logged.
@@ -28,15 +29,46 @@ pub(crate) struct Peer {
     pub(crate) level: Level,
     /// Of the URLs by which a client comes here.
     pub(crate) scheme: &'static str,
+    pub(crate) protocol: Protocol,
+    /// Whether the client may begin with HTTP/2, where nothing else said what is spoken.
+    pub(crate) may_begin_http2: bool,
+}
+
+/// What a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    Http2,
+}
+
+impl Protocol {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Http1 => "h1",
+            Self::Http2 => "h2",
+        }
+    }
 }
 
 impl Peer {
-    pub(crate) fn new(address: SocketAddr, level: Level, scheme: &'static str) -> Arc<Self> {
+    /// A client that came in by this listener.
+    pub(crate) fn new(address: SocketAddr, entrance: Entrance, scheme: &'static str) -> Arc<Self> {
         Arc::new(Self {
             ip: address.ip(),
             text: address.to_string(),
-            level,
+            level: entrance.level,
             scheme,
+            protocol: Protocol::Http1,
+            may_begin_http2: entrance.h2c,
+        })
+    }
+
+    /// The same client, speaking HTTP/2.
+    pub(crate) fn with_http2(&self) -> Arc<Self> {
+        Arc::new(Self {
+            protocol: Protocol::Http2,
+            may_begin_http2: false,
+            ..self.clone()
         })
     }
 }

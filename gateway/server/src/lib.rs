@@ -25,6 +25,7 @@ mod reload;
 mod running;
 mod snapshot;
 mod spawn;
+mod streams;
 mod tls;
 mod traces;
 mod unread;

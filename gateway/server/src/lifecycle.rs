@@ -36,6 +36,11 @@ pub(crate) async fn draining(phase: &mut watch::Receiver<Phase>) {
     drop(phase.wait_for(|phase| *phase == Phase::Draining).await);
 }
 
+/// Waits for the time from which connections are told to end.
+pub(crate) async fn closing(phase: &mut watch::Receiver<Phase>) {
+    drop(phase.wait_for(|phase| *phase >= Phase::LameDuck).await);
+}
+
 /// A connection that is open; counted until dropped.
 #[derive(Debug)]
 pub(crate) struct OpenConnection(Arc<Open>);

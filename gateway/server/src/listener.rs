@@ -43,6 +43,8 @@ pub(crate) struct Entrance {
     /// Among the listeners of the snapshot.
     pub(crate) place: usize,
     pub(crate) level: Level,
+    /// Whether a client may begin with HTTP/2.
+    pub(crate) h2c: bool,
 }
 
 /// Accepts until the drain begins. Every connection has the level of its listener.
@@ -96,7 +98,7 @@ fn greet(gateway: &Arc<Gateway>, stream: TcpStream, peer: SocketAddr, entrance: 
     let snapshot = gateway.snapshot.load();
     let secured = snapshot.secured(entrance.place).cloned();
     let scheme = if secured.is_some() { "https" } else { "http" };
-    let peer = Peer::new(peer, entrance.level, scheme);
+    let peer = Peer::new(peer, entrance, scheme);
     let Some(open) = gateway.lifecycle.open(snapshot.limits.connections_max) else {
         turn_away(gateway, &stream, &peer, secured.is_some());
         return;

@@ -13,9 +13,11 @@ use prometheus::{
 };
 
 pub(crate) use moment::{EndpointMoment, ServiceMoment};
+pub(crate) use streams::StreamMetrics;
 pub(crate) use tls::{Handshake, TlsMetrics};
 
 mod moment;
+mod streams;
 mod tls;
 
 /// From half a millisecond, what a local service takes, to what nobody waits for.
@@ -39,6 +41,7 @@ pub(crate) struct Metrics {
     pub(crate) connections: IntGauge,
     pub(crate) requests_in_flight: IntGauge,
     pub(crate) lost: Lost,
+    pub(crate) streams: StreamMetrics,
     pub(crate) config_unix_seconds: IntGauge,
 }
 
@@ -114,6 +117,7 @@ impl Metrics {
             connections: house.gauge("connections", "Client connections open now.")?,
             requests_in_flight: house.gauge("requests_in_flight", "Requests under way.")?,
             lost: Lost::new(&house)?,
+            streams: StreamMetrics::new(&house)?,
             config_unix_seconds: house.gauge(
                 "config_applied_unix_seconds",
                 "When the running configuration was applied.",

@@ -85,8 +85,12 @@ impl Running {
         let mut listeners = Vec::new();
         for (place, listener) in config.listen.iter().enumerate() {
             let (bound, address) = bind("`listen`", listener.address).await?;
-            let level = listener.level;
-            listeners.push((bound, address, Entrance { place, level }));
+            let entrance = Entrance {
+                place,
+                level: listener.level,
+                h2c: listener.h2c,
+            };
+            listeners.push((bound, address, entrance));
         }
         let admin_listener = bind("`admin`", config.admin).await?;
         let addresses = Addresses {

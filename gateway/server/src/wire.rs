@@ -8,8 +8,10 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
+pub(crate) use pipe::{Breaks, FarEnd, Pipe};
 pub(crate) use stream::Stream;
 
+mod pipe;
 mod stream;
 
 /// Bytes asked of the socket at once.
@@ -33,6 +35,11 @@ impl Wire {
             ahead: BytesMut::new(),
             held_back: BytesMut::new(),
         }
+    }
+
+    /// Gives the stream, and what was read from it ahead, to whoever speaks another protocol on it.
+    pub(crate) fn into_parts(self) -> (Stream, BytesMut) {
+        (self.stream, self.ahead)
     }
 
     /// Waits for bytes without holding memory for them. `Ok(false)`: the client closed.

@@ -1,6 +1,6 @@
-//! What carries a client's bytes: a socket, or a socket under TLS.
+//! What carries a client's bytes: a socket, a socket under TLS, or a stream of HTTP/2 in disguise.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -8,10 +8,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use super::pipe::Pipe;
+
 #[derive(Debug)]
 pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    Pipe(Pipe),
 }
 
 impl Stream {
@@ -28,13 +31,14 @@ impl Stream {
                     Ok(())
                 }
             }
+            Self::Pipe(_) => Ok(()),
         }
     }
 
     /// Whether the end of the bytes is told in words, since anybody can close a socket.
     pub(super) fn has_farewell(&self) -> bool {
         match self {
-            Self::Plain(_) => false,
+            Self::Plain(_) | Self::Pipe(_) => false,
             Self::Tls(_) => true,
         }
     }
@@ -44,6 +48,10 @@ impl Stream {
         match self {
             Self::Plain(stream) => stream.set_zero_linger(),
             Self::Tls(stream) => stream.get_ref().0.set_zero_linger(),
+            Self::Pipe(pipe) => {
+                pipe.make_close_abrupt();
+                Ok(())
+            }
         }
     }
 }
@@ -57,6 +65,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Pipe(pipe) => pipe.poll_read(context, buffer),
         }
     }
 }
@@ -70,6 +79,27 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Pipe(pipe) => Pin::new(&mut pipe.end).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Pipe(pipe) => Pin::new(&mut pipe.end).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Pipe(pipe) => pipe.end.is_write_vectored(),
         }
     }
 
@@ -77,6 +107,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(context),
             Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+            Self::Pipe(pipe) => Pin::new(&mut pipe.end).poll_flush(context),
         }
     }
 
@@ -84,6 +115,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Pipe(pipe) => Pin::new(&mut pipe.end).poll_shutdown(context),
         }
     }
 }

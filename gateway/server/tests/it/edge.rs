@@ -58,6 +58,12 @@ impl Edge {
         Self::run(Carriers::Both, listeners, rest).await
     }
 
+    /// Starts a gateway whose clients may begin with HTTP/2.
+    pub(crate) async fn start_with_http2(carriers: Carriers, rest: &str) -> Self {
+        let listener = "{ address: 127.0.0.1:0, h2c: true }".to_owned();
+        Self::run(carriers, listener, rest).await
+    }
+
     async fn run(carriers: Carriers, listeners: String, rest: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = compile(&text(&folder, &listeners, rest));

@@ -6,7 +6,7 @@
 //! end the same.
 
 mod case;
-mod service;
+pub(crate) mod service;
 
 mod chunks;
 mod connection_options;

@@ -20,6 +20,7 @@ mod forwarding;
 mod framing;
 mod h2_services;
 mod health;
+mod http2;
 mod lifecycle;
 mod misbehaving;
 mod routing;
