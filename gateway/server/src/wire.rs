@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
-pub(crate) use pipe::{Breaks, FarEnd, Pipe};
+pub(crate) use pipe::{FarEnd, Pipe};
 pub(crate) use stream::Stream;
 
 mod pipe;

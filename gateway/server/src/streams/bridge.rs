@@ -57,7 +57,7 @@ pub(super) async fn run(
             pending::<()>().await;
         }
     };
-    let mut answering = AnswerWay::new(reading, respond, &breaks, stall);
+    let mut answering = AnswerWay::new(reading, respond, stall);
     let ended = tokio::select! {
         ended = answering.run(&method) => ended,
         () = asking => Ended::CalledOff,

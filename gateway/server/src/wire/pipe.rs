@@ -23,21 +23,16 @@ pub(crate) struct FarEnd {
     pub(crate) breaks: Arc<Breaks>,
 }
 
-/// What the end of one side means to the other; an end in itself says nothing bad.
+/// Whether the end of the far end is that of a client; an end in itself says nothing bad.
 #[derive(Debug, Default)]
 pub(crate) struct Breaks {
     client_left: AtomicBool,
-    answer_is_cut: AtomicBool,
 }
 
 impl Breaks {
     /// To be said before the far end is dropped.
     pub(crate) fn leave(&self) {
         self.client_left.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn is_answer_cut(&self) -> bool {
-        self.answer_is_cut.load(Ordering::Acquire)
     }
 }
 
@@ -53,10 +48,6 @@ impl Pipe {
             breaks: Arc::clone(&breaks),
         };
         (Self { end: near, breaks }, far)
-    }
-
-    pub(super) fn make_close_abrupt(&self) {
-        self.breaks.answer_is_cut.store(true, Ordering::Release);
     }
 
     pub(super) fn poll_read(

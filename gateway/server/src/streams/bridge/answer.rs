@@ -18,29 +18,26 @@ use tokio::io::{AsyncReadExt as _, DuplexStream, ReadHalf};
 use tokio::time::timeout;
 
 use super::Ended;
-use crate::wire::Breaks;
 
 /// Bytes read from the pipe at once, which is what a frame holds.
 const READ_BYTES: usize = 16 * 1024;
 
-pub(super) struct AnswerWay<'a> {
+pub(super) struct AnswerWay {
     pipe: ReadHalf<DuplexStream>,
     buffer: BytesMut,
     respond: SendResponse<Bytes>,
     /// Once the head was sent.
     body: Option<SendStream<Bytes>>,
-    breaks: &'a Breaks,
     stall: Duration,
 }
 
 /// Why an answer was not sent to its end.
 type Broken = Ended;
 
-impl<'a> AnswerWay<'a> {
+impl AnswerWay {
     pub(super) fn new(
         pipe: ReadHalf<DuplexStream>,
         respond: SendResponse<Bytes>,
-        breaks: &'a Breaks,
         stall: Duration,
     ) -> Self {
         Self {
@@ -48,7 +45,6 @@ impl<'a> AnswerWay<'a> {
             buffer: BytesMut::new(),
             respond,
             body: None,
-            breaks,
             stall,
         }
     }
@@ -78,7 +74,8 @@ impl<'a> AnswerWay<'a> {
             AnswerBody::Nothing => Ok(()),
             AnswerBody::Length(length) => self.length(length).await,
             AnswerBody::Chunked => self.chunks().await,
-            AnswerBody::UntilClose => self.until_close().await,
+            // None of ours says so little: such an end could not be told from a cut.
+            AnswerBody::UntilClose => Err(Ended::Cut),
         }
     }
 
@@ -149,18 +146,6 @@ impl<'a> AnswerWay<'a> {
         let fields = fields_of(fields.iter()).ok_or(Ended::Cut)?;
         let body = self.body.as_mut().ok_or(Ended::Cut)?;
         body.send_trailers(fields).map_err(|_| Ended::CalledOff)
-    }
-
-    /// Such a body ends with its connection, so how that ended is all there is to go by.
-    async fn until_close(&mut self) -> Result<(), Broken> {
-        while !self.buffer.is_empty() || self.read().await? > 0 {
-            let data = self.buffer.split().freeze();
-            self.send(data, false).await?;
-        }
-        if self.breaks.is_answer_cut() {
-            return Err(Ended::Cut);
-        }
-        self.send(Bytes::new(), true).await
     }
 
     /// Sends as the client's window allows; one that stays shut is a stalled write.

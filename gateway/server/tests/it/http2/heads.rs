@@ -109,6 +109,8 @@ async fn hosts_and_paths_are_judged_as_over_http_11() {
         refused(authority(b"h/a"),                            "reset 1"),
         refused(authority(b""),                               "reset 1"),
         refused(path(b"*"),                                   "400 bad_target"),
+        refused(path(b"http://h/a"),                          "reset 1"),
+        refused(path(b"?x"),                                  "400 bad_target"),
         refused(path(b""),                                    "reset 1"),
         refused(path(b"/a//b"),                               "400 bad_target"),
         refused(path(b"/a%2fb"),                              "400 bad_target"),

@@ -8,7 +8,7 @@ use gateway_server::Carriers;
 use tokio::time::Instant;
 
 use super::client::{Client, request, with, within};
-use super::raw::{ACK, GOAWAY, PING, PREFACE, Raw, SETTINGS, frame, get_frame};
+use super::raw::{ACK, GOAWAY, HEADERS, PING, PREFACE, Raw, SETTINGS, frame, get_frame};
 use super::service::Service;
 use crate::edge::{Edge, everything_to};
 
@@ -166,9 +166,18 @@ async fn who_comes_while_the_process_stops_gets_an_answer_first() {
         running.stop(Some(Duration::from_secs(1))).await
     });
     while edge.admin("/readyz").await.0 == 200 {}
-    let client = Client::connect(edge.address()).await;
-    assert_eq!(client.get("/").await.unwrap().status, 200);
-    assert!(within(client.driver).await.unwrap().is_ok());
+    let mut late = Raw::connect(edge.address()).await;
+    late.say(&frame(PING, 0, 0, b"pingping")).await;
+    let mut heard = Vec::new();
+    while !heard.contains(&PING) {
+        heard.push(late.hear().await.expect("an answered ping").kind);
+    }
+    assert!(!heard.contains(&GOAWAY), "{heard:?}");
+    late.say(&get_frame(1)).await;
+    while !(heard.contains(&HEADERS) && heard.contains(&GOAWAY)) {
+        heard.push(late.hear().await.expect("an answer and a goodbye").kind);
+    }
+    drop(late);
     assert!(within(stopping).await.unwrap());
 }
 
