@@ -16,8 +16,9 @@ use crate::exchange::{Peer, Request};
 use crate::gateway::Gateway;
 use crate::lifecycle::draining;
 use crate::spawn::spawn;
-use crate::tls::Secured;
-use crate::wire::Stream;
+use crate::streams;
+use crate::tls::{self, Secured};
+use crate::wire::{Stream, Wire};
 
 /// How long accepting rests when the system has no more file descriptors.
 const REST: Duration = Duration::from_millis(50);
@@ -120,13 +121,17 @@ async fn converse(
     peer: Arc<Peer>,
     secured: Option<Secured>,
 ) {
-    let stream = match secured {
-        None => Stream::Plain(stream),
-        Some(secured) => match secured.shake_hands(gateway, stream, &peer).await {
-            Some(stream) => Stream::Tls(Box::new(stream)),
-            None => return,
-        },
+    let Some(secured) = secured else {
+        return connection::serve(gateway, Stream::Plain(stream), peer).await;
     };
+    let Some(stream) = secured.shake_hands(gateway, stream, &peer).await else {
+        return;
+    };
+    let is_http2 = tls::agreed_on_http2(&stream);
+    let stream = Stream::Tls(Box::new(stream));
+    if is_http2 {
+        return streams::serve(gateway, Wire::new(stream), &peer).await;
+    }
     connection::serve(gateway, stream, peer).await;
 }
 

@@ -27,7 +27,8 @@ use certificates::Certificates;
 mod certificates;
 
 /// What may be spoken behind a handshake, most wanted first.
-const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
+const PROTOCOLS: [&[u8]; 2] = [HTTP2, b"http/1.1"];
+const HTTP2: &[u8] = b"h2";
 /// Sessions of clients that keep no tickets; a session is a few hundred bytes.
 const SESSIONS_MAX: usize = 4_096;
 /// How long a handshake may still take once the drain has begun.
@@ -46,6 +47,11 @@ pub(crate) struct Secured {
     config: Arc<ServerConfig>,
     /// When the first of its certificates ceases to be valid.
     pub(crate) expires_unix_seconds: u64,
+}
+
+/// Whether the handshake agreed on HTTP/2.
+pub(crate) fn agreed_on_http2(stream: &TlsStream<TcpStream>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(HTTP2)
 }
 
 impl Handshakes {

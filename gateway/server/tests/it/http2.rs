@@ -12,3 +12,4 @@ mod floods;
 mod flow;
 mod heads;
 mod lifetime;
+mod secured;

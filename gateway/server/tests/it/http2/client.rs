@@ -7,6 +7,7 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -36,6 +37,14 @@ impl Client {
     pub(super) async fn try_connect(address: SocketAddr) -> Option<Self> {
         let stream = TcpStream::connect(address).await.ok()?;
         stream.set_nodelay(true).ok()?;
+        Self::on(stream).await
+    }
+
+    /// Speaks HTTP/2 on a connection that is there.
+    pub(super) async fn on<S>(stream: S) -> Option<Self>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         // One stream that is not read must not use up what there is for all.
         let mut builder = h2::client::Builder::new();
         builder.initial_connection_window_size(1024 * 1024);

@@ -130,6 +130,7 @@ impl Connection {
                 let id = head.split("x-id: ").nth(1)?.split("\r\n").next()?;
                 self.say_body(id.as_bytes()).await
             }
+            "/head" => self.say_body(head.as_bytes()).await,
             "/chunks" => self.say_chunks(body).await,
             "/hang" => {
                 let _ = self.stream.read(&mut [0]).await;

@@ -39,6 +39,7 @@ async fn http_is_agreed_on_and_nothing_else() {
         (vec![], None),
         (vec!["http/1.1"], http),
         (vec!["spdy/3", "http/1.1"], http),
+        (vec!["http/1.1", "h2"], Some(b"h2")),
     ] {
         let stream = shake_hands(edge.address(), offer(&offered)).await.unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), agreed, "{offered:?}");
