@@ -33,6 +33,17 @@ const RULES: &[(&str, Rule)] = &[
         Rule::Only(&["bytes", "http", "thiserror"]),
     ),
     (
+        "idp-core",
+        Rule::Only(&[
+            "aws-lc-rs",
+            "base64",
+            "idp-token",
+            "subtle",
+            "thiserror",
+            "zeroize",
+        ]),
+    ),
+    (
         "idp-token",
         Rule::Only(&[
             "aws-lc-rs",

@@ -1,0 +1,32 @@
+//! The rules of the identity provider: who may have which token, for how long, and what ends it.
+//!
+//! No I/O, no clock, no randomness, no runtime. The server beside this crate reads and writes,
+//! speaks HTTP, draws random bytes and computes argon2id; when, with what and what follows from it
+//! is decided here.
+//!
+//! # How a rule is run
+//!
+//! A rule is a function `(view, request, now, random) -> Result<Decision, Need>`. It looks at
+//! records through a [`view::View`]. What the view lacks it asks for with [`view::Need`], and it is
+//! run again from its beginning once that was read. In the end it gives a
+//! [`decision::Decision`]: an answer, the transaction that must be committed before anybody is
+//! told, and what to write into the audit log. If the commit conflicts, the view is thrown away and
+//! everything begins anew, with new random bytes. Whoever runs rules bounds the attempts.
+//!
+//! - **A transaction rests on all that was read.** Decisions that commit could have been taken one
+//!   after the other, so a rule need not think of what others do meanwhile: if a session is ended
+//!   while one of its tokens is refreshed, either the refresh came first and its token dies with
+//!   the session, or it conflicts, looks again and is refused.
+//! - **Changes are announced by the write itself** ([`change`]), not by the rule.
+//! - **Much is ended by one write**: sessions name the generations of their user, client, tenant
+//!   and realm that they were begun under ([`record`]).
+
+pub mod audit;
+pub mod change;
+pub mod client;
+pub mod decision;
+pub mod id;
+pub mod record;
+pub mod scope;
+pub mod store;
+pub mod view;
