@@ -51,7 +51,7 @@ pub(crate) fn announce(
         return of_new(after?, at);
     };
     let (target, kind, until) = match (before, after) {
-        (Record::Session(before), after) => of_session(before, after),
+        (Record::Session(before), after) => of_session(before, after, at),
         (Record::User(before), after) => of_user(before, after),
         (Record::Client(before), after) => of_client(before, after),
         (Record::Tenant(before), after) => of_tenant(before, after),
@@ -92,8 +92,9 @@ fn of_new(after: &Record, at: UnixSeconds) -> Option<Change> {
 
 type Meaning = Option<(Target, Kind, Option<UnixSeconds>)>;
 
-fn of_session(before: &Session, after: Option<&Record>) -> Meaning {
-    if before.standing != Standing::Live {
+fn of_session(before: &Session, after: Option<&Record>, at: UnixSeconds) -> Meaning {
+    // Past its end a session is over for whoever remembers it, too.
+    if before.standing != Standing::Live || at >= before.ends_at {
         return None;
     }
     let kind = match after {

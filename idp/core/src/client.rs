@@ -10,6 +10,13 @@ use subtle::ConstantTimeEq;
 use crate::id::{ClientId, Generation, TenantId};
 use crate::scope::Scopes;
 
+pub use authentication::Presented;
+pub(crate) use authentication::authenticate;
+pub use registration::ClientProblem;
+
+mod authentication;
+mod registration;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
     pub id: ClientId,

@@ -1,6 +1,12 @@
 //! What does a rule give?
 
-use crate::audit::Entry;
+use std::fmt;
+
+use idp_token::time::UnixSeconds;
+use zeroize::Zeroize;
+
+use crate::audit::{About, Entry, Event};
+use crate::refusal::Refusal;
 use crate::store::Transaction;
 use crate::view::Need;
 
@@ -24,6 +30,45 @@ impl<A> Decision<A> {
             answer,
             transaction: Transaction::default(),
             audit,
+        }
+    }
+}
+
+/// Why a rule goes no further: for now, or with nothing to write.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Need(Need),
+    Refused(Refusal),
+}
+
+impl From<Need> for Stop {
+    fn from(need: Need) -> Self {
+        Self::Need(need)
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl Stop {
+    /// A refusal as a decision.
+    pub(crate) fn settle<A>(self, event: Event, now: UnixSeconds) -> Decided<Result<A, Refusal>> {
+        match self {
+            Self::Need(need) => Err(need),
+            Self::Refused(refusal) => {
+                let about = About::default();
+                Ok(Decision::only(
+                    Err(refusal),
+                    Some(Entry {
+                        at: now,
+                        event,
+                        about,
+                    }),
+                ))
+            }
         }
     }
 }
@@ -58,15 +103,13 @@ impl Random {
 
 impl Drop for Random {
     fn drop(&mut self) {
-        use zeroize::Zeroize;
-
         self.salt.zeroize();
         self.secret.zeroize();
     }
 }
 
-impl std::fmt::Debug for Random {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Random {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Random([redacted])")
     }
 }

@@ -21,12 +21,31 @@
 //! - **Much is ended by one write**: sessions name the generations of their user, client, tenant
 //!   and realm that they were begun under ([`record`]).
 
+pub mod admin;
 pub mod audit;
+pub mod authorize;
 pub mod change;
 pub mod client;
 pub mod decision;
+pub mod handle;
 pub mod id;
+pub mod introspect;
+pub mod login;
+pub mod parameters;
+mod presented;
+pub mod provider;
 pub mod record;
+pub mod refusal;
+pub mod relay;
+pub mod resolve;
+pub mod revoke;
 pub mod scope;
+pub mod session;
+pub mod sign_out;
 pub mod store;
+pub mod token;
+pub mod upkeep;
 pub mod view;
+
+#[cfg(test)]
+mod tests;

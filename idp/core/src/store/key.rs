@@ -65,7 +65,7 @@ pub enum Kind {
 
 impl Kind {
     /// Of which records the store is swept.
-    pub const FORGOTTEN: [Self; 9] = [
+    pub const FORGOTTEN: [Self; 10] = [
         Self::Lockout,
         Self::Login,
         Self::Code,
@@ -74,6 +74,7 @@ impl Kind {
         Self::LastUse,
         Self::Access,
         Self::Refresh,
+        Self::Epoch,
         Self::Published,
     ];
 }

@@ -1,0 +1,303 @@
+//! What may an administrator order, and what follows from it?
+//!
+//! Who may order what is settled before; here an order is carried out. Each can be repeated: what
+//! is already so stays so. Ending everything of somebody raises their generation, and so does
+//! disabling them: what was ended does not come back when they are enabled again.
+
+use idp_token::session::SessionId;
+use idp_token::time::UnixSeconds;
+
+use crate::audit::{About, Act, Entry, Event};
+use crate::client::{Client, ClientProblem};
+use crate::decision::{Decided, Decision};
+use crate::id::{ClientId, Generation, TenantId, UserId, Username};
+use crate::record::{Cause, NameOf, PasswordHash, Realm, Record, Session, Standing, Tenant, User};
+use crate::store::{Key, Transaction};
+use crate::view::View;
+
+pub const ROLES_MAX: usize = 64;
+pub const ROLE_BYTES_MAX: usize = 128;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    EndSession(SessionId),
+    EndUser(UserId),
+    EndClient(ClientId),
+    EndTenant(TenantId),
+    EndAll,
+    CreateUser(NewUser),
+    EnableUser(UserId),
+    DisableUser(UserId),
+    SetRoles(UserId, Vec<String>),
+    /// Whoever knew the old one is signed out.
+    SetPassword(UserId, PasswordHash),
+    /// Registers a client, or replaces all that is known of it. Its generation is kept here.
+    SetClient(Box<Client>),
+    SetTenant {
+        id: TenantId,
+        is_enabled: bool,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewUser {
+    /// Drawn at random.
+    pub id: UserId,
+    pub tenant: TenantId,
+    pub name: Username,
+    pub password: PasswordHash,
+    pub roles: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    #[error("there is nobody and nothing of this id")]
+    Unknown,
+    #[error("the name or the id belongs to somebody else")]
+    Taken,
+    #[error("a client stays in the tenant that it was registered in")]
+    Moved,
+    #[error("too many roles, or one that is empty or too long")]
+    Roles,
+    #[error(transparent)]
+    Client(#[from] ClientProblem),
+}
+
+/// Carries out what the administrator of that name ordered.
+pub fn carry_out(
+    view: &View,
+    order: &Order,
+    actor: &str,
+    now: UnixSeconds,
+) -> Decided<Result<(), OrderError>> {
+    let (records, act, about) = match judge(view, order, now) {
+        Ok(Ok(judged)) => judged,
+        Ok(Err(error)) => return Ok(Decision::only(Err(error), None)),
+        Err(need) => return Err(need),
+    };
+    let mut transaction = Transaction::of(view);
+    for record in records {
+        transaction.put(view, record, now);
+    }
+    Ok(Decision {
+        answer: Ok(()),
+        transaction,
+        audit: Some(Entry {
+            at: now,
+            event: Event::Administered(act),
+            about: About {
+                actor: Some(actor.to_owned()),
+                ..about
+            },
+        }),
+    })
+}
+
+/// What is to be written; nothing if it is so already.
+type Judged = Result<(Vec<Record>, Act, About), OrderError>;
+
+fn judge(view: &View, order: &Order, now: UnixSeconds) -> Result<Judged, crate::view::Need> {
+    Ok(match order {
+        Order::EndSession(id) => end_session(view.session(*id)?, now),
+        Order::EndUser(id) => end_user(view.user(*id)?),
+        Order::EndClient(id) => end_client(view.client(id)?),
+        Order::EndTenant(id) => end_tenant(view.tenant(id)?),
+        Order::EndAll => end_all(&view.realm()?),
+        Order::CreateUser(new) => {
+            let name = Key::Username(new.tenant.clone(), new.name.clone());
+            view.want([name, Key::User(new.id), Key::Tenant(new.tenant.clone())])?;
+            let holder = view.user_named(&new.tenant, &new.name)?;
+            let of_id = view.user(new.id)?;
+            let tenant = view.tenant(&new.tenant)?;
+            create_user(new, (holder, of_id), tenant)
+        }
+        Order::EnableUser(id) => change_user(view.user(*id)?, Act::UserEnabled, |user| {
+            user.is_enabled = true;
+        }),
+        Order::DisableUser(id) => change_user(view.user(*id)?, Act::UserDisabled, |user| {
+            if user.is_enabled {
+                user.is_enabled = false;
+                user.generation = user.generation.next();
+            }
+        }),
+        Order::SetRoles(_, roles) if !are_roles(roles) => Err(OrderError::Roles),
+        Order::SetRoles(id, roles) => change_user(view.user(*id)?, Act::UserRolesSet, |user| {
+            user.roles.clone_from(roles);
+        }),
+        Order::SetPassword(id, hash) => {
+            change_user(view.user(*id)?, Act::UserPasswordSet, |user| {
+                user.password = hash.clone();
+                user.generation = user.generation.next();
+            })
+        }
+        Order::SetClient(client) => {
+            view.want([
+                Key::Client(client.id.clone()),
+                Key::Tenant(client.tenant.clone()),
+            ])?;
+            let tenant = view.tenant(&client.tenant)?;
+            set_client(client, view.client(&client.id)?, tenant)
+        }
+        Order::SetTenant { id, is_enabled } => set_tenant(id, *is_enabled, view.tenant(id)?),
+    })
+}
+
+fn end_session(session: Option<&Session>, now: UnixSeconds) -> Judged {
+    let session = session.ok_or(OrderError::Unknown)?;
+    let about = About {
+        user: session.user,
+        client: Some(session.client.clone()),
+        tenant: Some(session.tenant.clone()),
+        session: Some(session.id),
+        ..About::default()
+    };
+    let cause = Cause::Administrator;
+    let ended = Session {
+        standing: Standing::Over { at: now, cause },
+        ..session.clone()
+    };
+    let is_live = session.standing == Standing::Live;
+    let records = is_live.then_some(Record::Session(ended));
+    Ok((records.into_iter().collect(), Act::SessionEnded, about))
+}
+
+fn end_user(user: Option<&User>) -> Judged {
+    change_user(user, Act::UserSessionsEnded, |user| {
+        user.generation = user.generation.next();
+    })
+}
+
+fn change_user(user: Option<&User>, act: Act, change: impl FnOnce(&mut User)) -> Judged {
+    let before = user.ok_or(OrderError::Unknown)?;
+    let mut user = before.clone();
+    change(&mut user);
+    let about = About {
+        user: Some(user.id),
+        tenant: Some(user.tenant.clone()),
+        ..About::default()
+    };
+    let records = (user != *before).then_some(Record::User(user));
+    Ok((records.into_iter().collect(), act, about))
+}
+
+fn end_client(client: Option<&Client>) -> Judged {
+    let client = client.ok_or(OrderError::Unknown)?;
+    let ended = Client {
+        generation: client.generation.next(),
+        ..client.clone()
+    };
+    let record = Record::Client(ended);
+    Ok((vec![record], Act::ClientSessionsEnded, of_client(client)))
+}
+
+fn of_client(client: &Client) -> About {
+    About {
+        client: Some(client.id.clone()),
+        tenant: Some(client.tenant.clone()),
+        ..About::default()
+    }
+}
+
+fn end_tenant(tenant: Option<&Tenant>) -> Judged {
+    let tenant = tenant.ok_or(OrderError::Unknown)?;
+    let ended = Tenant {
+        generation: tenant.generation.next(),
+        ..tenant.clone()
+    };
+    let about = of_tenant(&tenant.id);
+    Ok((vec![Record::Tenant(ended)], Act::TenantSessionsEnded, about))
+}
+
+fn of_tenant(id: &TenantId) -> About {
+    About {
+        tenant: Some(id.clone()),
+        ..About::default()
+    }
+}
+
+fn end_all(realm: &Realm) -> Judged {
+    let ended = Realm {
+        generation: realm.generation.next(),
+    };
+    let record = Record::Realm(ended);
+    Ok((vec![record], Act::AllSessionsEnded, About::default()))
+}
+
+fn create_user(
+    new: &NewUser,
+    (holder, of_id): (Option<UserId>, Option<&User>),
+    tenant: Option<&Tenant>,
+) -> Judged {
+    tenant.ok_or(OrderError::Unknown)?;
+    if !are_roles(&new.roles) {
+        return Err(OrderError::Roles);
+    }
+    if holder.is_some() || of_id.is_some() {
+        return Err(OrderError::Taken);
+    }
+    let user = User {
+        id: new.id,
+        tenant: new.tenant.clone(),
+        name: new.name.clone(),
+        password: new.password.clone(),
+        roles: new.roles.clone(),
+        is_enabled: true,
+        generation: Generation::default(),
+    };
+    let name = NameOf {
+        tenant: new.tenant.clone(),
+        name: new.name.clone(),
+        user: new.id,
+    };
+    let about = About {
+        user: Some(new.id),
+        ..of_tenant(&new.tenant)
+    };
+    let records = vec![Record::User(user), Record::Username(name)];
+    Ok((records, Act::UserCreated, about))
+}
+
+fn are_roles(roles: &[String]) -> bool {
+    let is_role = |role: &String| (1..=ROLE_BYTES_MAX).contains(&role.len());
+    roles.len() <= ROLES_MAX && roles.iter().all(is_role)
+}
+
+fn set_client(wanted: &Client, known: Option<&Client>, tenant: Option<&Tenant>) -> Judged {
+    tenant.ok_or(OrderError::Unknown)?;
+    wanted.check()?;
+    let generation = known.map_or_else(Generation::default, |known| known.generation);
+    let is_moved = known.is_some_and(|known| known.tenant != wanted.tenant);
+    if is_moved {
+        return Err(OrderError::Moved);
+    }
+    let is_shut = known.is_some_and(|known| known.is_enabled) && !wanted.is_enabled;
+    let client = Client {
+        generation: if is_shut {
+            generation.next()
+        } else {
+            generation
+        },
+        ..wanted.clone()
+    };
+    let about = of_client(&client);
+    let is_same = known == Some(&client);
+    let records = (!is_same).then_some(Record::Client(client));
+    Ok((records.into_iter().collect(), Act::ClientSet, about))
+}
+
+fn set_tenant(id: &TenantId, is_enabled: bool, known: Option<&Tenant>) -> Judged {
+    let generation = known.map_or_else(Generation::default, |known| known.generation);
+    let is_shut = known.is_some_and(|known| known.is_enabled) && !is_enabled;
+    let tenant = Tenant {
+        id: id.clone(),
+        is_enabled,
+        generation: if is_shut {
+            generation.next()
+        } else {
+            generation
+        },
+    };
+    let is_same = known == Some(&tenant);
+    let records = (!is_same).then_some(Record::Tenant(tenant));
+    Ok((records.into_iter().collect(), Act::TenantSet, of_tenant(id)))
+}

@@ -1,0 +1,133 @@
+//! May a client be registered as it is described?
+
+use super::{Client, Grant, Secrets};
+use crate::scope::Scopes;
+
+const LIST_MAX: usize = 32;
+const URI_BYTES_MAX: usize = 512;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ClientProblem {
+    #[error("a list is longer than {LIST_MAX}, or a text in it longer than {URI_BYTES_MAX} bytes")]
+    TooLong,
+    #[error("an id of 32 hexadecimal digits could be taken for a person")]
+    Id,
+    #[error(
+        "a redirect URI must be absolute, without user, fragment or wildcard, and with https unless \
+         it leads to this machine or to an app"
+    )]
+    RedirectUri,
+    #[error("a client that receives codes needs a redirect URI")]
+    NoRedirectUri,
+    #[error("a client that cannot keep a secret cannot act for itself")]
+    PublicMachine,
+    #[error("a confidential client needs a secret")]
+    NoSecret,
+    #[error("refresh tokens come with codes, so a client needs both grants")]
+    RefreshAlone,
+    #[error("the lifetimes are not in their order: access, idle and absolute, none of them zero")]
+    Lifetimes,
+}
+
+impl Client {
+    pub(crate) fn check(&self) -> Result<(), ClientProblem> {
+        self.check_sizes()?;
+        self.check_grants()?;
+        let is_like_a_user =
+            self.id.as_str().len() == 32 && self.id.as_str().bytes().all(|b| b.is_ascii_hexdigit());
+        if is_like_a_user {
+            return Err(ClientProblem::Id);
+        }
+        let mut uris = self.redirect_uris.iter().chain(&self.logout_uris);
+        if !uris.all(|uri| is_redirect_uri(uri)) {
+            return Err(ClientProblem::RedirectUri);
+        }
+        let lifetimes = self.lifetimes;
+        let is_ordered = !lifetimes.access.is_zero()
+            && lifetimes.access <= lifetimes.absolute
+            && lifetimes
+                .idle
+                .is_none_or(|idle| !idle.is_zero() && idle <= lifetimes.absolute);
+        if is_ordered {
+            Ok(())
+        } else {
+            Err(ClientProblem::Lifetimes)
+        }
+    }
+
+    fn check_sizes(&self) -> Result<(), ClientProblem> {
+        let lists = [
+            &self.redirect_uris,
+            &self.logout_uris,
+            &self.roles,
+            &self.audience,
+        ];
+        let fits = |list: &&Vec<String>| {
+            list.len() <= LIST_MAX && list.iter().all(|text| text.len() <= URI_BYTES_MAX)
+        };
+        let secrets = match &self.secrets {
+            Secrets::Public => 0,
+            Secrets::Confidential(secrets) => secrets.len(),
+        };
+        if lists.iter().all(fits) && secrets <= LIST_MAX {
+            Ok(())
+        } else {
+            Err(ClientProblem::TooLong)
+        }
+    }
+
+    fn check_grants(&self) -> Result<(), ClientProblem> {
+        let may = |grant| self.grants.contains(&grant);
+        if may(Grant::AuthorizationCode) && self.redirect_uris.is_empty() {
+            return Err(ClientProblem::NoRedirectUri);
+        }
+        if may(Grant::RefreshToken) && !may(Grant::AuthorizationCode) {
+            return Err(ClientProblem::RefreshAlone);
+        }
+        match &self.secrets {
+            Secrets::Public if may(Grant::ClientCredentials) => Err(ClientProblem::PublicMachine),
+            Secrets::Confidential(secrets) if secrets.is_empty() => Err(ClientProblem::NoSecret),
+            Secrets::Public | Secrets::Confidential(_) => Ok(()),
+        }
+    }
+
+    /// The scopes that were asked for, if the client may have them all.
+    pub(crate) fn allow(&self, asked: &Scopes) -> Option<Scopes> {
+        asked.is_within(&self.scopes).then(|| asked.clone())
+    }
+}
+
+/// What a browser can be sent to without its address meaning something else to the browser.
+fn is_redirect_uri(uri: &str) -> bool {
+    let is_plain = uri
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !b"#*\\\"<>^`{|}".contains(&byte));
+    let Some((scheme, rest)) = uri.split_once(':') else {
+        return false;
+    };
+    is_plain && is_scheme_sound(scheme, rest)
+}
+
+fn is_scheme_sound(scheme: &str, rest: &str) -> bool {
+    let Some(after) = rest.strip_prefix("//") else {
+        // `com.example.app:/callback`, RFC 8252 section 7.1: the dot keeps `javascript:` out.
+        let is_app = scheme.contains('.')
+            && scheme
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'.');
+        return is_app && rest.starts_with('/');
+    };
+    let authority = after.split(['/', '?']).next().unwrap_or_default();
+    if authority.is_empty() || authority.contains('@') {
+        return false;
+    }
+    let host = authority
+        .rsplit_once(':')
+        .map_or(authority, |(host, _)| host);
+    let is_this_machine = matches!(host, "127.0.0.1" | "[::1]" | "localhost");
+    match scheme {
+        "https" => true,
+        "http" => is_this_machine,
+        _ => false,
+    }
+}

@@ -1,0 +1,141 @@
+//! What is a gateway told about a token that it does not know?
+//!
+//! The record says as of which published change it holds. That number is read before anything
+//! else, so that whatever was published up to it is in the record; a change that comes in between
+//! is in it or not, and voids it when it is published.
+
+use idp_token::digest::TokenDigest;
+use idp_token::epoch::{Epochs, Seq};
+use idp_token::session::{Session as GatewayRecord, SessionId};
+use idp_token::time::UnixSeconds;
+use idp_token::value::{Claims, expiry};
+
+use crate::change::Target;
+use crate::client::Client;
+use crate::decision::Random;
+use crate::presented;
+use crate::provider::Provider;
+use crate::record::{Access, Session};
+use crate::store::Key;
+use crate::view::{Need, View};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolved {
+    /// Unknown, expired or over: the request is refused with 401.
+    Inactive,
+    Active(Box<Active>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Active {
+    /// Without a value token: that is signed and sealed by whoever holds the keys.
+    pub record: GatewayRecord,
+    /// What the value token says.
+    pub claims: Claims,
+    pub epochs: Epochs,
+    /// When the token itself is over, whatever its session says.
+    pub expires_at: UnixSeconds,
+}
+
+pub fn resolve(
+    view: &View,
+    provider: &Provider,
+    digest: TokenDigest,
+    now: UnixSeconds,
+    random: &Random,
+) -> Result<Resolved, Need> {
+    let written_seq = view.published()?;
+    let Some(found) = presented::find_access(view, digest)? else {
+        return Ok(Resolved::Inactive);
+    };
+    let presented::Found::Access(access, session) = found else {
+        return Ok(Resolved::Inactive);
+    };
+    if !found.is_good(view, now)? {
+        return Ok(Resolved::Inactive);
+    }
+    let Some(client) = view.client(&session.client)? else {
+        return Ok(Resolved::Inactive);
+    };
+    let epochs = epochs(view, session)?;
+    let record = GatewayRecord {
+        written_seq,
+        ..record(view, session, client, access)?
+    };
+    Ok(Resolved::Active(Box::new(Active {
+        claims: claims(provider, &record, client, (now, access.expires_at, random)),
+        record,
+        epochs,
+        expires_at: access.expires_at,
+    })))
+}
+
+fn epochs(view: &View, session: &Session) -> Result<Epochs, Need> {
+    let of = [
+        Target::Session(session.id),
+        Target::Subject(session.subject()),
+        Target::Client(session.client.clone()),
+        Target::Tenant(session.tenant.clone()),
+        Target::Realm,
+    ];
+    view.want(of.iter().cloned().map(Key::Epoch))?;
+    let [session, subject, client, tenant, global] = of.map(|target| view.epoch(target));
+    Ok(Epochs {
+        session: session?,
+        subject: subject?,
+        client: client?,
+        tenant: tenant?,
+        global: global?,
+    })
+}
+
+/// Roles are those of today; scopes are those of the token, as far as its client still has them.
+fn record(
+    view: &View,
+    session: &Session,
+    client: &Client,
+    access: &Access,
+) -> Result<GatewayRecord, Need> {
+    let user = match session.user {
+        Some(id) => view.user(id)?,
+        None => None,
+    };
+    let roles = user.map_or(&client.roles, |user| &user.roles);
+    Ok(GatewayRecord {
+        id: session.id,
+        subject: session.subject(),
+        client_id: session.client.as_str().to_owned(),
+        tenant: session.tenant.as_str().to_owned(),
+        scope: access.scopes.meet(&client.scopes).to_string(),
+        roles: roles.clone(),
+        amr: session.amr.clone(),
+        auth_time: session.auth_time,
+        began_at: session.began_at,
+        ends_at: session.ends_at,
+        idle: session.idle,
+        written_seq: Seq::NONE,
+        value_token: None,
+    })
+}
+
+fn claims(
+    provider: &Provider,
+    record: &GatewayRecord,
+    client: &Client,
+    (now, ends_at, random): (UnixSeconds, UnixSeconds, &Random),
+) -> Claims {
+    Claims {
+        issuer: provider.issuer.clone(),
+        audience: client.audience.clone(),
+        subject: record.subject.clone(),
+        session: Some(record.id.to_string()),
+        client_id: record.client_id.clone(),
+        scope: record.scope.clone(),
+        roles: record.roles.clone(),
+        auth_time: record.auth_time,
+        amr: record.amr.clone(),
+        issued_at: now,
+        expires_at: expiry(now, ends_at.min(record.ends_at)),
+        id: SessionId(random.id).to_string(),
+    }
+}

@@ -1,0 +1,8 @@
+//! Do the rules hold together: against every attack that is written about, and whatever runs
+//! beside them?
+
+mod attacks;
+mod interleavings;
+mod life;
+mod process;
+mod world;

@@ -1,0 +1,185 @@
+//! What does a client get at the token endpoint, and for what?
+//!
+//! The client is authenticated before what it presents is looked at. Three grants and no others:
+//! there is no password grant and no implicit one.
+
+use std::time::Duration;
+
+use idp_token::digest::Tid;
+use idp_token::reference::{AbsoluteEnd, ReferenceToken, Spelled};
+use idp_token::refresh::SpelledRefresh;
+use idp_token::session::SessionId;
+use idp_token::time::UnixSeconds;
+
+use crate::audit::{About, Entry, Event};
+use crate::client::{Client, Grant, Presented, authenticate};
+use crate::decision::{Decided, Decision, Random, Stop};
+use crate::id::ClientId;
+use crate::parameters::Parameters;
+use crate::provider::Provider;
+use crate::record::{Access, Session};
+use crate::refusal::Refusal;
+use crate::scope::Scopes;
+use crate::view::View;
+
+pub use code::SESSIONS_PER_LOGIN_MAX;
+
+mod code;
+mod machine;
+mod refresh;
+
+/// What a client is sent.
+#[derive(Debug)]
+pub struct Issued {
+    pub access_token: Spelled,
+    pub expires_in: Duration,
+    pub scopes: Scopes,
+    pub refresh_token: Option<SpelledRefresh>,
+    /// To be signed, where `openid` was asked for.
+    pub id_token: Option<IdToken>,
+    pub session: SessionId,
+}
+
+/// What an ID token says beside its issuer and its times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdToken {
+    pub subject: String,
+    pub audience: ClientId,
+    pub session: SessionId,
+    pub nonce: Option<String>,
+    pub auth_time: UnixSeconds,
+    pub amr: Vec<String>,
+}
+
+/// A request to the token endpoint.
+#[derive(Debug)]
+pub struct Asking<'a> {
+    pub authorization: Option<&'a [u8]>,
+    pub body: &'a [u8],
+}
+
+pub(crate) type Outcome = Result<Decision<Result<Issued, Refusal>>, Stop>;
+
+/// A client at the token endpoint, authenticated.
+pub(crate) struct Caller<'v, 'a> {
+    view: &'v View,
+    provider: &'v Provider,
+    client: &'v Client,
+    parameters: &'a Parameters,
+    now: UnixSeconds,
+}
+
+/// Answers a request to the token endpoint.
+pub fn grant(
+    view: &View,
+    provider: &Provider,
+    asking: &Asking<'_>,
+    now: UnixSeconds,
+    random: &Random,
+) -> Decided<Result<Issued, Refusal>> {
+    match decide(view, provider, asking, now, random) {
+        Ok(decision) => Ok(decision),
+        Err(stop) => stop.settle(Event::TokenRefused, now),
+    }
+}
+
+fn decide(
+    view: &View,
+    provider: &Provider,
+    asking: &Asking<'_>,
+    now: UnixSeconds,
+    random: &Random,
+) -> Outcome {
+    let parameters = Parameters::parse(asking.body).map_err(|_| Refusal::InvalidRequest)?;
+    let presented = Presented::read(asking.authorization, &parameters)?;
+    let caller = Caller {
+        view,
+        provider,
+        client: authenticate(view, &provider.secret_key, &presented)?,
+        parameters: &parameters,
+        now,
+    };
+    match parameters.find("grant_type") {
+        Some("authorization_code") => {
+            caller.check_grant(Grant::AuthorizationCode)?;
+            caller.redeem_code(random)
+        }
+        Some("refresh_token") => {
+            caller.check_grant(Grant::RefreshToken)?;
+            caller.refresh(random)
+        }
+        Some("client_credentials") => {
+            caller.check_grant(Grant::ClientCredentials)?;
+            caller.act_for_itself(random)
+        }
+        Some(_) => Err(Refusal::UnsupportedGrantType.into()),
+        None => Err(Refusal::InvalidRequest.into()),
+    }
+}
+
+impl Caller<'_, '_> {
+    fn check_grant(&self, grant: Grant) -> Result<(), Refusal> {
+        if self.client.grants.contains(&grant) {
+            Ok(())
+        } else {
+            Err(Refusal::UnauthorizedClient)
+        }
+    }
+
+    /// The scopes that are asked for, of those there are; all of them if none is named.
+    fn narrow(&self, granted: &Scopes) -> Result<Scopes, Refusal> {
+        let Some(text) = self.parameters.find("scope") else {
+            return Ok(granted.clone());
+        };
+        let asked = Scopes::parse(text).filter(|asked| asked.is_within(granted));
+        asked.ok_or(Refusal::InvalidScope)
+    }
+
+    /// A token that ends with its session at the latest.
+    fn mint(
+        &self,
+        session: &Session,
+        scopes: Scopes,
+        random: &Random,
+    ) -> Result<(ReferenceToken, Access), Refusal> {
+        let latest = self.now.after(self.client.lifetimes.access);
+        let expires_at = latest.min(session.ends_at);
+        let end = AbsoluteEnd::new(expires_at).ok_or(Refusal::ServerError)?;
+        let keys = &self.provider.filter_keys;
+        let token = ReferenceToken::mint(keys, self.provider.partition, end, random.secret);
+        let access = Access {
+            digest: token.digest(),
+            session: session.id,
+            scopes,
+            issued_at: self.now,
+            expires_at,
+        };
+        Ok((token, access))
+    }
+
+    fn issued(&self, token: &ReferenceToken, access: &Access) -> Issued {
+        Issued {
+            access_token: token.spell(),
+            expires_in: access.expires_at.since(self.now),
+            scopes: access.scopes.clone(),
+            refresh_token: None,
+            id_token: None,
+            session: access.session,
+        }
+    }
+
+    fn entry(&self, event: Event, session: Option<&Session>, access: Option<&Access>) -> Entry {
+        Entry {
+            at: self.now,
+            event,
+            about: About {
+                user: session.and_then(|session| session.user),
+                client: Some(self.client.id.clone()),
+                tenant: Some(self.client.tenant.clone()),
+                session: session.map(|session| session.id),
+                token: access.map(|access| Tid::of(&access.digest)),
+                actor: None,
+            },
+        }
+    }
+}
