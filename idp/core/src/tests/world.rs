@@ -140,6 +140,14 @@ impl World {
         vec![public, partner, robot, service, foreign]
     }
 
+    pub(super) fn client(&self, id: &str) -> Client {
+        let clients = self.clients().into_iter();
+        clients
+            .into_iter()
+            .find(|client| client.id.as_str() == id)
+            .unwrap()
+    }
+
     pub(super) fn now(&self) -> UnixSeconds {
         UnixSeconds(self.now.get())
     }
@@ -456,6 +464,46 @@ pub(super) fn parameter(location: &str, name: &str) -> Option<String> {
 pub(super) fn refresh_of(issued: &Issued) -> String {
     issued.refresh_token.as_ref().unwrap().as_str().to_owned()
 }
+
+pub(super) fn token_digest(token: &str) -> TokenDigest {
+    TokenDigest::of(token.as_bytes())
+}
+
+/// The 16 bytes of a token that nobody can guess, if it is spelled in base64url.
+pub(super) fn decoded(body: &str) -> Vec<u8> {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    let bytes = URL_SAFE_NO_PAD.decode(body).unwrap_or_default();
+    match bytes.len() {
+        // A reference token: behind its head.
+        33 => bytes[7..23].to_vec(),
+        // A refresh token: its tag.
+        39 => bytes[23..].to_vec(),
+        16 => bytes,
+        _ => body.as_bytes().to_vec(),
+    }
+}
+
+pub(super) const ALL_KINDS: [Kind; 17] = [
+    Kind::Realm,
+    Kind::Tenant,
+    Kind::Client,
+    Kind::User,
+    Kind::Username,
+    Kind::Lockout,
+    Kind::Consent,
+    Kind::Login,
+    Kind::Code,
+    Kind::Session,
+    Kind::SessionOf,
+    Kind::LastUse,
+    Kind::Access,
+    Kind::Refresh,
+    Kind::Relay,
+    Kind::Epoch,
+    Kind::Published,
+];
 
 pub(super) fn cookie_of(handle: &Handle) -> Option<LoginId> {
     LoginId::of_cookie(handle.as_str())
