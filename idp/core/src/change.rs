@@ -160,3 +160,6 @@ const fn kind_of(has_ended: bool, has_changed: bool) -> Option<Kind> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

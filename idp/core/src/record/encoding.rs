@@ -349,3 +349,6 @@ fn read_count(from: &mut Reader<'_>) -> Result<usize, DecodeError> {
     let count = u32::read(from)?;
     usize::try_from(count).map_err(|_| DecodeError::Value)
 }
+
+#[cfg(test)]
+mod tests;
