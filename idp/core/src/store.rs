@@ -116,7 +116,7 @@ pub struct Expectation {
 
 #[derive(Debug, Clone)]
 pub enum Write {
-    Put(Record),
+    Put(Box<Record>),
     Remove(Key),
     /// Sets the last use to this one unless a later one is known. Merged by the store, so that it
     /// never conflicts; it need not survive a crash by itself.
@@ -145,7 +145,7 @@ impl Transaction {
         self.changes
             .extend(announce(before.map(|it| &it.record), Some(&record), now));
         self.expect(key, before.map(|it| it.version));
-        self.writes.push(Write::Put(record));
+        self.writes.push(Write::Put(Box::new(record)));
     }
 
     pub(crate) fn remove(&mut self, stored: &Stored, now: UnixSeconds) {

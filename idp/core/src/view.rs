@@ -85,7 +85,7 @@ macro_rules! finders {
                 let found = self.find(&$key)?;
                 Ok(found.and_then(|record| match record {
                     Record::$variant(found) => Some(found),
-                    #[expect(clippy::wildcard_enum_match_arm, reason = "a key leads to its own kind")]
+                    // A key leads to its own kind.
                     _ => None,
                 }))
             }

@@ -53,7 +53,7 @@ fn tenant() -> Tenant {
     }
 }
 
-fn kind(before: Option<Record>, after: Option<Record>) -> Option<Kind> {
+fn kind(before: &Option<Record>, after: &Option<Record>) -> Option<Kind> {
     announce(before.as_ref(), after.as_ref(), NOW).map(|change| change.kind)
 }
 
@@ -80,8 +80,7 @@ fn what_a_write_takes_away_from_a_session_is_announced_once() {
         (some(expired),   None,             None),
     ];
     for (before, after, expected) in cases {
-        let shown = format!("{before:?} {after:?}");
-        assert_eq!(kind(before, after), expected, "{shown}");
+        assert_eq!(kind(&before, &after), expected, "{before:?} {after:?}");
     }
 }
 
@@ -106,8 +105,7 @@ fn what_a_write_takes_away_from_an_owner_is_announced() {
         (of(user()), None,                                             Some(Kind::Ended)),
     ];
     for (before, after, expected) in cases {
-        let shown = format!("{before:?} {after:?}");
-        assert_eq!(kind(before, after), expected, "{shown}");
+        assert_eq!(kind(&before, &after), expected, "{before:?} {after:?}");
     }
 
     let of = |tenant: Tenant| Some(Record::Tenant(tenant));
@@ -119,10 +117,10 @@ fn what_a_write_takes_away_from_an_owner_is_announced() {
         is_enabled: false,
         ..tenant()
     };
-    assert_eq!(kind(of(tenant()), of(tenant())), None);
-    assert_eq!(kind(of(tenant()), of(raised)), Some(Kind::Ended));
-    assert_eq!(kind(of(tenant()), of(disabled)), Some(Kind::Ended));
-    assert_eq!(kind(of(tenant()), None), Some(Kind::Ended));
+    assert_eq!(kind(&of(tenant()), &of(tenant())), None);
+    assert_eq!(kind(&of(tenant()), &of(raised)), Some(Kind::Ended));
+    assert_eq!(kind(&of(tenant()), &of(disabled)), Some(Kind::Ended));
+    assert_eq!(kind(&of(tenant()), &None), Some(Kind::Ended));
 }
 
 /// There is no record of the realm before everything is ended for the first time.
@@ -132,9 +130,9 @@ fn the_first_end_of_everything_is_announced_too() {
         let generation = Generation(generation);
         Some(Record::Realm(Realm { generation }))
     };
-    assert_eq!(kind(None, realm(1)), Some(Kind::Ended));
-    assert_eq!(kind(realm(1), realm(2)), Some(Kind::Ended));
-    assert_eq!(kind(realm(1), realm(1)), None);
+    assert_eq!(kind(&None, &realm(1)), Some(Kind::Ended));
+    assert_eq!(kind(&realm(1), &realm(2)), Some(Kind::Ended));
+    assert_eq!(kind(&realm(1), &realm(1)), None);
 }
 
 #[test]

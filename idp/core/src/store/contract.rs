@@ -6,6 +6,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::slice;
 use std::task::Poll;
 
 use idp_token::session::SessionId;
@@ -63,17 +64,17 @@ async fn find<S: Store>(store: &S, record: &Record) -> Option<Stored> {
 }
 
 /// Over whatever is there.
-async fn put<S: Store>(store: &S, record: Record) -> Version {
+async fn put<S: Store>(store: &S, record: &Record) -> Version {
     let view = view_of(store, &[record.key()]).await;
     let mut transaction = Transaction::of(&view);
     transaction.put(&view, record.clone(), NOW);
     store.commit(transaction).await.expect("a commit");
-    let stored = find(store, &record).await.expect("what was put");
+    let stored = find(store, record).await.expect("what was put");
     assert_eq!(stored.record.encode(), record.encode(), "as it was put");
     stored.version
 }
 
-fn assert_conflict(outcome: Result<(), CommitError>, when: &str) {
+fn assert_conflict(outcome: &Result<(), CommitError>, when: &str) {
     assert!(
         matches!(outcome, Err(CommitError::Conflict)),
         "{when}: {outcome:?}"
@@ -97,8 +98,8 @@ async fn an_empty_store_holds_nothing<S: Store>(store: &S) {
 }
 
 async fn what_was_put_is_read_with_a_version_of_its_own<S: Store>(store: &S) {
-    let first = put(store, tenant("a", 1)).await;
-    let second = put(store, tenant("a", 1)).await;
+    let first = put(store, &tenant("a", 1)).await;
+    let second = put(store, &tenant("a", 1)).await;
     assert!(second > first, "a write of the same bytes is a write");
 
     let keys = [Key::Realm, tenant("a", 0).key(), tenant("b", 0).key()];
@@ -111,19 +112,19 @@ async fn what_was_put_is_read_with_a_version_of_its_own<S: Store>(store: &S) {
 
 async fn a_conflict_writes_nothing<S: Store>(store: &S) {
     let stale = view_of(store, &[tenant("a", 0).key()]).await;
-    let version = put(store, tenant("a", 2)).await;
+    let version = put(store, &tenant("a", 2)).await;
     let rows = store.outbox(99).await.expect("an outbox");
 
     let mut transaction = Transaction::of(&stale);
     transaction.put(&stale, tenant("new", 1), NOW);
     transaction.put(&stale, tenant("a", 3), NOW);
     assert!(!transaction.changes().is_empty());
-    assert_conflict(store.commit(transaction).await, "a stale version");
+    assert_conflict(&store.commit(transaction).await, "a stale version");
 
     let mut transaction = Transaction::blank();
     transaction.put(&View::default(), tenant("new", 1), NOW);
     transaction.put(&View::default(), tenant("a", 3), NOW);
-    assert_conflict(store.commit(transaction).await, "it must not be there");
+    assert_conflict(&store.commit(transaction).await, "it must not be there");
 
     assert!(find(store, &tenant("new", 0)).await.is_none());
     let kept = find(store, &tenant("a", 0)).await.expect("what was put");
@@ -134,39 +135,39 @@ async fn a_conflict_writes_nothing<S: Store>(store: &S) {
 async fn what_a_decision_only_read_must_still_hold<S: Store>(store: &S) {
     let keys = [tenant("a", 0).key(), tenant("gone", 0).key()];
     let before = view_of(store, &keys).await;
-    put(store, tenant("a", 4)).await;
+    put(store, &tenant("a", 4)).await;
     let mut transaction = Transaction::of(&before);
     transaction.put(&before, tenant("other", 1), NOW);
-    assert_conflict(store.commit(transaction).await, "a record that was read");
+    assert_conflict(&store.commit(transaction).await, "a record that was read");
 
     let before = view_of(store, &keys).await;
-    put(store, tenant("gone", 1)).await;
+    put(store, &tenant("gone", 1)).await;
     let mut transaction = Transaction::of(&before);
     transaction.put(&before, tenant("other", 1), NOW);
-    assert_conflict(store.commit(transaction).await, "an absence that was read");
+    assert_conflict(&store.commit(transaction).await, "an absence that was read");
     assert!(find(store, &tenant("other", 0)).await.is_none());
 }
 
 async fn a_removed_record_comes_back_as_another<S: Store>(store: &S) {
-    put(store, tenant("b", 1)).await;
+    put(store, &tenant("b", 1)).await;
     let old = find(store, &tenant("b", 0)).await.expect("what was put");
     let mut removal = Transaction::blank();
     removal.remove(&old, NOW);
     let again = removal.clone();
     store.commit(removal).await.expect("a removal");
     assert!(find(store, &tenant("b", 0)).await.is_none());
-    assert_conflict(store.commit(again.clone()).await, "it is gone");
+    assert_conflict(&store.commit(again.clone()).await, "it is gone");
 
-    let version = put(store, tenant("b", 1)).await;
+    let version = put(store, &tenant("b", 1)).await;
     assert!(version > old.version, "a version never comes back");
-    assert_conflict(store.commit(again).await, "it is another one");
+    assert_conflict(&store.commit(again).await, "it is another one");
 }
 
 async fn rows_are_numbered_as_they_are_committed_and_leave_when_settled<S: Store>(store: &S) {
     let seen = store.outbox(99).await.expect("an outbox");
     for name in ["x", "y", "z"] {
-        put(store, tenant(name, 1)).await;
-        put(store, tenant(name, 2)).await;
+        put(store, &tenant(name, 1)).await;
+        put(store, &tenant(name, 2)).await;
     }
     let rows = store.outbox(99).await.expect("an outbox");
     assert!(rows.is_sorted_by(|a, b| a.id < b.id), "{rows:?}");
@@ -190,7 +191,7 @@ async fn rows_are_numbered_as_they_are_committed_and_leave_when_settled<S: Store
 async fn the_latest_use_wins_in_any_order<S: Store>(store: &S) {
     let session = SessionId([1; 16]);
     let key = Key::LastUse(session);
-    let before = view_of(store, &[key.clone()]).await;
+    let before = view_of(store, slice::from_ref(&key)).await;
     for (told, expected) in [(5, 5), (9, 9), (7, 9), (9, 9), (10, 10)] {
         let mut transaction = Transaction::of(&before);
         transaction.raise(session, UnixSeconds(told), UnixSeconds(99));
@@ -198,14 +199,14 @@ async fn the_latest_use_wins_in_any_order<S: Store>(store: &S) {
             .commit(transaction)
             .await
             .expect("a use never conflicts");
-        let view = view_of(store, &[key.clone()]).await;
+        let view = view_of(store, slice::from_ref(&key)).await;
         assert_eq!(view.last_use(session), Ok(Some(UnixSeconds(expected))));
     }
 }
 
 async fn a_range_is_walked_in_the_order_of_its_keys<S: Store>(store: &S) {
     for name in ["p", "q", "o"] {
-        put(store, tenant(name, 1)).await;
+        put(store, &tenant(name, 1)).await;
     }
     let range = Range::of(Kind::Tenant);
     let all = store.scan(&range, None, 999).await.expect("a scan");

@@ -76,10 +76,10 @@ fn counter(world: &World, token: &str) -> u32 {
         .store
         .read_now(&[Key::Refresh(presented.family())])
         .remove(0);
-    match found.unwrap().record {
-        crate::record::Record::Refresh(refresh) => refresh.family.current,
-        other => panic!("{other:?}"),
-    }
+    let crate::record::Record::Refresh(refresh) = found.unwrap().record else {
+        panic!("a family");
+    };
+    refresh.family.current
 }
 
 /// All get the one successor, nobody is logged out.

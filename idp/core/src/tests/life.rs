@@ -347,9 +347,11 @@ fn sessions_are_listed_by_whose_they_are() {
         .session;
     let listed = |owner: Owner| -> Vec<_> {
         let found = world.store.scan_now(&Range::sessions_of(&owner), None, 9);
-        let sessions = found.into_iter().map(|stored| match stored.record {
-            Record::SessionOf(of) => of.session,
-            other => panic!("{other:?}"),
+        let sessions = found.into_iter().map(|stored| {
+            let Record::SessionOf(of) = stored.record else {
+                panic!("a session of somebody");
+            };
+            of.session
         });
         sessions.collect()
     };

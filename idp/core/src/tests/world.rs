@@ -220,9 +220,11 @@ impl World {
 
     pub(super) fn live_sessions(&self) -> Vec<Session> {
         let stored = self.stored(Kind::Session).into_iter();
-        let sessions = stored.filter_map(|stored| match stored.record {
-            Record::Session(session) => Some(session),
-            _ => None,
+        let sessions = stored.filter_map(|stored| {
+            let Record::Session(session) = stored.record else {
+                return None;
+            };
+            Some(session)
         });
         sessions
             .filter(|session| {
@@ -234,19 +236,20 @@ impl World {
 
     pub(super) fn session(&self, id: SessionId) -> Session {
         let found = self.store.read_now(&[Key::Session(id)]).remove(0);
-        match found.map(|stored| stored.record) {
-            Some(Record::Session(session)) => session,
-            other => panic!("no session: {other:?}"),
-        }
+        let Some(Record::Session(session)) = found.map(|stored| stored.record) else {
+            panic!("no session");
+        };
+        session
     }
 
     pub(super) fn is_over(&self, id: SessionId) -> bool {
         self.session(id).standing != Standing::Live
     }
 
-    pub(super) fn order(&self, order: Order) {
+    pub(super) fn order(&self, order: impl std::borrow::Borrow<Order>) {
+        let order = order.borrow();
         let now = self.now();
-        let decision = self.run(|view, _| admin::carry_out(view, &order, "root", now));
+        let decision = self.run(|view, _| admin::carry_out(view, order, "root", now));
         assert_eq!(decision.answer, Ok(()), "{order:?}");
     }
 

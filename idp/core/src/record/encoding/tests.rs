@@ -47,18 +47,17 @@ fn session() -> Session {
     }
 }
 
+/// In the order of their kinds.
 fn every_kind() -> Vec<Record> {
-    let change = Change {
-        target: Target::Subject("s".to_owned()),
-        kind: Kind::Ended,
-        at: UnixSeconds(1),
-        until: None,
-    };
+    [of_people(), of_sessions(), of_the_relay()].concat()
+}
+
+fn of_people() -> Vec<Record> {
     let tenant = TenantId::parse("t").unwrap();
     let name = Username::parse("n").unwrap();
     let owners = (UserId([2; 16]), ClientId::parse("web").unwrap());
     let scopes = Scopes::parse("a").unwrap();
-    let (digest, at) = (TokenDigest::from_bytes([4; 16]), UnixSeconds(3));
+    let at = UnixSeconds(3);
     vec![
         Record::Realm(Realm {
             generation: Generation(1),
@@ -107,9 +106,17 @@ fn every_kind() -> Vec<Record> {
             standing: Standing::Live,
             sessions: vec![SessionId([1; 16]), SessionId([2; 16])],
         }),
+    ]
+}
+
+fn of_sessions() -> Vec<Record> {
+    let client = ClientId::parse("web").unwrap();
+    let scopes = Scopes::parse("a").unwrap();
+    let (digest, at) = (TokenDigest::from_bytes([4; 16]), UnixSeconds(3));
+    vec![
         Record::Code(Code {
             digest,
-            client: owners.1.clone(),
+            client: client.clone(),
             redirect_uri: "https://a.example/cb".to_owned(),
             challenge: [8; 32],
             nonce: Some("n".to_owned()),
@@ -121,7 +128,7 @@ fn every_kind() -> Vec<Record> {
         }),
         Record::Session(session()),
         Record::SessionOf(SessionOf {
-            owner: Owner::Client(owners.1.clone()),
+            owner: Owner::Client(client.clone()),
             session: SessionId([1; 16]),
             ends_at: at,
         }),
@@ -140,7 +147,7 @@ fn every_kind() -> Vec<Record> {
         Record::Refresh(Refresh {
             id: FamilyId([5; 16]),
             salt: FamilySalt::new([6; 16]),
-            client: owners.1,
+            client,
             session: SessionId([1; 16]),
             family: Family {
                 current: 7,
@@ -149,6 +156,18 @@ fn every_kind() -> Vec<Record> {
             },
             ends_at: at,
         }),
+    ]
+}
+
+fn of_the_relay() -> Vec<Record> {
+    let change = Change {
+        target: Target::Subject("s".to_owned()),
+        kind: Kind::Ended,
+        at: UnixSeconds(1),
+        until: None,
+    };
+    let at = UnixSeconds(3);
+    vec![
         Record::Relay(Relay { seq: Seq(1) }),
         Record::Epoch(Epoch {
             target: Target::Realm,
