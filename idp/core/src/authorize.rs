@@ -8,9 +8,11 @@
 //! The rule keeps nothing between its pages: each page sends the same request again and it is judged
 //! anew.
 
+use std::fmt;
+use std::time::Duration;
+
 use idp_token::digest::{Tid, TokenDigest};
 use idp_token::time::UnixSeconds;
-use std::time::Duration;
 
 use crate::audit::{About, Entry, Event};
 use crate::client::Consents;
@@ -74,8 +76,8 @@ impl Redirect {
     }
 }
 
-impl std::fmt::Debug for Redirect {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Redirect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let end = self.0.find('?').unwrap_or(self.0.len());
         let shown = self.0.get(..end).unwrap_or_default();
         write!(f, "Redirect({shown}?[redacted])")
@@ -129,11 +131,10 @@ fn admit<'v>(
         None => None,
     };
     let is_recent = |login: &&Login| {
-        let is_new_enough = request
+        let is_too_old = request
             .max_age
-            .is_none_or(|max| now.since(login.signed_in_at) <= max);
-        let is_asked_anew = request.prompt.login && !person.has_just_signed_in;
-        is_new_enough && !is_asked_anew
+            .is_some_and(|max| now.since(login.signed_in_at) > max);
+        person.has_just_signed_in || !(request.prompt.login || is_too_old)
     };
     // People are of the tenant of the client, or there is nothing here for them.
     let is_of_tenant = |login: &&Login| login.tenant == request.tenant;

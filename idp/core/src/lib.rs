@@ -45,6 +45,7 @@ pub mod sign_out;
 pub mod store;
 pub mod token;
 pub mod upkeep;
+pub mod userinfo;
 pub mod view;
 
 #[cfg(test)]

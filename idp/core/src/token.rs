@@ -3,6 +3,7 @@
 //! The client is authenticated before what it presents is looked at. Three grants and no others:
 //! there is no password grant and no implicit one.
 
+use std::fmt;
 use std::time::Duration;
 
 use idp_token::digest::Tid;
@@ -51,11 +52,17 @@ pub struct IdToken {
     pub amr: Vec<String>,
 }
 
-/// A request to the token endpoint.
-#[derive(Debug)]
+/// A request to an endpoint for clients, as it came. It holds secrets, so it is not shown.
 pub struct Asking<'a> {
+    /// The value of the `Authorization` field.
     pub authorization: Option<&'a [u8]>,
     pub body: &'a [u8],
+}
+
+impl fmt::Debug for Asking<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Asking([redacted])")
+    }
 }
 
 pub(crate) type Outcome = Result<Decision<Result<Issued, Refusal>>, Stop>;

@@ -195,8 +195,11 @@ macro_rules! written_as {
             }
 
             fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-                let read: fn($other) -> Option<Self> = $from;
-                read(Field::read(from)?).ok_or(DecodeError::Value)
+                let (to, read): (fn(&Self) -> $other, fn($other) -> Option<Self>) = ($to, $from);
+                let written: $other = Field::read(from)?;
+                let value = read(written.clone());
+                // There is no second spelling, such as a name in upper case.
+                value.filter(|value| to(value) == written).ok_or(DecodeError::Value)
             }
         }
     )*};
@@ -336,7 +339,12 @@ impl<T: Field + Ord> Field for BTreeSet<T> {
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Vec::read(from).map(|items| items.into_iter().collect())
+        let items = Vec::<T>::read(from)?;
+        if items.is_sorted_by(|a, b| a < b) {
+            Ok(items.into_iter().collect())
+        } else {
+            Err(DecodeError::Value)
+        }
     }
 }
 

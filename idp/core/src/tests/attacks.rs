@@ -87,6 +87,31 @@ fn a_code_without_its_own_verifier_is_burnt() {
     }
 }
 
+/// A challenge is made by the client, so one that guards next to nothing is noticed here only.
+#[test]
+fn a_verifier_that_could_be_guessed_is_refused() {
+    use base64::Engine;
+
+    for verifier in [
+        "a".repeat(42),
+        "a".repeat(129),
+        format!("{}!", "a".repeat(42)),
+    ] {
+        let world = World::new();
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes());
+        let challenge = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash);
+        let query = query(&[("code_challenge", challenge.as_str())]);
+        let to = location(&world.authorize(&query, person(world.login())));
+        let code = parameter(&to, "code").unwrap();
+        let body = redemption_with(&code, &[("code_verifier", verifier.as_str())]);
+        assert_eq!(
+            world.ask(&body).err(),
+            Some(Refusal::InvalidGrant),
+            "{verifier}"
+        );
+    }
+}
+
 #[test]
 fn a_code_is_refused_to_another_client_and_burnt() {
     let world = World::new();
@@ -888,6 +913,31 @@ fn set_tenant(is_enabled: bool) -> Order {
         id: tenant_id("bank"),
         is_enabled,
     }
+}
+
+#[test]
+fn nothing_that_is_handed_out_or_handed_in_is_shown_by_debug() {
+    let world = World::new();
+    let signed_in = world.sign_in("ada", Verdict::Matches).unwrap();
+    let redirect = world.authorize(&query(&[]), person(signed_in.login));
+    let code = parameter(&location(&redirect), "code").unwrap();
+    let issued = world.redeem(&code).unwrap();
+    let body = redemption(&code);
+    let asking = asking(Some("Basic eDp5"), &body);
+    let shown = format!(
+        "{signed_in:?} {redirect:?} {issued:?} {asking:?} {:?}",
+        world.draw()
+    );
+    let refresh = refresh_of(&issued);
+    for text in [
+        signed_in.cookie.as_str(),
+        &code,
+        issued.access_token.as_str(),
+        &refresh,
+    ] {
+        assert!(!shown.contains(&text[6..]), "{shown}");
+    }
+    assert!(!shown.contains("Basic") && !shown.contains("42"), "{shown}");
 }
 
 /// What is stored and what is logged open nothing.

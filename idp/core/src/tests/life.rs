@@ -18,6 +18,7 @@ use crate::resolve::{Active, Resolved};
 use crate::store::{Kind, Owner, Range};
 use crate::token::SESSIONS_PER_LOGIN_MAX;
 use crate::upkeep::{self, Use};
+use crate::userinfo::userinfo;
 
 use super::world::*;
 
@@ -300,6 +301,31 @@ fn an_order_that_is_repeated_or_cannot_be_carried_out_writes_nothing() {
 }
 
 #[test]
+fn whose_token_it_is_is_told_to_those_who_may_know_only() {
+    let world = World::new();
+    let issued = world.begin();
+    let ask = |token: &str| world.see(|view| userinfo(view, &world.provider, token, world.now()));
+    let told = ask(issued.access_token.as_str()).unwrap();
+    assert_eq!((told.subject, told.name.as_str()), (ADA, "ada"));
+
+    let narrow = format!("{}&scope=money.read", renewal(&refresh_of(&issued)));
+    let narrow = world.ask(&narrow).unwrap();
+    let robot = format!("robot:{SECRET}");
+    let machine = world
+        .ask_as(Some(&robot), "grant_type=client_credentials")
+        .unwrap();
+    for token in [narrow.access_token, machine.access_token] {
+        assert_eq!(ask(token.as_str()), Err(Refusal::InsufficientScope));
+    }
+    for token in ["x", &refresh_of(&issued)] {
+        assert_eq!(ask(token), Err(Refusal::InvalidToken));
+    }
+    world.order(Order::EndUser(ADA));
+    let ended = ask(issued.access_token.as_str());
+    assert_eq!(ended, Err(Refusal::InvalidToken));
+}
+
+#[test]
 fn a_login_is_enough_for_the_next_client_until_it_is_idle_or_asked_anew() {
     let world = World::new();
     let login = world.login();
@@ -315,6 +341,7 @@ fn a_login_is_enough_for_the_next_client_until_it_is_idle_or_asked_anew() {
     assert!(!asks(&anew, just_signed_in));
     world.pass(60);
     assert!(asks(&query(&[("max_age", "59")]), person(login)));
+    assert!(!asks(&query(&[("max_age", "0")]), just_signed_in));
     assert!(!asks(&query(&[("max_age", "60")]), person(login)));
     world.pass(14 * 60 + 59);
     assert!(
