@@ -8,15 +8,14 @@ use idp_token::session::SessionId;
 use idp_token::time::UnixSeconds;
 
 use crate::audit::{About, Act, Entry, Event};
-use crate::client::{Client, ClientProblem};
+use crate::client::{Client, ClientProblem, are_roles};
 use crate::decision::{Decided, Decision};
 use crate::id::{ClientId, Generation, TenantId, UserId, Username};
 use crate::record::{Cause, NameOf, PasswordHash, Realm, Record, Session, Standing, Tenant, User};
 use crate::store::{Key, Transaction};
 use crate::view::View;
 
-pub const ROLES_MAX: usize = 64;
-pub const ROLE_BYTES_MAX: usize = 128;
+pub const PASSWORD_HASH_BYTES_MAX: usize = 512;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
@@ -59,6 +58,8 @@ pub enum OrderError {
     Moved,
     #[error("too many roles, or one that is empty or too long")]
     Roles,
+    #[error("longer than the text of any hash")]
+    Password,
     #[error(transparent)]
     Client(#[from] ClientProblem),
 }
@@ -124,6 +125,7 @@ fn judge(view: &View, order: &Order, now: UnixSeconds) -> Result<Judged, crate::
         Order::SetRoles(id, roles) => change_user(view.user(*id)?, Act::UserRolesSet, |user| {
             user.roles.clone_from(roles);
         }),
+        Order::SetPassword(_, hash) if check_hash(hash).is_err() => Err(OrderError::Password),
         Order::SetPassword(id, hash) => {
             change_user(view.user(*id)?, Act::UserPasswordSet, |user| {
                 user.password = hash.clone();
@@ -232,6 +234,7 @@ fn create_user(
     if !are_roles(&new.roles) {
         return Err(OrderError::Roles);
     }
+    check_hash(&new.password)?;
     if holder.is_some() || of_id.is_some() {
         return Err(OrderError::Taken);
     }
@@ -257,9 +260,12 @@ fn create_user(
     Ok((records, Act::UserCreated, about))
 }
 
-fn are_roles(roles: &[String]) -> bool {
-    let is_role = |role: &String| (1..=ROLE_BYTES_MAX).contains(&role.len());
-    roles.len() <= ROLES_MAX && roles.iter().all(is_role)
+const fn check_hash(hash: &PasswordHash) -> Result<(), OrderError> {
+    if hash.0.len() <= PASSWORD_HASH_BYTES_MAX {
+        Ok(())
+    } else {
+        Err(OrderError::Password)
+    }
 }
 
 fn set_client(wanted: &Client, known: Option<&Client>, tenant: Option<&Tenant>) -> Judged {

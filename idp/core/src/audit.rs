@@ -8,6 +8,7 @@ use idp_token::session::SessionId;
 use idp_token::time::UnixSeconds;
 
 use crate::id::{ClientId, TenantId, UserId};
+use crate::refusal::Refusal;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -40,7 +41,7 @@ pub enum Event {
     CodeReplayed,
     CodeBurnt,
     TokenIssued,
-    TokenRefused,
+    Refused(Refusal),
     TokenRefreshed,
     RefreshReused,
     RefreshNeverIssued,
@@ -78,7 +79,7 @@ impl Event {
             Self::CodeReplayed => "code_replayed",
             Self::CodeBurnt => "code_burnt",
             Self::TokenIssued => "token_issued",
-            Self::TokenRefused => "token_refused",
+            Self::Refused(_) => "refused",
             Self::TokenRefreshed => "token_refreshed",
             Self::RefreshReused => "refresh_reused",
             Self::RefreshNeverIssued => "refresh_never_issued",

@@ -12,7 +12,8 @@ use crate::scope::Scopes;
 
 pub use authentication::Presented;
 pub(crate) use authentication::authenticate;
-pub use registration::ClientProblem;
+pub(crate) use registration::are_roles;
+pub use registration::{ClientProblem, ROLE_BYTES_MAX, ROLES_MAX};
 
 mod authentication;
 mod registration;

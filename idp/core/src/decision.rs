@@ -55,7 +55,7 @@ impl From<Refusal> for Stop {
 
 impl Stop {
     /// A refusal as a decision.
-    pub(crate) fn settle<A>(self, event: Event, now: UnixSeconds) -> Decided<Result<A, Refusal>> {
+    pub(crate) fn settle<A>(self, now: UnixSeconds) -> Decided<Result<A, Refusal>> {
         match self {
             Self::Need(need) => Err(need),
             Self::Refused(refusal) => {
@@ -64,7 +64,7 @@ impl Stop {
                     Err(refusal),
                     Some(Entry {
                         at: now,
-                        event,
+                        event: Event::Refused(refusal),
                         about,
                     }),
                 ))

@@ -6,7 +6,6 @@
 use idp_token::session::SessionId;
 use idp_token::time::UnixSeconds;
 
-use crate::audit::Event;
 use crate::client::{Client, Introspects, Presented, Secrets, authenticate};
 use crate::decision::{Decided, Decision, Stop};
 use crate::id::ClientId;
@@ -50,7 +49,7 @@ pub fn introspect(
 ) -> Decided<Result<Answer, Refusal>> {
     match decide(view, provider, asking, now) {
         Ok(answer) => Ok(Decision::only(Ok(answer), None)),
-        Err(stop) => stop.settle(Event::TokenRefused, now),
+        Err(stop) => stop.settle(now),
     }
 }
 

@@ -17,9 +17,13 @@
 //!   after the other, so a rule need not think of what others do meanwhile: if a session is ended
 //!   while one of its tokens is refreshed, either the refresh came first and its token dies with
 //!   the session, or it conflicts, looks again and is refused.
+//! - **A rule trusts its view.** Everything else is checked: a request is bytes until a rule has read
+//!   it, and whoever sent it is authenticated before what it is about is looked up.
 //! - **Changes are announced by the write itself** ([`change`]), not by the rule.
 //! - **Much is ended by one write**: sessions name the generations of their user, client, tenant
 //!   and realm that they were begun under ([`record`]).
+//! - **Time is the wall clock's, in seconds**, and all of it comes as one argument. A clock that is set
+//!   back makes nobody's token older than it is; it only lets what would have ended live so much longer.
 
 pub mod admin;
 pub mod audit;

@@ -31,7 +31,7 @@ pub fn revoke(
 ) -> Decided<Result<Revoked, Refusal>> {
     match decide(view, provider, asking, now) {
         Ok(decision) => Ok(decision),
-        Err(stop) => stop.settle(Event::TokenRefused, now),
+        Err(stop) => stop.settle(now),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-pub const SCOPES_MAX: usize = 64;
-pub const SCOPE_BYTES_MAX: usize = 128;
+pub const SCOPES_MAX: usize = 32;
+pub const SCOPE_BYTES_MAX: usize = 64;
 
 /// Sorted, each there once.
 #[derive(Clone, Default, PartialEq, Eq)]

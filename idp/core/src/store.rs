@@ -14,6 +14,7 @@
 //!
 //! `contract` tests a store on all of this.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::future::Future;
 
@@ -102,6 +103,7 @@ pub enum CommitError {
 #[must_use]
 pub struct Transaction {
     expectations: Vec<Expectation>,
+    expected: HashSet<Key>,
     writes: Vec<Write>,
     changes: Vec<Change>,
     settled: Option<RowId>,
@@ -126,10 +128,11 @@ pub enum Write {
 impl Transaction {
     /// Rests on everything that was read, and on nothing else.
     pub(crate) fn of(view: &View) -> Self {
-        Self {
-            expectations: view.expectations(),
-            ..Self::default()
+        let mut transaction = Self::default();
+        for expectation in view.expectations() {
+            transaction.expect(expectation.key, expectation.version);
         }
+        transaction
     }
 
     /// Rests on nothing: only the writes themselves must be of what the view shows.
@@ -171,7 +174,7 @@ impl Transaction {
 
     /// A key is expected once, however often it is named.
     fn expect(&mut self, key: Key, version: Option<Version>) {
-        if !self.expectations.iter().any(|known| known.key == key) {
+        if self.expected.insert(key.clone()) {
             self.expectations.push(Expectation { key, version });
         }
     }

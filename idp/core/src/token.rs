@@ -86,7 +86,7 @@ pub fn grant(
 ) -> Decided<Result<Issued, Refusal>> {
     match decide(view, provider, asking, now, random) {
         Ok(decision) => Ok(decision),
-        Err(stop) => stop.settle(Event::TokenRefused, now),
+        Err(stop) => stop.settle(now),
     }
 }
 

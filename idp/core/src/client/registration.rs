@@ -3,12 +3,19 @@
 use super::{Client, Grant, Secrets};
 use crate::scope::Scopes;
 
-const LIST_MAX: usize = 32;
+const URIS_MAX: usize = 32;
 const URI_BYTES_MAX: usize = 512;
+const SECRETS_MAX: usize = 8;
+/// Scopes, roles and audience go into every record and value token that gateways are given. Small
+/// as these caps are, together they leave a token below what gateways read.
+pub const ROLES_MAX: usize = 32;
+pub const ROLE_BYTES_MAX: usize = 64;
+const AUDIENCE_MAX: usize = 4;
+const AUDIENCE_BYTES_MAX: usize = 128;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClientProblem {
-    #[error("a list is longer than {LIST_MAX}, or a text in it longer than {URI_BYTES_MAX} bytes")]
+    #[error("a list is longer, or has a text that is longer, than any client needs")]
     TooLong,
     #[error("an id of 32 hexadecimal digits could be taken for a person")]
     Id,
@@ -56,20 +63,16 @@ impl Client {
     }
 
     fn check_sizes(&self) -> Result<(), ClientProblem> {
-        let lists = [
-            &self.redirect_uris,
-            &self.logout_uris,
-            &self.roles,
-            &self.audience,
-        ];
-        let fits = |list: &&Vec<String>| {
-            list.len() <= LIST_MAX && list.iter().all(|text| text.len() <= URI_BYTES_MAX)
-        };
         let secrets = match &self.secrets {
             Secrets::Public => 0,
             Secrets::Confidential(secrets) => secrets.len(),
         };
-        if lists.iter().all(fits) && secrets <= LIST_MAX {
+        let fits = secrets <= SECRETS_MAX
+            && are_within(&self.redirect_uris, URIS_MAX, URI_BYTES_MAX)
+            && are_within(&self.logout_uris, URIS_MAX, URI_BYTES_MAX)
+            && are_within(&self.audience, AUDIENCE_MAX, AUDIENCE_BYTES_MAX)
+            && are_roles(&self.roles);
+        if fits {
             Ok(())
         } else {
             Err(ClientProblem::TooLong)
@@ -95,6 +98,15 @@ impl Client {
     pub(crate) fn allow(&self, asked: &Scopes) -> Option<Scopes> {
         asked.is_within(&self.scopes).then(|| asked.clone())
     }
+}
+
+pub(crate) fn are_roles(roles: &[String]) -> bool {
+    are_within(roles, ROLES_MAX, ROLE_BYTES_MAX)
+}
+
+fn are_within(texts: &[String], count_max: usize, bytes_max: usize) -> bool {
+    let fits = |text: &String| (1..=bytes_max).contains(&text.len());
+    texts.len() <= count_max && texts.iter().all(fits)
 }
 
 /// What a browser can be sent to without its address meaning something else to the browser.
@@ -131,3 +143,6 @@ fn is_scheme_sound(scheme: &str, rest: &str) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

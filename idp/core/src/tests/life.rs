@@ -72,6 +72,61 @@ fn a_token_says_who_asks_through_what_and_with_which_rights() {
     assert_eq!(claims.roles, record.roles);
 }
 
+fn signed_bytes(claims: &idp_token::value::Claims) -> usize {
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+    use idp_token::value::{Algorithm, SigningKey};
+
+    let random = aws_lc_rs::rand::SystemRandom::new();
+    let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
+    let key = SigningKey::from_pkcs8(Algorithm::Es256, der.as_ref()).unwrap();
+    key.sign(claims).unwrap().len()
+}
+
+/// The largest record that a rule can make is one that gateways read.
+#[test]
+fn a_session_with_all_that_it_may_have_still_fits_where_gateways_look() {
+    let world = World::new();
+    let names: Vec<_> = (0..crate::scope::SCOPES_MAX)
+        .map(|at| format!("{at:0>0$}", crate::scope::SCOPE_BYTES_MAX))
+        .collect();
+    let scopes = crate::scope::Scopes::of(names.iter().map(String::as_str)).unwrap();
+    let roles = vec!["r".repeat(crate::client::ROLE_BYTES_MAX); crate::client::ROLES_MAX];
+    world.order(Order::SetClient(Box::new(Client {
+        scopes: scopes.clone(),
+        roles,
+        audience: vec!["a".repeat(128); 4],
+        ..world.client("robot")
+    })));
+    let robot = format!("robot:{SECRET}");
+    let issued = world
+        .ask_as(Some(&robot), "grant_type=client_credentials")
+        .unwrap();
+    assert_eq!(issued.scopes, scopes);
+    let found = active(world.resolve(issued.access_token.as_str()));
+
+    let with_rsa = signed_bytes(&found.claims) + 700;
+    assert!(with_rsa <= idp_token::value::TOKEN_BYTES_MAX, "{with_rsa}");
+    let nonce_and_tag = 28;
+    let record = idp_token::session::Session {
+        value_token: Some(idp_token::session::StoredValueToken {
+            sealed: idp_token::seal::Sealed::from_bytes(vec![0xff; with_rsa + nonce_and_tag]),
+            renews_at: found.claims.renews_at(),
+            expires_at: found.claims.expires_at,
+        }),
+        ..found.record
+    };
+    let written = record.write();
+    assert!(
+        written.len() <= idp_token::session::RECORD_BYTES_MAX,
+        "{}",
+        written.len()
+    );
+    assert_eq!(
+        idp_token::session::Session::read(written.as_bytes()),
+        Ok(record)
+    );
+}
+
 #[test]
 fn a_machine_acts_for_itself_with_its_own_roles() {
     let world = World::new();
@@ -244,15 +299,17 @@ fn everything_of_an_owner_is_ended_by_one_write_and_one_row() {
     }
 }
 
+/// What is answered, and whether nothing was written.
+fn ordered(world: &World, order: &Order) -> (Result<(), OrderError>, bool) {
+    let now = world.now();
+    let made = world.run(|view, _| crate::admin::carry_out(view, order, "root", now));
+    (made.answer, made.transaction.is_empty())
+}
+
 #[test]
-fn an_order_that_is_repeated_or_cannot_be_carried_out_writes_nothing() {
+fn an_order_that_is_repeated_writes_nothing() {
     let world = World::new();
     let session = world.begin().session;
-    let order = |order: &Order| {
-        let now = world.now();
-        let made = world.run(|view, _| crate::admin::carry_out(view, order, "root", now));
-        (made.answer, made.transaction.is_empty())
-    };
     for repeated in [
         Order::EndSession(session),
         Order::DisableUser(ADA),
@@ -262,9 +319,14 @@ fn an_order_that_is_repeated_or_cannot_be_carried_out_writes_nothing() {
             is_enabled: false,
         },
     ] {
-        assert_eq!(order(&repeated), (Ok(()), false), "{repeated:?}");
-        assert_eq!(order(&repeated), (Ok(()), true), "{repeated:?}");
+        assert_eq!(ordered(&world, &repeated), (Ok(()), false), "{repeated:?}");
+        assert_eq!(ordered(&world, &repeated), (Ok(()), true), "{repeated:?}");
     }
+}
+
+#[test]
+fn an_order_that_cannot_be_carried_out_writes_nothing() {
+    let world = World::new();
     let new = crate::admin::NewUser {
         id: crate::id::UserId([5; 16]),
         tenant: tenant_id("bank"),
@@ -281,8 +343,16 @@ fn an_order_that_is_repeated_or_cannot_be_carried_out_writes_nothing() {
         tenant: tenant_id("other"),
         ..world.client("web")
     };
-    let role = "r".repeat(crate::admin::ROLE_BYTES_MAX + 1);
+    let role = "r".repeat(crate::client::ROLE_BYTES_MAX + 1);
+    let long = "x".repeat(crate::admin::PASSWORD_HASH_BYTES_MAX + 1);
+    let long = crate::record::PasswordHash(long);
+    let unhashed = crate::admin::NewUser {
+        name: crate::id::Username::parse("bob").unwrap(),
+        password: long.clone(),
+        ..new.clone()
+    };
     let cases = [
+        (Order::CreateUser(unhashed), OrderError::Password),
         (Order::CreateUser(new), OrderError::Taken),
         (Order::CreateUser(of_id), OrderError::Taken),
         (
@@ -293,10 +363,15 @@ fn an_order_that_is_repeated_or_cannot_be_carried_out_writes_nothing() {
         (Order::EndTenant(tenant_id("nowhere")), OrderError::Unknown),
         (Order::SetRoles(ADA, vec![role]), OrderError::Roles),
         (Order::SetRoles(ADA, vec![String::new()]), OrderError::Roles),
+        (Order::SetPassword(ADA, long), OrderError::Password),
         (Order::SetClient(Box::new(moved)), OrderError::Moved),
     ];
     for (refused, expected) in cases {
-        assert_eq!(order(&refused), (Err(expected), true), "{refused:?}");
+        assert_eq!(
+            ordered(&world, &refused),
+            (Err(expected), true),
+            "{refused:?}"
+        );
     }
 }
 

@@ -295,23 +295,6 @@ fn a_count_that_lies_allocates_nothing() {
     assert_eq!(Record::decode(&bytes).err(), Some(DecodeError::Short));
 }
 
-#[test]
-fn the_largest_client_and_login_fit_into_a_record() {
-    let texts = vec!["a".repeat(512); 32];
-    let scope = |at: usize| format!("{at:0>128}");
-    let names: Vec<_> = (0..64).map(scope).collect();
-    let largest = Client {
-        secrets: Secrets::Confidential(vec![SecretDigest::from_bytes([7; 32]); 32]),
-        redirect_uris: texts.clone(),
-        logout_uris: texts.clone(),
-        roles: texts[..16].to_vec(),
-        audience: texts[..16].to_vec(),
-        scopes: Scopes::of(names.iter().map(String::as_str)).unwrap(),
-        ..client()
-    };
-    assert!(Record::Client(largest).encode().len() <= RECORD_BYTES_MAX);
-}
-
 proptest! {
     #[test]
     fn any_bytes_are_a_record_with_one_spelling_or_an_error(
