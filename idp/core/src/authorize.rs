@@ -25,6 +25,7 @@ use crate::provider::Provider;
 use crate::record::{Code, CodeState, Consent, Login, Record};
 use crate::refusal::Refusal;
 use crate::scope::Scopes;
+use crate::session;
 use crate::store::Transaction;
 use crate::view::{Need, View};
 
@@ -175,6 +176,11 @@ fn issue(
     now: UnixSeconds,
     random: &Random,
 ) -> Decided<Outcome> {
+    let owners = (Some(login.user), &request.client, &request.tenant);
+    let Some(generations) = session::generations(view, owners.0, owners.1, owners.2)? else {
+        let outcome = refuse(provider, &request.back, Refusal::ServerError);
+        return Ok(Decision::only(outcome, None));
+    };
     let handle = Handle::code(&random.secret);
     let digest = TokenDigest::of(handle.as_str().as_bytes());
     let expires_at = now.after(CODE_LIFETIME);
@@ -186,6 +192,7 @@ fn issue(
         nonce: request.nonce.clone(),
         scopes: request.scopes.clone(),
         login: login.id,
+        generations,
         expires_at,
         state: CodeState::Unspent,
         forgotten_at: expires_at,

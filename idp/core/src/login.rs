@@ -174,11 +174,10 @@ impl Lockout {
         self.locked_until.is_some_and(|until| now < until)
     }
 
-    /// One more failure. Those from before a lock that ended, or from long ago, are forgotten.
+    /// One more failure. Those from long ago are forgotten, and so are those that led to a lock, which
+    /// lasts as long.
     fn count(known: Option<&Self>, id: LockoutId, now: UnixSeconds) -> Self {
-        let recent = known.filter(|known| {
-            known.locked_until.is_none() && now.since(known.last_failed_at) < Self::SPAN
-        });
+        let recent = known.filter(|known| now.since(known.last_failed_at) < Self::SPAN);
         let failures = recent.map_or(0, |recent| recent.failures).saturating_add(1);
         Self {
             id,

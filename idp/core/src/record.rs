@@ -172,6 +172,8 @@ pub struct Code {
     pub nonce: Option<String>,
     pub scopes: Scopes,
     pub login: LoginId,
+    /// What is begun with it must not begin under others.
+    pub generations: Generations,
     pub expires_at: UnixSeconds,
     pub state: CodeState,
     /// When nobody needs to know of it any more.

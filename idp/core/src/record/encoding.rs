@@ -167,7 +167,7 @@ fields! {
     }
     Generations { user, client, tenant, realm }
     Code {
-        digest, client, redirect_uri, challenge, nonce, scopes, login, expires_at, state,
+        digest, client, redirect_uri, challenge, nonce, scopes, login, generations, expires_at, state,
         forgotten_at,
     }
     Session {

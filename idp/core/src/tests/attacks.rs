@@ -753,6 +753,25 @@ fn ten_wrong_passwords_lock_out_for_half_an_hour_whoever_comes() {
     }
 }
 
+/// Argon2id takes its time, and meanwhile the password may be set anew because it was stolen.
+#[test]
+fn an_old_password_is_refused_even_if_it_was_right_when_it_was_asked_for() {
+    let world = World::new();
+    let claimant = Claimant {
+        tenant: tenant_id("bank"),
+        name: crate::id::Username::parse("ada"),
+    };
+    let challenge = world.see(|view| login::ask(view, &world.provider, &claimant));
+    let new = crate::record::PasswordHash("new".to_owned());
+    world.order(Order::SetPassword(ADA, new));
+    let now = world.now();
+    let tried = world.run(|view, random| {
+        let presented = (&challenge, Verdict::Matches);
+        login::sign_in(view, &world.provider, presented, now, random)
+    });
+    assert!(tried.answer.is_err());
+}
+
 #[test]
 fn nine_wrong_passwords_and_a_right_one_begin_the_count_anew() {
     let world = World::new();

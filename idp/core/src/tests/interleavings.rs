@@ -147,6 +147,42 @@ fn a_session_that_is_ended_while_it_is_refreshed_is_over_in_any_order() {
     }
 }
 
+/// What was read is not only read: it must still hold when a token is handed out.
+#[test]
+fn a_token_is_never_handed_out_on_what_was_so_a_moment_ago() {
+    let ends = |session| {
+        [
+            Order::EndSession(session),
+            Order::EndUser(ADA),
+            Order::EndClient(client_id("web")),
+            Order::EndTenant(tenant_id("bank")),
+            Order::EndAll,
+        ]
+    };
+    for at in 0..5 {
+        let world = World::new();
+        let begun = world.begin();
+        let code = world.code(begun_login(&world, &begun));
+        let mut refresh = asker(&world, renewal(&refresh_of(&begun)));
+        let mut redemption = asker(&world, redemption(&code));
+        refresh.decide();
+        redemption.decide();
+        let order = ends(begun.session)[at].clone();
+        world.order(&order);
+        let mut both = vec![refresh, redemption];
+        run_all(&mut both, &[]);
+        let [refreshed, redeemed] = <[Tokens; 2]>::try_from(answers(both)).unwrap();
+        assert_eq!(refreshed, Err(Refusal::InvalidGrant), "{order:?}");
+        // Another session of the person is no business of the code.
+        let is_of_another = matches!(order, Order::EndSession(_));
+        assert_eq!(redeemed.is_ok(), is_of_another, "{order:?}");
+    }
+}
+
+fn begun_login(world: &World, begun: &Issued) -> crate::id::LoginId {
+    world.session(begun.session).login.unwrap()
+}
+
 #[test]
 fn of_two_who_redeem_a_code_at_once_at_most_one_does_and_then_it_is_ended() {
     for schedule in shuffles(6) {

@@ -50,6 +50,14 @@ impl<'w, A> Process<'w, A> {
         }
     }
 
+    /// Goes on until there is nothing left but to commit.
+    pub(super) fn decide(&mut self) {
+        while self.decided.is_none() {
+            assert!(!self.is_done(), "there is nothing to commit");
+            self.step();
+        }
+    }
+
     fn commit(&mut self, decision: Decision<A>) {
         match self.world.commit(&decision.transaction) {
             Ok(()) => self.answer = Some(decision.answer),

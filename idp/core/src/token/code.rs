@@ -133,6 +133,9 @@ impl Caller<'_, '_> {
     fn session_of(&self, code: &Code, login: &Login, random: &Random) -> Result<Session, Stop> {
         let owners = (Some(login.user), &self.client.id, &self.client.tenant);
         let found = session::generations(self.view, owners.0, owners.1, owners.2)?;
+        if found != Some(code.generations) {
+            return Err(Refusal::InvalidGrant.into());
+        }
         let begun = session::begin(self.view, SessionId(random.id), self.client, self.now)?;
         Ok(Session {
             user: Some(login.user),
@@ -140,7 +143,7 @@ impl Caller<'_, '_> {
             scopes: code.scopes.clone(),
             amr: login.amr.clone(),
             auth_time: Some(login.signed_in_at),
-            generations: found.ok_or(Refusal::InvalidGrant)?,
+            generations: code.generations,
             ..begun
         })
     }

@@ -122,6 +122,7 @@ fn of_sessions() -> Vec<Record> {
             nonce: Some("n".to_owned()),
             scopes: scopes.clone(),
             login: LoginId([3; 16]),
+            generations: Generations::default(),
             expires_at: at,
             state: CodeState::Redeemed(SessionId([1; 16])),
             forgotten_at: at,

@@ -203,7 +203,7 @@ fn a_family_of_crates_is_banned_by_its_first_word() {
 #[test]
 fn a_new_core_needs_a_rule_and_every_crate_the_lints() {
     let cases = [
-        (manifest("idp-core", ""), 1),
+        (manifest("ledger-core", ""), 1),
         (
             manifest("pay", "[dependencies]\ntokio.workspace = true\n"),
             0,
