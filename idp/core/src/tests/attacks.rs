@@ -753,6 +753,29 @@ fn ten_wrong_passwords_lock_out_for_half_an_hour_whoever_comes() {
     }
 }
 
+#[test]
+fn wrong_passwords_of_half_an_hour_ago_are_forgotten() {
+    let world = World::new();
+    for _ in 1..FAILURES_MAX {
+        assert!(world.sign_in("ada", Verdict::Differs).is_err());
+    }
+    world.pass(30 * 60);
+    assert!(world.sign_in("ada", Verdict::Differs).is_err());
+    assert!(world.sign_in("ada", Verdict::Matches).is_ok());
+}
+
+#[test]
+fn nobody_signs_in_who_is_disabled_or_whose_tenant_is() {
+    for disable in [Order::DisableUser(ADA), set_tenant(false)] {
+        let world = World::new();
+        world.order(&disable);
+        assert!(
+            world.sign_in("ada", Verdict::Matches).is_err(),
+            "{disable:?}"
+        );
+    }
+}
+
 /// Argon2id takes its time, and meanwhile the password may be set anew because it was stolen.
 #[test]
 fn an_old_password_is_refused_even_if_it_was_right_when_it_was_asked_for() {

@@ -179,6 +179,28 @@ fn a_token_is_never_handed_out_on_what_was_so_a_moment_ago() {
     }
 }
 
+#[test]
+fn a_right_password_is_refused_if_ten_wrong_ones_came_in_between() {
+    let world = World::new();
+    let claimant = Claimant {
+        tenant: tenant_id("bank"),
+        name: crate::id::Username::parse("ada"),
+    };
+    let challenge = world.see(|view| login::ask(view, &world.provider, &claimant));
+    let now = world.now();
+    let mut right = Process::new(&world, |view: &View, random| {
+        let presented = (&challenge, Verdict::Matches);
+        login::sign_in(view, &world.provider, presented, now, random)
+    });
+    right.decide();
+    for _ in 0..login::FAILURES_MAX {
+        assert!(world.sign_in("ada", Verdict::Differs).is_err());
+    }
+    let mut alone = [right];
+    run_all(&mut alone, &[]);
+    assert!(matches!(alone[0].answer, Some(Err(_))));
+}
+
 fn begun_login(world: &World, begun: &Issued) -> crate::id::LoginId {
     world.session(begun.session).login.unwrap()
 }

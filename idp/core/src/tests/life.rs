@@ -429,6 +429,19 @@ fn a_login_is_enough_for_the_next_client_until_it_is_idle_or_asked_anew() {
 }
 
 #[test]
+fn a_login_ends_after_its_absolute_life_however_busy_it_is() {
+    let world = World::new();
+    let login = world.login();
+    for _ in 1..12 * 6 {
+        world.pass(600);
+        world.code(login);
+    }
+    world.pass(600);
+    let outcome = world.authorize(&query(&[]), person(login));
+    assert!(matches!(outcome, Outcome::SignIn), "{outcome:?}");
+}
+
+#[test]
 fn a_login_begins_so_many_sessions_and_then_ends_its_oldest() {
     let world = World::new();
     let login = world.login();
