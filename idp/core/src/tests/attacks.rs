@@ -436,6 +436,10 @@ fn somebody_elses_client_gets_nothing_without_consent() {
         asks(&world.authorize(&wider, person(login))),
         "for what is new"
     );
+    location(&world.authorize(&wider, answered(ConsentAnswer::Allow)));
+    for given in [&of_partner, &wider] {
+        assert!(!asks(&world.authorize(given, person(login))), "{given}");
+    }
 }
 
 #[test]
@@ -774,6 +778,37 @@ fn nobody_signs_in_who_is_disabled_or_whose_tenant_is() {
             "{disable:?}"
         );
     }
+}
+
+#[test]
+fn a_disabled_client_proves_itself_in_vain() {
+    let world = World::new();
+    world.order(Order::SetClient(Box::new(crate::client::Client {
+        is_enabled: false,
+        ..world.client("robot")
+    })));
+    let robot = format!("robot:{SECRET}");
+    let refused = world.ask_as(Some(&robot), "grant_type=client_credentials");
+    assert_eq!(refused.err(), Some(Refusal::InvalidClient));
+}
+
+#[test]
+fn a_refresh_token_is_active_to_its_own_client_and_only_the_newest() {
+    let world = World::new();
+    world.order(Order::SetClient(Box::new(crate::client::Client {
+        secrets: world.client("partner").secrets,
+        ..world.client("web")
+    })));
+    let web = format!("web:{SECRET}");
+    let code = world.code(world.login());
+    let first = world.ask_as(Some(&web), &redemption(&code)).unwrap();
+    let old = refresh_of(&first);
+    assert_ne!(world.introspect("web", &old), Ok(Answer::Inactive));
+    let next = world.ask_as(Some(&web), &renewal(&old)).unwrap();
+    assert_eq!(world.introspect("web", &old), Ok(Answer::Inactive));
+    let newest = refresh_of(&next);
+    assert_ne!(world.introspect("web", &newest), Ok(Answer::Inactive));
+    assert_eq!(world.introspect("service", &newest), Ok(Answer::Inactive));
 }
 
 /// Argon2id takes its time, and meanwhile the password may be set anew because it was stolen.

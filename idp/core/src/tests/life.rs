@@ -429,6 +429,18 @@ fn a_login_is_enough_for_the_next_client_until_it_is_idle_or_asked_anew() {
 }
 
 #[test]
+fn a_token_that_is_past_its_end_is_not_resolved_though_its_session_lives() {
+    let world = World::new();
+    let issued = world.begin();
+    world.pass(599);
+    active(world.resolve(issued.access_token.as_str()));
+    world.pass(1);
+    assert!(!world.live_sessions().is_empty());
+    let late = world.resolve(issued.access_token.as_str());
+    assert_eq!(late, Resolved::Inactive);
+}
+
+#[test]
 fn a_login_ends_after_its_absolute_life_however_busy_it_is() {
     let world = World::new();
     let login = world.login();
