@@ -123,19 +123,13 @@ impl Trace {
         }
     }
 
-    /// Decides whether the trace is recorded here, where any is, and tells the service. What a client asks for
-    /// counts only where it is believed: recording costs us, not it.
+    /// Decides whether the trace is recorded here, and tells the service. What a client asks for counts
+    /// only where it is believed: recording costs us, not it.
     #[must_use]
-    pub fn sampled(
-        mut self,
-        sampling: Option<Sampling>,
-        random: u128,
-        client_is_believed: bool,
-    ) -> Self {
+    pub fn sampled(mut self, sampling: Sampling, random: u128, client_is_believed: bool) -> Self {
         let [.., flags] = &mut self.text;
         let is_asked_for = b"13579bdf".contains(flags);
-        self.is_recorded = sampling
-            .is_some_and(|sampling| client_is_believed && is_asked_for || sampling.takes(random));
+        self.is_recorded = client_is_believed && is_asked_for || sampling.takes(random);
         if self.is_recorded && !is_asked_for {
             // From an even digit to the odd one behind it: the lowest bit is the one for sampling.
             *flags += 1;
@@ -295,7 +289,7 @@ mod tests {
     #[test]
     fn a_trace_is_recorded_by_chance_or_because_somebody_believed_asks() {
         let asks = Some(&b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"[..]);
-        let half = Some(Sampling::share(5_000));
+        let half = Sampling::share(5_000);
         #[rustfmt::skip]
         let cases = [
             (None, half,                    4_999, false, true,  "-01"),
@@ -303,9 +297,8 @@ mod tests {
             (asks, half,                    5_000, false, false, "-01"),
             (asks, half,                    5_000, true,  true,  "-01"),
             (asks, half,                    1,     false, true,  "-01"),
-            (asks, Some(Sampling::share(0)), 1,    true,  true,  "-01"),
-            (asks, None,                    1,     true,  false, "-01"),
-            (None, Some(Sampling::share(10_000)), 9_999, false, true,  "-01"),
+            (asks, Sampling::share(0),      1,     true,  true,  "-01"),
+            (None, Sampling::share(10_000), 9_999, false, true,  "-01"),
         ];
         for (client, sampling, random, is_believed, is_recorded, flags) in cases {
             let trace = Trace::next(client, 7, 9).sampled(sampling, random, is_believed);

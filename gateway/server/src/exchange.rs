@@ -96,6 +96,16 @@ pub(crate) struct Believed {
     pub(crate) sampling: Option<Sampling>,
 }
 
+impl Believed {
+    fn trace(self, parent: Option<&[u8]>) -> Trace {
+        let trace = trace(parent);
+        match self.sampling {
+            Some(sampling) => trace.sampled(sampling, random::next_u128(), self.peer_is_trusted),
+            None => trace,
+        }
+    }
+}
+
 /// What a sound head asked for.
 #[derive(Debug)]
 pub(crate) struct Asked {
@@ -138,11 +148,7 @@ impl Request {
             .filter(|_| believed.peer_is_trusted);
         Self {
             id: told.and_then(RequestId::parse).unwrap_or_else(new_id),
-            trace: trace(head.only("traceparent")).sampled(
-                believed.sampling,
-                random::next_u128(),
-                believed.peer_is_trusted,
-            ),
+            trace: believed.trace(head.only("traceparent")),
             began,
             peer: Arc::clone(peer),
             is_head_method: head.method == Method::HEAD,
