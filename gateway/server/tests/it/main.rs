@@ -18,6 +18,7 @@ mod bodies;
 mod carriers;
 mod forwarding;
 mod framing;
+mod grpc;
 mod h2_services;
 mod health;
 mod http2;
