@@ -2,7 +2,7 @@
 //!
 //! Nothing of the client's framing survives: the request line, `Host`, the length and the
 //! connection are spelled by us from what was understood, so that the service cannot understand
-//! something else. A service that speaks HTTP/2 gets the same head as fields ([`compose`]).
+//! something else. A service that speaks HTTP/2 gets the same head as fields ([`compose()`]).
 
 use std::io::Write as _;
 use std::net::IpAddr;
