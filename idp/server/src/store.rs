@@ -1,0 +1,189 @@
+//! Where the truth is kept on disk: the `Store` port on an embedded database.
+//!
+//! - **Nothing is acknowledged before it is on disk.** One thread writes ([`writer`]). It gathers
+//!   whatever waits, tries each transaction by itself on the same database transaction, syncs once
+//!   and then tells everybody. A transaction that conflicts fails alone.
+//! - **Readers never wait for the writer.** Each read is of one snapshot; what is not yet on disk
+//!   is in none. The database blocks its callers, so it is never called on a thread of the runtime.
+//! - **A disk that is full or fails loses nothing** ([`base`]): whoever waited is told that nobody
+//!   can tell, reads go on, and writing goes on by itself once there is room.
+//! - **A stolen file opens nothing** ([`sealing`]), and neither does a stolen backup ([`backup`]).
+//!
+//! One process at a time: a second one is refused when it opens the file.
+
+mod backup;
+mod base;
+mod disk;
+mod layout;
+mod reading;
+mod sealing;
+mod sweep;
+mod writer;
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::thread::JoinHandle;
+
+use idp_core::store::{CommitError, Key, Range, Row, Store, StoreError, Stored, Transaction};
+use tokio::sync::Semaphore;
+
+use base::Base;
+use disk::Disk;
+use layout::LayoutError;
+use reading::Readers;
+use writer::{Order, Outcome};
+
+pub use backup::BackupError;
+pub use base::Refused;
+pub use layout::Moment;
+pub use sealing::{KeyError, KeySource, SealingKey};
+pub use sweep::{Sweep, Swept};
+
+const FOLDER_MODE: u32 = 0o700;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// What the database may keep of its file in memory.
+    pub cache_bytes_max: usize,
+    /// With less than this left on the disk nothing is written any more, so that reading goes on.
+    pub disk_free_bytes_min: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache_bytes_max: 24 * 1024 * 1024,
+            disk_free_bytes_min: 64 * 1024 * 1024,
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("another process has the store open")]
+    Locked,
+    #[error("the store is of layout {found}, and this program knows none after {known}")]
+    Newer { found: u32, known: u32 },
+    #[error("the store was sealed with another key")]
+    WrongKey,
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error("the file of the store cannot be used")]
+    File(#[from] io::Error),
+    #[error("the file of the store cannot be read as one")]
+    Database(#[source] Box<redb::Error>),
+}
+
+#[derive(Debug)]
+pub struct EmbeddedStore {
+    base: Arc<Base>,
+    readers: Readers,
+    backups: Semaphore,
+    queue: Option<SyncSender<Order>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl EmbeddedStore {
+    /// Opens the store, or makes an empty one. It blocks: after a crash the whole file is checked.
+    pub fn open(path: &Path, key: &KeySource, options: Options) -> Result<Self, OpenError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(FOLDER_MODE)
+            .create(disk::folder_of(path))?;
+        let disk = Disk::open(path)?.ok_or(OpenError::Locked)?;
+        disk::sync_folder_of(path)?;
+        let database = base::open_database(&disk, options)?;
+        layout::migrate(&database, layout::STEPS)?;
+        let sealing = layout::unlock(&database, key)?;
+        let base = Arc::new(Base::new(disk, options, database, sealing));
+        let (queue, writer) = writer::start(Arc::clone(&base))?;
+        Ok(Self {
+            readers: Readers::new(Arc::clone(&base)),
+            base,
+            backups: Semaphore::new(1),
+            queue: Some(queue),
+            writer: Some(writer),
+        })
+    }
+
+    /// The last transaction and the last row that are on disk.
+    pub async fn moment(&self) -> Result<Moment, StoreError> {
+        self.readers.ask(|snapshot| snapshot.moment()).await
+    }
+
+    /// Copies the store as it is at one moment into a file that is not there yet, while writing
+    /// goes on. The copy is opened like any store, with the same key.
+    pub async fn backup(&self, to: &Path) -> Result<Moment, BackupError> {
+        let _turn = self.backups.try_acquire().map_err(|_| BackupError::Busy)?;
+        let (base, to) = (Arc::clone(&self.base), to.to_owned());
+        let copying = tokio::task::spawn_blocking(move || backup::copy(&base, &to));
+        copying.await.map_err(|_| BackupError::Ended)?
+    }
+}
+
+/// Writes what waits, and closes the file.
+impl Drop for EmbeddedStore {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the writer of the store panicked");
+        }
+    }
+}
+
+impl Store for EmbeddedStore {
+    async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
+        let keys = keys.to_vec();
+        self.readers.ask(move |snapshot| snapshot.read(&keys)).await
+    }
+
+    async fn commit(&self, transaction: Transaction) -> Result<(), CommitError> {
+        let (reply, outcome) = tokio::sync::oneshot::channel();
+        let queue = self.queue.as_ref().ok_or(Refused::Ended);
+        queue
+            .and_then(|queue| writer::enqueue(queue, Order { transaction, reply }))
+            .map_err(StoreError::from)?;
+        match outcome
+            .await
+            .map_err(|_| StoreError::from(Refused::Ended))??
+        {
+            Outcome::Done => Ok(()),
+            Outcome::Conflict => Err(CommitError::Conflict),
+        }
+    }
+
+    async fn scan(
+        &self,
+        range: &Range,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let (range, after) = (range.clone(), after.cloned());
+        let question =
+            move |snapshot: &reading::Snapshot| snapshot.scan(&range, after.as_ref(), limit);
+        self.readers.ask(question).await
+    }
+
+    async fn outbox(&self, limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.readers
+            .ask(move |snapshot| snapshot.outbox(limit))
+            .await
+    }
+}
+
+impl From<LayoutError> for OpenError {
+    fn from(error: LayoutError) -> Self {
+        match error {
+            LayoutError::Newer { found, known } => Self::Newer { found, known },
+            LayoutError::WrongKey => Self::WrongKey,
+            LayoutError::Key(error) => Self::Key(error),
+            LayoutError::Database(error) => Self::Database(error),
+        }
+    }
+}

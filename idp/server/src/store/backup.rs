@@ -1,0 +1,106 @@
+//! A copy of the store as it is at one moment, made while writing goes on.
+//!
+//! It is read from one snapshot and written record by record into a database of its own: copying
+//! the file would copy what is half written. It comes under its name once all of it is on disk, and
+//! never in the place of something else. Sealed records are copied as they lie, so the copy is as
+//! useless to a thief as the store, and needs the same key.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use super::base::{Base, Refused};
+use super::disk::{Disk, sync_folder_of};
+use super::layout::{self, Moment, OUTBOX, RECORDS, SELF};
+
+const CACHE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("another backup is being made")]
+    Busy,
+    #[error("there is something of that name already")]
+    Exists,
+    #[error("the store cannot be read")]
+    Store(#[from] Refused),
+    #[error("the copy cannot be written")]
+    File(#[from] io::Error),
+    #[error("the store cannot be copied")]
+    Database(#[source] Box<redb::Error>),
+    #[error("the copying was broken off")]
+    Ended,
+}
+
+fn failed(error: impl Into<redb::Error>) -> BackupError {
+    BackupError::Database(Box::new(error.into()))
+}
+
+pub(super) fn copy(base: &Base, to: &Path) -> Result<Moment, BackupError> {
+    if to.try_exists()? {
+        return Err(BackupError::Exists);
+    }
+    let mut partial = to.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    // The lock is held until the copy has its name, so that no two are made in one place.
+    let disk = Disk::open(&partial)?.ok_or(BackupError::Busy)?;
+    let copied = fill(base, &disk, &partial).and_then(|moment| {
+        give_name(&partial, to)?;
+        Ok(moment)
+    });
+    if copied.is_err() {
+        // Nothing may be there to remove; the error that counts is the one that is told.
+        let _ = fs::remove_file(&partial);
+    }
+    copied
+}
+
+fn fill(base: &Base, disk: &Disk, partial: &Path) -> Result<Moment, BackupError> {
+    let file = File::options().write(true).open(partial)?;
+    // What a copy that was broken off has left.
+    file.set_len(0)?;
+    let reading = base.begin_read()?;
+    let database = redb::Database::builder()
+        .set_cache_size(CACHE_BYTES_MAX)
+        .create_with_backend(disk.clone())
+        .map_err(failed)?;
+    layout::migrate(&database, layout::STEPS).map_err(|_| BackupError::Ended)?;
+    let writing = database.begin_write().map_err(failed)?;
+    copy_tables(&reading, &writing).map_err(|error| BackupError::Database(Box::new(error)))?;
+    writing.commit().map_err(failed)?;
+    drop(database);
+    file.sync_all()?;
+    let own = reading.open_table(SELF).map_err(failed)?;
+    Moment::read(&own).map_err(failed)
+}
+
+fn copy_tables(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), redb::Error> {
+    copy_table(from, to, RECORDS)?;
+    copy_table(from, to, OUTBOX)?;
+    copy_table(from, to, SELF)
+}
+
+fn copy_table<K: redb::Key + 'static>(
+    from: &ReadTransaction,
+    to: &WriteTransaction,
+    table: redb::TableDefinition<'_, K, &'static [u8]>,
+) -> Result<(), redb::Error> {
+    let (from, mut to) = (from.open_table(table)?, to.open_table(table)?);
+    for entry in from.iter()? {
+        let (key, value) = entry?;
+        to.insert(key.value(), value.value())?;
+    }
+    Ok(())
+}
+
+/// A plain rename would put the copy in the place of whatever came there meanwhile.
+fn give_name(partial: &Path, to: &Path) -> Result<(), BackupError> {
+    match renameat_with(CWD, partial, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(sync_folder_of(to)?),
+        Err(rustix::io::Errno::EXIST) => Err(BackupError::Exists),
+        Err(error) => Err(io::Error::from(error).into()),
+    }
+}

@@ -1,0 +1,130 @@
+//! The open database, and what happens to it when the disk refuses.
+//!
+//! The database trusts nothing after an error of its file: it answers nothing until it is opened
+//! anew. Opening checks what is there and takes the last commit that is whole, so the base is
+//! exchanged under everybody, the file staying locked meanwhile.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use idp_core::store::StoreError;
+use redb::{Database, ReadTransaction, ReadableDatabase as _};
+
+use super::disk::Disk;
+use super::sealing::SealingKey;
+use super::{OpenError, Options};
+
+/// Why the store says that nobody can tell.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Refused {
+    #[error("as many as may wait are waiting")]
+    Busy,
+    #[error("the disk has only {free} bytes left")]
+    Full { free: u64 },
+    #[error("the file of the store cannot be opened at present")]
+    Closed,
+    #[error("the disk did not keep what it was given; the process must be started anew")]
+    Untrusted,
+    #[error("the writer has ended")]
+    Ended,
+    #[error("the database failed")]
+    Failed(#[source] Arc<redb::Error>),
+}
+
+impl From<Refused> for StoreError {
+    fn from(refused: Refused) -> Self {
+        Self::Unavailable(Box::new(refused))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Base {
+    disk: Disk,
+    options: Options,
+    sealing: SealingKey,
+    database: RwLock<Option<Database>>,
+}
+
+pub(super) fn open_database(disk: &Disk, options: Options) -> Result<Database, OpenError> {
+    Database::builder()
+        .set_cache_size(options.cache_bytes_max)
+        .create_with_backend(disk.clone())
+        .map_err(|error| OpenError::Database(Box::new(error.into())))
+}
+
+impl Base {
+    pub(super) fn new(
+        disk: Disk,
+        options: Options,
+        database: Database,
+        sealing: SealingKey,
+    ) -> Self {
+        Self {
+            disk,
+            options,
+            sealing,
+            database: RwLock::new(Some(database)),
+        }
+    }
+
+    pub(super) const fn sealing(&self) -> &SealingKey {
+        &self.sealing
+    }
+
+    /// Everything as of now, whatever is written later.
+    pub(super) fn begin_read(&self) -> Result<ReadTransaction, Refused> {
+        self.with(|database| database.begin_read().map_err(failed))
+    }
+
+    /// Runs on the database as it is open now; it is not exchanged meanwhile.
+    pub(super) fn with<T>(
+        &self,
+        run: impl FnOnce(&Database) -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        run(database.as_ref().ok_or(Refused::Closed)?)
+    }
+
+    /// Whether there is room for more. Asked before a write, since a write that fails costs all
+    /// readers their database for as long as it takes to open it again.
+    pub(super) fn check_room(&self) -> Result<(), Refused> {
+        if self.disk.has_lost_writes() {
+            return Err(Refused::Untrusted);
+        }
+        match self.disk.bytes_free() {
+            Ok(free) if free < self.options.disk_free_bytes_min => Err(Refused::Full { free }),
+            Ok(_) => Ok(()),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Whether there is a database to read from, and if not, whether opening it again may help.
+    pub(super) fn is_to_be_reopened(&self) -> bool {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        database.is_none() && !self.disk.has_lost_writes()
+    }
+
+    /// Opens the database again after an error.
+    pub(super) fn reopen(&self) {
+        if self.disk.has_lost_writes() {
+            tracing::error!("the disk lost writes: nothing is committed until a new start");
+            return;
+        }
+        let mut database = self
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        // The old one first: its buffers must not outlive it.
+        *database = None;
+        match open_database(&self.disk, self.options) {
+            Ok(opened) => *database = Some(opened),
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the store cannot be opened again yet"
+            ),
+        }
+    }
+}
+
+pub(super) fn failed(error: impl Into<redb::Error>) -> Refused {
+    Refused::Failed(Arc::new(error.into()))
+}
