@@ -27,7 +27,11 @@ async fn a_quiet_store_and_its_backup_hold_the_same() {
     assert_eq!(restored.moment().await.unwrap(), moment);
     let held = contents(&restored).await;
     assert_eq!(held, contents(&store).await);
-    assert_eq!(scan(&restored, Kind::User).await.len(), 20, "and can be read");
+    assert_eq!(
+        scan(&restored, Kind::User).await.len(),
+        20,
+        "and can be read"
+    );
 
     raise(&restored, "bank").await.unwrap();
     assert_ne!(contents(&restored).await, held, "and goes on by itself");

@@ -28,7 +28,10 @@ fn a_full_disk_loses_nothing_and_writing_goes_on_when_there_is_room() {
     let output = shell.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("there was no room, and then there was"), "{said}");
+    assert!(
+        said.contains("there was no room, and then there was"),
+        "{said}"
+    );
 }
 
 /// Does nothing unless it is told where, as the test above tells it.

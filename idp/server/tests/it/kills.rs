@@ -9,7 +9,10 @@ fn nothing_acknowledged_is_lost_and_nothing_is_half_done_when_the_process_is_kil
     let (mut killed, mut acknowledged) = (0, 0);
     for _ in 0..3 {
         let told = rounds::run(10, &|folder| {
-            child("kills::the_process_that_is_killed_writes_until_then", folder)
+            child(
+                "kills::the_process_that_is_killed_writes_until_then",
+                folder,
+            )
         });
         killed += told.kills;
         acknowledged += told.acknowledged;

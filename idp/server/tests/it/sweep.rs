@@ -35,7 +35,9 @@ async fn what_is_over_is_removed_page_by_page_and_what_lives_stays() {
     for _ in 0..SESSIONS {
         ask(&store, &provider, NOW).await.unwrap();
     }
-    let later = NOW.after(Lifetimes::MACHINE.absolute).after(Duration::from_secs(60));
+    let later = NOW
+        .after(Lifetimes::MACHINE.absolute)
+        .after(Duration::from_secs(60));
     for _ in 0..3 {
         ask(&store, &provider, later).await.unwrap();
     }

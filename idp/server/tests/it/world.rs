@@ -81,20 +81,23 @@ pub(crate) async fn carry_out<S: Store>(store: &S, order: &Order) -> Result<(), 
     Ok(())
 }
 
-/// Two records in one transaction, of about 8 KiB.
+/// Two records in one transaction, of some KiB.
 pub(crate) fn new_user(number: u16) -> Order {
     Order::CreateUser(NewUser {
         id: user(number),
         tenant: tenant("bank"),
         name: Username::parse(&format!("user-{number}")).expect("a name"),
         password: PasswordHash(format!("password-hash-of-{number}")),
-        roles: vec!["r".repeat(admin::ROLE_BYTES_MAX); admin::ROLES_MAX],
+        roles: vec!["r".repeat(60); 32],
     })
 }
 
 pub(crate) async fn view_of<S: Store>(store: &S, key: Key) -> View {
     let mut view = View::default();
-    let stored = store.read(std::slice::from_ref(&key)).await.expect("a read");
+    let stored = store
+        .read(std::slice::from_ref(&key))
+        .await
+        .expect("a read");
     view.add(vec![key], stored);
     view
 }

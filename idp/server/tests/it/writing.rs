@@ -45,7 +45,10 @@ async fn in_a_group_a_conflict_fails_alone() {
     assert_eq!(winners.len(), 1, "{outcomes:?}");
     assert_eq!(generation(store.as_ref(), "raced").await, 100 + winners[0]);
     for number in (1..64).step_by(2) {
-        assert_eq!(generation(store.as_ref(), &format!("own-{number}")).await, 7);
+        assert_eq!(
+            generation(store.as_ref(), &format!("own-{number}")).await,
+            7
+        );
     }
 }
 

@@ -164,7 +164,11 @@ fn check(folder: &Path, acknowledged: &BTreeMap<String, u64>) -> BTreeMap<String
         let seqs: Vec<_> = log.iter().map(|entry| entry.seq.0).collect();
         let whole: Vec<_> = (1..=log.len() as u64).collect();
         assert_eq!(seqs, whole, "the log has no hole");
-        assert_eq!(relayed(&store).await, log.len() as u64, "and its end is known");
+        assert_eq!(
+            relayed(&store).await,
+            log.len() as u64,
+            "and its end is known"
+        );
 
         let mut found = BTreeMap::new();
         for number in 0..TENANTS {
@@ -175,8 +179,12 @@ fn check(folder: &Path, acknowledged: &BTreeMap<String, u64>) -> BTreeMap<String
                 generation == said || generation == said + 1,
                 "{name} is at {generation} and was acknowledged at {said}"
             );
-            let published = log.iter().filter(|entry| is_of(&entry.change.target, &name));
-            let unpublished = waiting.iter().filter(|row| is_of(&row.change.target, &name));
+            let published = log
+                .iter()
+                .filter(|entry| is_of(&entry.change.target, &name));
+            let unpublished = waiting
+                .iter()
+                .filter(|row| is_of(&row.change.target, &name));
             let changes = (published.count() + unpublished.count()) as u64;
             assert_eq!(changes, generation.saturating_sub(1), "changes of {name}");
             found.insert(name, generation);
