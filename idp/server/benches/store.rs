@@ -3,10 +3,10 @@
 //!
 //! `cargo bench -p idp-server --bench store -- sessions 1000000`
 
-#[path = "../tests/it/kills/rounds.rs"]
-mod rounds;
 #[path = "../tests/it/machine.rs"]
 mod machine;
+#[path = "../tests/it/kills/rounds.rs"]
+mod rounds;
 #[path = "../tests/it/world.rs"]
 #[expect(dead_code, reason = "the tests need more of it")]
 mod world;
@@ -68,7 +68,11 @@ fn runtime() -> Runtime {
 /// As the server opens it.
 fn open(folder: &Path) -> Result<EmbeddedStore, Box<dyn Error>> {
     let path = folder.join("store");
-    Ok(EmbeddedStore::open(&path, &key_in(folder), Options::default())?)
+    Ok(EmbeddedStore::open(
+        &path,
+        &key_in(folder),
+        Options::default(),
+    )?)
 }
 
 fn say(line: &str) -> Measured {
@@ -98,7 +102,10 @@ fn groups() -> Measured {
 fn round(writers: usize, is_single: bool) -> Result<f64, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let store = Arc::new(open(folder.path())?);
-    let (count, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let (count, is_over) = (
+        Arc::new(AtomicU64::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
     let turn = Arc::new(Mutex::new(()));
     let runtime = runtime();
     let began = now();
@@ -110,7 +117,11 @@ fn round(writers: usize, is_single: bool) -> Result<f64, Box<dyn Error>> {
             running.spawn(async move {
                 let name = format!("t{number}");
                 while !is_over.load(Ordering::Relaxed) {
-                    let turn = if is_single { Some(turn.lock().await) } else { None };
+                    let turn = if is_single {
+                        Some(turn.lock().await)
+                    } else {
+                        None
+                    };
                     raise(store.as_ref(), &name).await.expect("a commit");
                     drop(turn);
                     count.fetch_add(1, Ordering::Relaxed);
@@ -149,8 +160,14 @@ fn sessions(count: u32) -> Measured {
     let took = began.elapsed();
     let bytes = std::fs::metadata(folder.path().join("store"))?.len();
     let rate = f64::from(count) / took.as_secs_f64();
-    say(&format!("- {count} sessions begun at {rate:.0}/s, {ASKING} at a time"))?;
-    say(&format!("- file: {} MiB, {} bytes per session", bytes >> 20, bytes / u64::from(count)))?;
+    say(&format!(
+        "- {count} sessions begun at {rate:.0}/s, {ASKING} at a time"
+    ))?;
+    say(&format!(
+        "- file: {} MiB, {} bytes per session",
+        bytes >> 20,
+        bytes / u64::from(count)
+    ))?;
     say("- opened after an orderly end:")?;
     run_self("rest", folder.path())?;
     kill_writer(folder.path())?;
@@ -161,7 +178,11 @@ fn sessions(count: u32) -> Measured {
     let to = folder.path().join("backup");
     runtime().block_on(store.backup(&to))?;
     let bytes = std::fs::metadata(&to)?.len();
-    say(&format!("- backup: {} MiB in {:.1?}", bytes >> 20, began.elapsed()))
+    say(&format!(
+        "- backup: {} MiB in {:.1?}",
+        bytes >> 20,
+        began.elapsed()
+    ))
 }
 
 fn begin_sessions(folder: &Path, count: u32) -> Measured {
@@ -176,7 +197,10 @@ fn begin_sessions(folder: &Path, count: u32) -> Measured {
             let left = Arc::clone(&left);
             running.spawn(async move {
                 let take = |left: u64| left.checked_sub(1);
-                while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
+                while left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                    .is_ok()
+                {
                     let asked = machine::ask(store.as_ref(), &provider, NOW).await;
                     asked.expect("a token");
                 }
@@ -195,17 +219,27 @@ fn this_program(verb: &str, folder: &Path) -> Result<Command, Box<dyn Error>> {
 
 fn run_self(verb: &str, folder: &Path) -> Measured {
     let status = this_program(verb, folder)?.status()?;
-    if status.success() { Ok(()) } else { Err("it failed".into()) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err("it failed".into())
+    }
 }
 
 /// Leaves the store as a process does that is killed while it writes.
 fn kill_writer(folder: &Path) -> Measured {
-    let mut process = this_program("write", folder)?.stdout(Stdio::piped()).spawn()?;
+    let mut process = this_program("write", folder)?
+        .stdout(Stdio::piped())
+        .spawn()?;
     let output = process.stdout.take().ok_or("no output")?;
     let said = BufReader::new(output).lines().take(20).count();
     process.kill()?;
     process.wait()?;
-    if said == 20 { Ok(()) } else { Err("it did not write".into()) }
+    if said == 20 {
+        Ok(())
+    } else {
+        Err("it did not write".into())
+    }
 }
 
 /// How soon a process has the store open, and what it then occupies.
@@ -223,7 +257,10 @@ fn rest(folder: &Path) -> Measured {
         let sweep_page = idp_core::store::Range::of(idp_core::store::Kind::Session);
         let mut after: Option<Key> = None;
         for _ in 0..400 {
-            let page = store.scan(&sweep_page, after.as_ref(), 256).await.expect("a scan");
+            let page = store
+                .scan(&sweep_page, after.as_ref(), 256)
+                .await
+                .expect("a scan");
             after = page.last().map(|last| last.record.key());
         }
     });

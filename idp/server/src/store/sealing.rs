@@ -88,7 +88,7 @@ pub(super) enum SealError {
 impl SealingKey {
     /// Reads 64 hexadecimal digits, as they stand in the file or the environment.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
-        let text = text.trim_end();
+        let text = text.strip_suffix('\n').unwrap_or(text);
         if text.len() != KEY_DIGITS || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(KeyError::Spelling);
         }

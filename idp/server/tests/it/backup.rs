@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use idp_core::store::Kind;
 use idp_server::store::{BackupError, EmbeddedStore, KeySource, OpenError, SealingKey};
+use tokio::task::JoinSet;
 
 use crate::world::{
     OPTIONS, carry_out, contents, create_tenant, generation, key_in, new_user, open, outbox, raise,
@@ -48,7 +49,8 @@ async fn a_backup_under_load_is_of_the_moment_that_it_names() {
     }
     let before = store.moment().await.unwrap();
     let is_over = Arc::new(AtomicBool::new(false));
-    let writing = tokio::spawn({
+    let mut writing = JoinSet::new();
+    writing.spawn({
         let (store, is_over) = (Arc::clone(&store), Arc::clone(&is_over));
         async move {
             while !is_over.load(Ordering::Relaxed) {
@@ -66,7 +68,7 @@ async fn a_backup_under_load_is_of_the_moment_that_it_names() {
         moments.push((store.backup(&to).await.unwrap(), to));
     }
     is_over.store(true, Ordering::Relaxed);
-    writing.await.unwrap();
+    writing.join_all().await;
 
     let last = store.moment().await.unwrap();
     for (moment, to) in &moments {

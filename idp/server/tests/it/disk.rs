@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use idp_core::store::{CommitError, Kind, StoreError};
+use idp_core::store::{CommitError, Kind, Range, Store as _, StoreError};
 use idp_server::store::EmbeddedStore;
 
 use crate::world::{carry_out, child, create_tenant, new_user, open, scan, told_folder};
 
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 const USERS_MAX: u16 = 4000;
+const ATTEMPTS_MAX: usize = 20_000;
 
 /// The process may not let a file grow past a limit, which the kernel enforces as it would a full
 /// disk. It is told so by an error and not by a signal.
@@ -49,23 +50,34 @@ async fn fill(folder: &Path) {
     let store = open(folder);
     create_tenant(&store, "bank").await;
     let stored = fill_up(&store).await;
-    assert!(stored > 10, "only {stored}");
+    assert!(
+        10 < stored && stored < USERS_MAX,
+        "{stored} before it was full"
+    );
 
     // Readers have their snapshot again after a moment, with all that was acknowledged.
-    let held = loop {
-        let range = idp_core::store::Range::of(Kind::User);
-        match idp_core::store::Store::scan(&store, &range, None, usize::MAX).await {
-            Ok(held) => break held.len(),
-            Err(StoreError::Unavailable(_)) => tokio::task::yield_now().await,
-            Err(error) => panic!("{error:?}"),
+    let range = Range::of(Kind::User);
+    let mut held = None;
+    for _ in 0..ATTEMPTS_MAX {
+        match store.scan(&range, None, usize::MAX).await {
+            Ok(users) => held = Some(users.len()),
+            Err(error) => assert!(is_unavailable(&Err(error.into()))),
         }
-    };
+        if held.is_some() {
+            break;
+        }
+    }
+    let held = held.expect("a read although the disk is full");
     let stored = usize::from(stored);
     assert!(held == stored || held == stored + 1, "{held} of {stored}");
 
     make_room(folder);
     let last = USERS_MAX + 1;
-    while carry_out(&store, &new_user(last)).await.is_err() {}
+    let mut attempts = 0;
+    while carry_out(&store, &new_user(last)).await.is_err() {
+        attempts += 1;
+        assert!(attempts < ATTEMPTS_MAX, "it does not recover");
+    }
     drop(store);
     let store = open(folder);
     assert_eq!(scan(&store, Kind::User).await.len(), held + 1);
@@ -75,26 +87,30 @@ async fn fill(folder: &Path) {
 /// How many users there was room for.
 async fn fill_up(store: &EmbeddedStore) -> u16 {
     for number in 0..USERS_MAX {
-        match carry_out(store, &new_user(number)).await {
-            Ok(()) => {}
-            Err(CommitError::Store(StoreError::Unavailable(_))) => return number,
-            Err(error) => panic!("{error:?}"),
+        let outcome = carry_out(store, &new_user(number)).await;
+        if outcome.is_err() {
+            assert!(is_unavailable(&outcome));
+            return number;
         }
     }
-    panic!("there was room for all");
+    USERS_MAX
+}
+
+fn is_unavailable(outcome: &Result<(), CommitError>) -> bool {
+    matches!(outcome, Err(CommitError::Store(StoreError::Unavailable(_))))
 }
 
 /// Whichever of the two it was that there was none for.
 fn make_room(folder: &Path) {
     let ballast = folder.join("ballast");
     if ballast.exists() {
-        std::fs::remove_file(ballast).unwrap();
+        std::fs::remove_file(ballast).expect("a ballast");
         return;
     }
     let own = std::process::id().to_string();
     let raised = Command::new("prlimit")
         .args(["--pid", &own, "--fsize=unlimited"])
         .status()
-        .unwrap();
+        .expect("prlimit");
     assert!(raised.success());
 }

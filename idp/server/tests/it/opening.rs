@@ -7,7 +7,7 @@ use idp_server::store::{EmbeddedStore, KeyError, KeySource, OpenError, SealingKe
 use crate::world::{OPTIONS, generation, key_in, open, raise};
 
 fn mode(path: &Path) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o777
+    fs::metadata(path).expect("a file").permissions().mode() & 0o777
 }
 
 fn refusal(folder: &Path, key: &KeySource) -> OpenError {

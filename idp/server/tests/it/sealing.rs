@@ -6,7 +6,7 @@ use idp_core::store::Kind;
 use crate::world::{carry_out, create_tenant, new_user, open, scan};
 
 fn holds(path: &Path, text: &[u8]) -> bool {
-    let bytes = fs::read(path).unwrap();
+    let bytes = fs::read(path).expect("a file");
     bytes.windows(text.len()).any(|window| window == text)
 }
 

@@ -15,7 +15,7 @@ async fn sweep(store: &EmbeddedStore, now: UnixSeconds) -> Vec<usize> {
     let mut sweep = Sweep::default();
     let mut removed = Vec::new();
     loop {
-        match sweep.step(store, now).await.unwrap() {
+        match sweep.step(store, now).await.expect("a step") {
             Swept::Page(count) => removed.push(count),
             Swept::All => return removed,
         }

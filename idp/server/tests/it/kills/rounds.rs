@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand;
-use idp_core::record::Record;
+use idp_core::record::{Published, Record};
 use idp_core::relay;
 use idp_core::store::{Kind, Store as _};
 use idp_server::store::EmbeddedStore;
@@ -153,14 +153,8 @@ fn check(folder: &Path, acknowledged: &BTreeMap<String, u64>) -> BTreeMap<String
     runtime.block_on(async {
         let store = open(folder);
         let waiting = outbox(&store).await;
-        let log: Vec<_> = scan(&store, Kind::Published)
-            .await
-            .into_iter()
-            .filter_map(|stored| match stored.record {
-                Record::Published(entry) => Some(entry),
-                _ => None,
-            })
-            .collect();
+        let entries = scan(&store, Kind::Published).await.into_iter();
+        let log: Vec<_> = entries.filter_map(|stored| entry(stored.record)).collect();
         let seqs: Vec<_> = log.iter().map(|entry| entry.seq.0).collect();
         let whole: Vec<_> = (1..=log.len() as u64).collect();
         assert_eq!(seqs, whole, "the log has no hole");
@@ -191,6 +185,14 @@ fn check(folder: &Path, acknowledged: &BTreeMap<String, u64>) -> BTreeMap<String
         }
         found
     })
+}
+
+fn entry(record: Record) -> Option<Published> {
+    if let Record::Published(entry) = record {
+        Some(entry)
+    } else {
+        None
+    }
 }
 
 async fn relayed(store: &EmbeddedStore) -> u64 {
