@@ -104,3 +104,23 @@ fn give_name(partial: &Path, to: &Path) -> Result<(), BackupError> {
         Err(error) => Err(io::Error::from(error).into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_there_meanwhile_keeps_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (partial, to) = (folder.path().join("partial"), folder.path().join("to"));
+        fs::write(&partial, "copy").unwrap();
+        fs::write(&to, "mine").unwrap();
+        let refused = give_name(&partial, &to);
+        assert!(matches!(refused, Err(BackupError::Exists)), "{refused:?}");
+        assert_eq!(fs::read(&to).unwrap(), b"mine");
+
+        fs::remove_file(&to).unwrap();
+        give_name(&partial, &to).unwrap();
+        assert_eq!(fs::read(&to).unwrap(), b"copy");
+    }
+}
