@@ -5,19 +5,19 @@
 //!   and then tells everybody. A transaction that conflicts fails alone.
 //! - **Readers never wait for the writer.** Each read is of one snapshot; what is not yet on disk
 //!   is in none. The database blocks its callers, so it is never called on a thread of the runtime.
-//! - **A disk that is full or fails loses nothing** ([`base`]): whoever waited is told that nobody
+//! - **A disk that is full or fails loses nothing** ([`volume`]): whoever waited is told that nobody
 //!   can tell, reads go on, and writing goes on by itself once there is room.
 //! - **A stolen file opens nothing** ([`sealing`]), and neither does a stolen backup ([`backup`]).
 //!
 //! One process at a time: a second one is refused when it opens the file.
 
 mod backup;
-mod base;
 mod disk;
 mod layout;
 mod reading;
 mod sealing;
 mod sweep;
+mod volume;
 mod writer;
 
 use std::fs::DirBuilder;
@@ -31,17 +31,17 @@ use std::thread::JoinHandle;
 use idp_core::store::{CommitError, Key, Range, Row, Store, StoreError, Stored, Transaction};
 use tokio::sync::Semaphore;
 
-use base::Base;
 use disk::Disk;
 use layout::LayoutError;
 use reading::Readers;
+use volume::Volume;
 use writer::{Order, Outcome};
 
 pub use backup::BackupError;
-pub use base::Refused;
 pub use layout::Moment;
 pub use sealing::{KeyError, KeySource, SealingKey};
 pub use sweep::{Sweep, Swept};
+pub use volume::Refused;
 
 const FOLDER_MODE: u32 = 0o700;
 
@@ -80,7 +80,7 @@ pub enum OpenError {
 
 #[derive(Debug)]
 pub struct EmbeddedStore {
-    base: Arc<Base>,
+    volume: Arc<Volume>,
     readers: Readers,
     backups: Semaphore,
     queue: Option<SyncSender<Order>>,
@@ -96,14 +96,14 @@ impl EmbeddedStore {
             .create(disk::folder_of(path))?;
         let disk = Disk::open(path)?.ok_or(OpenError::Locked)?;
         disk::sync_folder_of(path)?;
-        let database = base::open_database(&disk, options)?;
+        let database = volume::open_database(&disk, options)?;
         layout::migrate(&database, layout::STEPS)?;
         let sealing = layout::unlock(&database, key)?;
-        let base = Arc::new(Base::new(disk, options, database, sealing));
-        let (queue, writer) = writer::start(Arc::clone(&base))?;
+        let volume = Arc::new(Volume::new(disk, options, database, sealing));
+        let (queue, writer) = writer::start(Arc::clone(&volume))?;
         Ok(Self {
-            readers: Readers::new(Arc::clone(&base)),
-            base,
+            readers: Readers::new(Arc::clone(&volume)),
+            volume,
             backups: Semaphore::new(1),
             queue: Some(queue),
             writer: Some(writer),
@@ -119,8 +119,8 @@ impl EmbeddedStore {
     /// goes on. The copy is opened like any store, with the same key.
     pub async fn backup(&self, to: &Path) -> Result<Moment, BackupError> {
         let _turn = self.backups.try_acquire().map_err(|_| BackupError::Busy)?;
-        let (base, to) = (Arc::clone(&self.base), to.to_owned());
-        let copying = tokio::task::spawn_blocking(move || backup::copy(&base, &to));
+        let (volume, to) = (Arc::clone(&self.volume), to.to_owned());
+        let copying = tokio::task::spawn_blocking(move || backup::copy(&volume, &to));
         copying.await.map_err(|_| BackupError::Ended)?
     }
 }

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::base::{Base, Refused};
 use super::disk::{Disk, sync_folder_of};
 use super::layout::{self, Moment, OUTBOX, RECORDS, SELF};
+use super::volume::{Refused, Volume};
 
 const CACHE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
@@ -38,7 +38,7 @@ fn failed(error: impl Into<redb::Error>) -> BackupError {
     BackupError::Database(Box::new(error.into()))
 }
 
-pub(super) fn copy(base: &Base, to: &Path) -> Result<Moment, BackupError> {
+pub(super) fn copy(volume: &Volume, to: &Path) -> Result<Moment, BackupError> {
     if to.try_exists()? {
         return Err(BackupError::Exists);
     }
@@ -47,7 +47,7 @@ pub(super) fn copy(base: &Base, to: &Path) -> Result<Moment, BackupError> {
     let partial = PathBuf::from(partial);
     // The lock is held until the copy has its name, so that no two are made in one place.
     let disk = Disk::open(&partial)?.ok_or(BackupError::Busy)?;
-    let copied = fill(base, &disk, &partial).and_then(|moment| {
+    let copied = fill(volume, &disk, &partial).and_then(|moment| {
         give_name(&partial, to)?;
         Ok(moment)
     });
@@ -58,11 +58,11 @@ pub(super) fn copy(base: &Base, to: &Path) -> Result<Moment, BackupError> {
     copied
 }
 
-fn fill(base: &Base, disk: &Disk, partial: &Path) -> Result<Moment, BackupError> {
+fn fill(volume: &Volume, disk: &Disk, partial: &Path) -> Result<Moment, BackupError> {
     let file = File::options().write(true).open(partial)?;
     // What a copy that was broken off has left.
     file.set_len(0)?;
-    let reading = base.begin_read()?;
+    let reading = volume.begin_read()?;
     let database = redb::Database::builder()
         .set_cache_size(CACHE_BYTES_MAX)
         .create_with_backend(disk.clone())

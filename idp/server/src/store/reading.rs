@@ -11,24 +11,24 @@ use idp_core::store::{Key, Range, Row, RowId, StoreError, Stored, Version};
 use redb::{ReadTransaction, ReadableTable as _};
 use tokio::sync::Semaphore;
 
-use super::base::{Base, Refused, failed};
 use super::layout::{Moment, OUTBOX, RECORDS, SELF};
 use super::sealing::{SealError, SealingKey, is_sealed};
+use super::volume::{Refused, Volume, failed};
 
 const RUNNING_MAX: usize = 4;
 const WAITING_MAX: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Readers {
-    base: Arc<Base>,
+    volume: Arc<Volume>,
     places: Semaphore,
     turns: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub(super) fn new(base: Arc<Base>) -> Self {
+    pub(super) fn new(volume: Arc<Volume>) -> Self {
         Self {
-            base,
+            volume,
             places: Semaphore::new(WAITING_MAX),
             turns: Arc::new(Semaphore::new(RUNNING_MAX)),
         }
@@ -41,11 +41,11 @@ impl Readers {
         let _place = self.places.try_acquire().map_err(|_| Refused::Busy)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let turn = turn.map_err(|_| Refused::Ended)?;
-        let base = Arc::clone(&self.base);
+        let volume = Arc::clone(&self.volume);
         let reading = tokio::task::spawn_blocking(move || {
             // Until it has run, even if nobody waits for it any more.
             let _turn = turn;
-            question(&Snapshot::take(&base)?)
+            question(&Snapshot::take(&volume)?)
         });
         match reading.await {
             Ok(answer) => answer,
@@ -60,10 +60,10 @@ pub(super) struct Snapshot<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn take(base: &'a Base) -> Result<Self, StoreError> {
+    pub(super) fn take(volume: &'a Volume) -> Result<Self, StoreError> {
         Ok(Self {
-            reading: base.begin_read()?,
-            sealing: base.sealing(),
+            reading: volume.begin_read()?,
+            sealing: volume.sealing(),
         })
     }
 

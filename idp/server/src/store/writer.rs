@@ -14,9 +14,9 @@ use idp_core::store::{StoreError, Transaction};
 use redb::WriteTransaction;
 use tokio::sync::oneshot;
 
-use super::base::{Base, Refused, failed};
 use super::layout::{Moment, OUTBOX, RECORDS, SELF};
 use super::sealing::SealingKey;
+use super::volume::{Refused, Volume, failed};
 use apply::Tables;
 
 mod apply;
@@ -39,11 +39,11 @@ pub(super) enum Outcome {
 }
 
 /// It ends when the sending side of the queue is dropped, after what was sent.
-pub(super) fn start(base: Arc<Base>) -> io::Result<(SyncSender<Order>, JoinHandle<()>)> {
+pub(super) fn start(volume: Arc<Volume>) -> io::Result<(SyncSender<Order>, JoinHandle<()>)> {
     let (queue, orders) = sync_channel(QUEUE_MAX);
     let writer = thread::Builder::new()
         .name("store-writer".to_owned())
-        .spawn(move || write_groups(&base, &orders))?;
+        .spawn(move || write_groups(&volume, &orders))?;
     Ok((queue, writer))
 }
 
@@ -54,13 +54,13 @@ pub(super) fn enqueue(queue: &SyncSender<Order>, order: Order) -> Result<(), Ref
     })
 }
 
-fn write_groups(base: &Base, orders: &Receiver<Order>) {
+fn write_groups(volume: &Volume, orders: &Receiver<Order>) {
     loop {
         let first = match orders.recv_timeout(PAUSE) {
             Ok(first) => first,
             Err(RecvTimeoutError::Timeout) => {
-                if base.is_to_be_reopened() {
-                    base.reopen();
+                if volume.is_to_be_reopened() {
+                    volume.reopen();
                 }
                 continue;
             }
@@ -69,18 +69,18 @@ fn write_groups(base: &Base, orders: &Receiver<Order>) {
         let group: Vec<_> = std::iter::once(first)
             .chain(orders.try_iter().take(GROUP_MAX - 1))
             .collect();
-        write_group(base, group);
+        write_group(volume, group);
     }
 }
 
-fn write_group(base: &Base, group: Vec<Order>) {
-    if let Err(refused) = base.check_room() {
+fn write_group(volume: &Volume, group: Vec<Order>) {
+    if let Err(refused) = volume.check_room() {
         tell_all(group, &refused);
         return;
     }
-    match base.with(|database| {
+    match volume.with(|database| {
         let writing = database.begin_write().map_err(failed)?;
-        commit(writing, base.sealing(), &group)
+        commit(writing, volume.sealing(), &group)
     }) {
         Ok(outcomes) => {
             for (order, outcome) in group.into_iter().zip(outcomes) {
@@ -95,7 +95,7 @@ fn write_group(base: &Base, group: Vec<Order>) {
                 "a group of transactions failed"
             );
             tell_all(group, &refused);
-            base.reopen();
+            volume.reopen();
             // Otherwise a full disk would be found full as fast as a processor can.
             thread::sleep(PAUSE);
         }

@@ -1,7 +1,7 @@
 //! The open database, and what happens to it when the disk refuses.
 //!
 //! The database trusts nothing after an error of its file: it answers nothing until it is opened
-//! anew. Opening checks what is there and takes the last commit that is whole, so the base is
+//! anew. Opening checks what is there and takes the last commit that is whole, so the volume is
 //! exchanged under everybody, the file staying locked meanwhile.
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -37,7 +37,7 @@ impl From<Refused> for StoreError {
 }
 
 #[derive(Debug)]
-pub(super) struct Base {
+pub(super) struct Volume {
     disk: Disk,
     options: Options,
     sealing: SealingKey,
@@ -51,7 +51,7 @@ pub(super) fn open_database(disk: &Disk, options: Options) -> Result<Database, O
         .map_err(|error| OpenError::Database(Box::new(error.into())))
 }
 
-impl Base {
+impl Volume {
     pub(super) fn new(
         disk: Disk,
         options: Options,
