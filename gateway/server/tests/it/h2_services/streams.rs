@@ -161,3 +161,25 @@ async fn a_client_that_reads_nothing_fills_its_own_window_and_holds_up_nobody() 
         assert_eq!(edge.get("/x").await.text(), "got 0");
     }
 }
+
+#[tokio::test]
+async fn a_whole_answer_counts_though_the_service_declines_the_rest_of_the_request() {
+    // RFC 9113 §8.1: whoever answered whole may decline what is left with a reset that is no error.
+    for more in [&[][..], &[("content-length", "4")]] {
+        let service = Service::start(Behaviour::new(move |asked| {
+            let head = fields(asked.stream, &[&[(":status", "200")], more].concat(), 0);
+            let answer = data(asked.stream, "four", END_STREAM);
+            Act::Say([head, answer, reset(asked.stream, NO_ERROR)].concat())
+        }))
+        .await;
+        let edge = Edge::start(&config(&[service.address], "timeout: 30s")).await;
+        let mut talk = Talk::begin(&edge, "/").await;
+        talk.piece("x").await;
+        let mut heard = String::new();
+        talk.stream.read_to_string(&mut heard).await.unwrap();
+        assert!(heard.contains("four"), "{heard}");
+        let lines = edge.stop_and_read_log().await;
+        assert_eq!(lines[0]["status"], 200, "{more:?}");
+        assert_eq!(lines[0]["answer_cut"], serde_json::Value::Null, "{more:?}");
+    }
+}
