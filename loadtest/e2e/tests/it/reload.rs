@@ -57,10 +57,11 @@ fn origin_of(answer: &Answer) -> Option<&'static str> {
 }
 
 /// What is resident of this process.
+/// What the process holds itself; pages of files come and go as the system likes.
 fn resident_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let mut lines = status.lines();
-    let line = lines.find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = lines.find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
