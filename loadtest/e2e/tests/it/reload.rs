@@ -17,7 +17,7 @@ use crate::stack::{
 };
 
 const RELOADS: u64 = 1_000;
-const WARM_UP: u64 = 100;
+const WARM_UP: u64 = 250;
 const BROKEN_EVERY: u64 = 10;
 const CONNECTIONS: usize = 16;
 /// Answers that must come in between two reloads, so that none goes by unseen.
