@@ -61,7 +61,9 @@ fn origin_of(answer: &Answer) -> Option<&'static str> {
 fn resident_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let mut lines = status.lines();
-    let line = lines.find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    let line = lines
+        .find_map(|line| line.strip_prefix("RssAnon:"))
+        .unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
