@@ -87,12 +87,9 @@ impl Gateway {
         if matches!(head.framing, Framing::Length(length) if length > route.route.body_bytes_max) {
             return Err(Refused::boxed(request, Rejection::BodyTooLarge));
         }
-        let websocket = match route.route.may_upgrade {
-            true => WebSocket::find(&head),
-            false => Ok(None),
-        };
-        let websocket = match websocket {
-            Ok(websocket) => websocket,
+        let wish = route.route.may_upgrade.then(|| WebSocket::find(&head));
+        let websocket = match wish.transpose() {
+            Ok(websocket) => websocket.flatten(),
             Err(error) => return Err(Refused::boxed(request, error)),
         };
         let Some(upstream) = route.pick(random::next_u64()).cloned() else {

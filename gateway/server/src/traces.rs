@@ -23,14 +23,32 @@ const QUEUE_MAX: usize = 4096;
 const FAREWELL: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
-pub(crate) struct Traces(Option<Mutex<Exporting>>);
+pub(crate) struct Traces(Option<Exporting>);
 
 #[derive(Debug)]
 struct Exporting {
     /// `None` once the last span was taken.
-    queue: Option<mpsc::Sender<Span>>,
-    task: Option<JoinHandle<()>>,
+    running: Mutex<Option<Running>>,
     dropped: IntCounter,
+}
+
+#[derive(Debug)]
+struct Running {
+    queue: mpsc::Sender<Span>,
+    task: JoinHandle<()>,
+}
+
+impl Exporting {
+    fn queue(&self) -> Option<mpsc::Sender<Span>> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().map(|running| running.queue.clone())
+    }
+
+    /// Takes no more spans; the task ends once those that wait are sent.
+    fn close(&self) -> Option<JoinHandle<()>> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.take().map(|running| running.task)
+    }
 }
 
 impl Traces {
@@ -38,19 +56,19 @@ impl Traces {
         Self(traces.map(|traces| {
             let (queue, spans) = mpsc::channel(QUEUE_MAX);
             let export = export::export(traces.collector, spans, dropped.clone());
-            Mutex::new(Exporting {
-                queue: Some(queue),
-                task: Some(spawn("traces", export)),
+            let task = spawn("traces", export);
+            Exporting {
+                running: Mutex::new(Some(Running { queue, task })),
                 dropped: dropped.clone(),
-            })
+            }
         }))
     }
 
     /// Takes a span, if there is a collector and room.
     pub(crate) fn note(&self, span: impl FnOnce() -> Span) {
         let Some(exporting) = &self.0 else { return };
-        let exporting = exporting.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(queue) = &exporting.queue else {
+        // The span is made outside the lock, which all threads share.
+        let Some(queue) = exporting.queue() else {
             return;
         };
         match queue.try_reserve() {
@@ -61,12 +79,7 @@ impl Traces {
 
     /// Sends what is left, for a short while.
     pub(crate) async fn stop(&self) {
-        let Some(exporting) = &self.0 else { return };
-        let task = {
-            let mut exporting = exporting.lock().unwrap_or_else(PoisonError::into_inner);
-            exporting.queue = None;
-            exporting.task.take()
-        };
+        let task = self.0.as_ref().and_then(Exporting::close);
         if let Some(mut task) = task
             && tokio::time::timeout(FAREWELL, &mut task).await.is_err()
         {
