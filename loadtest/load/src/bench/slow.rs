@@ -41,7 +41,7 @@ const HOW_TO_READ: &str = "\
    whole head 10 s from its first byte; the bar is that all are closed within 15 s, each with 408.
 3. The ratio is the p99 of good traffic beside the slow clients over that of the same round without
    them; the median of the rounds is held against the bar of 2.00.
-4. Good clients, slow clients and the upstream share one CPU, the slow ones at the lowest priority: part
+4. Good clients, slow clients and the upstream share one CPU, the slow ones only while it is idle: part
    of what good traffic feels is the load generator itself, so that the ratio can only be too large.
 ";
 
@@ -191,8 +191,8 @@ fn give_way() {
     let thread = fs::read_link("/proc/thread-self").unwrap_or_default();
     if let Some(thread) = thread.file_name() {
         // Without it the measurement is worse, not wrong.
-        let _ = Command::new("renice")
-            .args(["-n", "19", "-p"])
+        let _ = Command::new("chrt")
+            .args(["--idle", "--pid", "0"])
             .arg(thread)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
