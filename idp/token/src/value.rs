@@ -9,7 +9,7 @@
 pub use claims::{Claims, ClaimsError, LIFETIME_MAX, expiry};
 pub use jws::{JwsError, TOKEN_BYTES_MAX};
 pub use keys::{KEYS_MAX, KeySet, KeySetError, PublicKey, SET_BYTES_MAX};
-pub use signing::{SignError, SigningKey, SigningKeyError, key_set};
+pub use signing::{SignError, SigningKey, SigningKeyError, Statement, key_set};
 pub use verifier::{Expectations, ValueTokenError, Verifier};
 
 use jsonwebtoken::Algorithm as LibraryAlgorithm;

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Algorithm;
 use super::keys::KeySet;
+use super::signing::Statement;
 use crate::json::{Json, Members};
 
 /// Longer ones are refused unread.
@@ -41,6 +42,8 @@ pub enum JwsError {
     WrongAlgorithm,
     #[error("the signature is not the key's")]
     Signature,
+    #[error("signed as something else")]
+    Statement,
 }
 
 /// A text whose signature was right.
@@ -49,9 +52,21 @@ pub(crate) struct Signed {
     pub(crate) payload: Vec<u8>,
 }
 
-/// Verifies a text and gives out what was signed.
+/// Verifies a text and gives out what was signed, whatever it was signed as.
 pub fn verify(text: &str, keys: &KeySet) -> Result<Vec<u8>, JwsError> {
     verify_whole(text, keys).map(|signed| signed.payload)
+}
+
+/// Verifies a text that was signed as this. An ID token that comes back is looked at so: nothing
+/// else that was signed here will do.
+pub fn verify_as(text: &str, statement: Statement, keys: &KeySet) -> Result<Vec<u8>, JwsError> {
+    let signed = verify_whole(text, keys)?;
+    let typ = signed.header.find("typ").and_then(Json::as_text);
+    if typ == Some(statement.typ()) {
+        Ok(signed.payload)
+    } else {
+        Err(JwsError::Statement)
+    }
 }
 
 pub(crate) fn verify_whole(text: &str, keys: &KeySet) -> Result<Signed, JwsError> {

@@ -1,7 +1,11 @@
-//! Signs value tokens with a key that was read once.
+//! Signs value tokens, and what else the identity provider says, with a key that was read once.
 //!
 //! The library beneath reads its private key anew for every signature; here the key pair and the
 //! encoded header are kept.
+//!
+//! One key signs texts of several kinds, and their header tells them apart (RFC 8725 §3.11). A value
+//! token is made of its claims and of nothing else: no payload that somebody put together can
+//! become one.
 
 use std::fmt;
 
@@ -42,8 +46,31 @@ enum Pair {
     Rsa(rsa::KeyPair),
 }
 
+/// What is signed beside value tokens, by the `typ` of its header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statement {
+    /// OpenID Connect Core §2.
+    IdToken,
+    /// OpenID Connect Back-Channel Logout §2.4.
+    LogoutToken,
+    /// RFC 9701 §5.
+    Introspection,
+}
+
+impl Statement {
+    #[must_use]
+    pub const fn typ(self) -> &'static str {
+        match self {
+            Self::IdToken => "JWT",
+            Self::LogoutToken => "logout+jwt",
+            Self::Introspection => "token-introspection+jwt",
+        }
+    }
+}
+
 pub struct SigningKey {
     pair: Pair,
+    algorithm: Algorithm,
     id: String,
     header: String,
     published: String,
@@ -57,12 +84,11 @@ impl SigningKey {
         let (id, published) = publish(&pair, algorithm).ok_or(SigningKeyError::Unacceptable)?;
         KeySet::parse(document([published.as_str()]).as_bytes())
             .map_err(|_| SigningKeyError::Unacceptable)?;
-        let algorithm = algorithm.as_str();
-        let header = format!(r#"{{"typ":"at+jwt","alg":"{algorithm}","kid":"{id}"}}"#);
         Ok(Self {
             pair,
+            algorithm,
+            header: header("at+jwt", algorithm, &id),
             id,
-            header: URL_SAFE_NO_PAD.encode(header),
             published,
         })
     }
@@ -72,9 +98,24 @@ impl SigningKey {
         &self.id
     }
 
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
     pub fn sign(&self, claims: &Claims) -> Result<String, SignError> {
         let payload = claims.write().map_err(|_| SignError::Refused)?;
-        let mut token = self.header.clone();
+        self.sign_under(self.header.clone(), &payload)
+    }
+
+    /// Signs claims, written as JSON, as something that is no value token.
+    pub fn sign_as(&self, statement: Statement, payload: &[u8]) -> Result<String, SignError> {
+        let header = header(statement.typ(), self.algorithm, &self.id);
+        self.sign_under(header, payload)
+    }
+
+    fn sign_under(&self, header: String, payload: &[u8]) -> Result<String, SignError> {
+        let mut token = header;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(payload, &mut token);
         let signature = self.pair.sign(token.as_bytes()).ok_or(SignError::Refused)?;
@@ -92,6 +133,12 @@ impl SigningKey {
     pub(super) fn sign_bytes(&self, text: &[u8]) -> Option<Vec<u8>> {
         self.pair.sign(text)
     }
+}
+
+fn header(typ: &str, algorithm: Algorithm, id: &str) -> String {
+    let algorithm = algorithm.as_str();
+    let header = format!(r#"{{"typ":"{typ}","alg":"{algorithm}","kid":"{id}"}}"#);
+    URL_SAFE_NO_PAD.encode(header)
 }
 
 /// The set of these keys as it is published: the one that signs, the ones that did until lately,

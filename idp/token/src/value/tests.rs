@@ -126,6 +126,39 @@ fn other_implementations_take_what_is_signed() {
 
 /// The key, its thumbprint and the signature are those of RFC 8037, appendix A.
 #[test]
+fn what_is_signed_as_something_else_is_no_value_token_and_nothing_else_either() {
+    let kinds = [
+        (Statement::IdToken, "JWT"),
+        (Statement::LogoutToken, "logout+jwt"),
+        (Statement::Introspection, "token-introspection+jwt"),
+    ];
+    for algorithm in [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256] {
+        let key = key(algorithm);
+        let keys = KeySet::parse(key_set([&key]).as_bytes()).unwrap();
+        // The very claims of a value token.
+        let payload = claims().write().unwrap();
+        let token = key.sign(&claims()).unwrap();
+        for (statement, typ) in kinds {
+            let text = key.sign_as(statement, &payload).unwrap();
+            let refused = Err(ValueTokenError::Type);
+            assert_eq!(verify(&verifier([&key]), &text), refused, "{typ}");
+            let header = URL_SAFE_NO_PAD.decode(text.split('.').next().unwrap());
+            let header: Value = serde_json::from_slice(&header.unwrap()).unwrap();
+            let expected = json!({"typ": typ, "alg": algorithm.as_str(), "kid": key.id()});
+            assert_eq!(header, expected);
+            for (other, _) in kinds {
+                let verified = jws::verify_as(&text, other, &keys);
+                let is_same = other == statement;
+                assert_eq!(verified.ok(), is_same.then(|| payload.clone()), "{typ}");
+            }
+            let refused = Err(JwsError::Statement);
+            assert_eq!(jws::verify_as(&token, statement, &keys), refused);
+        }
+        assert_eq!(key.algorithm(), algorithm);
+    }
+}
+
+#[test]
 fn a_key_is_named_by_its_thumbprint_and_signs_as_others_do() {
     let seed = URL_SAFE_NO_PAD
         .decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")
