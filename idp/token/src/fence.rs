@@ -135,16 +135,12 @@ impl Fence {
             return Applied::Known;
         }
         self.set(scope, seq);
-        let is_next = seq == cursor.next();
-        if !is_next {
-            self.raise_floor();
-        }
         self.cursor.store(seq.0, Ordering::Release);
-        if is_next {
-            Applied::InOrder
-        } else {
-            Applied::Gap
+        if seq == cursor.next() {
+            return Applied::InOrder;
         }
+        self.raise_floor();
+        Applied::Gap
     }
 
     /// Voids everything that is remembered or on its way: the log had a gap, the store restarted
@@ -153,10 +149,11 @@ impl Fence {
         self.floor.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// As `raise_floor`, and the log goes on from here.
+    /// As `raise_floor`, and the log goes on from here. The floor comes last: a stamp that does not
+    /// know of the gap is void, and one that does asks no store that is older than the gap.
     pub fn restart(&self, cursor: Seq) {
-        self.raise_floor();
         self.cursor.fetch_max(cursor.0, Ordering::AcqRel);
+        self.raise_floor();
     }
 
     fn set(&self, scope: Scope<'_>, seq: Seq) {

@@ -77,6 +77,14 @@ impl Members {
         self.optional_whole(name)?.ok_or(MemberError::Missing(name))
     }
 
+    pub(crate) fn truth(&self, name: &'static str) -> Result<bool, MemberError> {
+        match self.find(name) {
+            Some(Json::Bool(value)) => Ok(*value),
+            Some(_) => Err(MemberError::Kind(name)),
+            None => Err(MemberError::Missing(name)),
+        }
+    }
+
     pub(crate) fn optional_text(&self, name: &'static str) -> Result<Option<&str>, MemberError> {
         let Some(value) = self.find(name) else {
             return Ok(None);

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use idp_token::filter::{FilterKey, FilterKeyId, FilterKeys};
+use idp_token::log::{Entry, Page};
 use idp_token::reference::ReferenceToken;
 use idp_token::refresh::{FamilySalt, PresentedRefresh, RefreshKey};
 use idp_token::session::Session;
@@ -69,12 +70,30 @@ fn session(bytes: &[u8]) -> bool {
     read.is_ok()
 }
 
-const TARGETS: [(&str, Target); 5] = [
+fn log(bytes: &[u8]) -> bool {
+    let read = Entry::read(bytes);
+    if let Ok(entry) = &read {
+        assert_eq!(Entry::read(entry.write().as_bytes()).as_ref(), Ok(entry));
+    }
+    read.is_ok()
+}
+
+fn log_page(bytes: &[u8]) -> bool {
+    let read = Page::read(bytes);
+    if let Ok(page) = &read {
+        assert_eq!(Page::read(page.write().as_bytes()).as_ref(), Ok(page));
+    }
+    read.is_ok()
+}
+
+const TARGETS: [(&str, Target); 7] = [
     ("reference", reference),
     ("refresh", refresh),
     ("value", value),
     ("keys", keys),
     ("session", session),
+    ("log", log),
+    ("log-page", log_page),
 ];
 
 /// The seeds of a target by name; those that it must read are named `good…`.
