@@ -48,6 +48,7 @@ pub enum Event {
     RefreshForeign,
     TokenRevoked,
     Administered(Act),
+    Keys(KeysAct),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,18 @@ pub enum Act {
     UserPasswordSet,
     ClientSet,
     TenantSet,
+}
+
+/// What was done to the keys. On schedule nobody did it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeysAct {
+    Begun,
+    SigningRotated,
+    /// After a leak.
+    SigningReplaced,
+    FilterAnnounced,
+    FilterRotated,
+    Dropped,
 }
 
 impl Event {
@@ -86,6 +99,7 @@ impl Event {
             Self::RefreshForeign => "refresh_foreign",
             Self::TokenRevoked => "token_revoked",
             Self::Administered(act) => act.as_str(),
+            Self::Keys(act) => act.as_str(),
         }
     }
 }
@@ -105,6 +119,19 @@ impl Act {
             Self::UserPasswordSet => "admin_user_password_set",
             Self::ClientSet => "admin_client_set",
             Self::TenantSet => "admin_tenant_set",
+        }
+    }
+}
+
+impl KeysAct {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Begun => "keys_begun",
+            Self::SigningRotated => "keys_signing_rotated",
+            Self::SigningReplaced => "keys_signing_replaced",
+            Self::FilterAnnounced => "keys_filter_announced",
+            Self::FilterRotated => "keys_filter_rotated",
+            Self::Dropped => "keys_dropped",
         }
     }
 }

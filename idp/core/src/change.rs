@@ -10,6 +10,7 @@ use idp_token::time::UnixSeconds;
 
 use crate::client::Client;
 use crate::id::{ClientId, TenantId};
+use crate::keyring::Keyring;
 use crate::record::{Realm, Record, Session, Standing, Tenant, User};
 
 /// Whose cached tokens are void.
@@ -56,6 +57,7 @@ pub(crate) fn announce(
         (Record::Client(before), after) => of_client(before, after),
         (Record::Tenant(before), after) => of_tenant(before, after),
         (Record::Realm(before), after) => of_realm(before, after),
+        (Record::Keyring(before), after) => of_keyring(before, after, at),
         // Nothing that gateways remember follows from these.
         (
             Record::Username(_)
@@ -149,6 +151,18 @@ fn of_tenant(before: &Tenant, after: Option<&Record>) -> Meaning {
 fn of_realm(before: &Realm, after: Option<&Record>) -> Meaning {
     let is_same = matches!(after, Some(Record::Realm(after)) if after == before);
     (!is_same).then_some((Target::Realm, Kind::Ended, None))
+}
+
+/// A key that goes while something may still be verified with it was dropped: what it signed is no
+/// good any more, and everybody needs something that another one signed.
+fn of_keyring(before: &Keyring, after: Option<&Record>, at: UnixSeconds) -> Meaning {
+    let after = match after {
+        Some(Record::Keyring(after)) => Some(after),
+        _ => None,
+    };
+    let is_kept = |key| after.is_some_and(|it| it.signing.published(at).any(|kept| kept == key));
+    let is_dropped = !before.signing.published(at).all(is_kept);
+    is_dropped.then_some((Target::Realm, Kind::Changed, None))
 }
 
 const fn kind_of(has_ended: bool, has_changed: bool) -> Option<Kind> {

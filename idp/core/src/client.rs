@@ -81,6 +81,9 @@ pub struct Lifetimes {
 }
 
 impl Lifetimes {
+    /// Tokens that live longer would keep a filter key alive as long.
+    pub const ACCESS_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
     /// For people who move money.
     pub const PAYMENT: Self = Self {
         access: Duration::from_secs(10 * 60),

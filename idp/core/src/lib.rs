@@ -34,6 +34,7 @@ pub mod decision;
 pub mod handle;
 pub mod id;
 pub mod introspect;
+pub mod keyring;
 pub mod login;
 pub mod parameters;
 mod presented;

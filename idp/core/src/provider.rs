@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use idp_token::filter::FilterKeys;
+use idp_token::filter::{FilterKeys, SameKeyId};
 use idp_token::refresh::RefreshKey;
 
 use crate::client::SecretKey;
+use crate::keyring::Keyring;
 use crate::record::PasswordHash;
 
 #[derive(Debug)]
@@ -19,6 +20,28 @@ pub struct Provider {
     /// Of a password that nobody has, made with the parameters that all are made with.
     pub dummy_password: PasswordHash,
     pub logins: LoginLifetimes,
+}
+
+/// What of a provider is configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub issuer: String,
+    pub logins: LoginLifetimes,
+}
+
+impl Provider {
+    /// To be made anew whenever the keys change.
+    pub fn new(settings: Settings, keyring: &Keyring) -> Result<Self, SameKeyId> {
+        Ok(Self {
+            issuer: settings.issuer,
+            partition: keyring.partition,
+            filter_keys: keyring.filter.read()?,
+            refresh_key: RefreshKey::new(*keyring.refresh.expose()),
+            secret_key: SecretKey::new(keyring.client_secrets.expose()),
+            dummy_password: keyring.dummy_password.clone(),
+            logins: settings.logins,
+        })
+    }
 }
 
 /// For how long somebody stays signed in at a browser.

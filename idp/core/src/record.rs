@@ -20,6 +20,7 @@ use idp_token::time::UnixSeconds;
 use crate::change::{Change, Target};
 use crate::client::Client;
 use crate::id::{ClientId, Generation, LoginId, TenantId, UserId, Username};
+use crate::keyring::Keyring;
 use crate::scope::Scopes;
 use crate::store::{Key, Owner};
 
@@ -47,6 +48,7 @@ pub enum Record {
     Relay(Relay),
     Epoch(Epoch),
     Published(Published),
+    Keyring(Box<Keyring>),
 }
 
 /// This identity provider as a whole.
@@ -300,6 +302,7 @@ impl Record {
             Self::Relay(_) => Key::Relay,
             Self::Epoch(epoch) => Key::Epoch(epoch.target.clone()),
             Self::Published(published) => Key::Published(published.seq),
+            Self::Keyring(_) => Key::Keyring,
         }
     }
 
@@ -313,7 +316,8 @@ impl Record {
             | Self::User(_)
             | Self::Username(_)
             | Self::Consent(_)
-            | Self::Relay(_) => None,
+            | Self::Relay(_)
+            | Self::Keyring(_) => None,
             Self::Lockout(lockout) => Some(lockout.forgotten_at()),
             Self::Login(login) => Some(login.ends_at),
             Self::Code(code) => Some(code.forgotten_at),

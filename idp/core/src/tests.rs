@@ -3,6 +3,7 @@
 
 mod attacks;
 mod interleavings;
+mod keys;
 mod life;
 mod process;
 mod world;

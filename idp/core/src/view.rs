@@ -16,6 +16,7 @@ use idp_token::time::UnixSeconds;
 use crate::change::Target;
 use crate::client::Client;
 use crate::id::{ClientId, LoginId, TenantId, UserId, Username};
+use crate::keyring::Keyring;
 use crate::record::{
     Access, Code, Consent, Lockout, LockoutId, Login, Realm, Record, Refresh, Session, Tenant, User,
 };
@@ -125,6 +126,14 @@ impl View {
         Ok(match found {
             Some(Record::Realm(realm)) => realm.clone(),
             _ => Realm::default(),
+        })
+    }
+
+    pub(crate) fn keyring(&self) -> Result<Option<&Keyring>, Need> {
+        let found = self.find(&Key::Keyring)?;
+        Ok(match found {
+            Some(Record::Keyring(keyring)) => Some(keyring),
+            _ => None,
         })
     }
 

@@ -17,6 +17,7 @@ pub struct FilterKeyId(u8);
 
 impl FilterKeyId {
     pub const MAX: u8 = 15;
+    pub const FIRST: Self = Self(0);
 
     #[must_use]
     pub const fn new(id: u8) -> Option<Self> {
@@ -30,6 +31,12 @@ impl FilterKeyId {
     #[must_use]
     pub const fn get(self) -> u8 {
         self.0
+    }
+
+    /// The one that comes after it; after the last comes the first.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self((self.0 + 1) % (Self::MAX + 1))
     }
 }
 

@@ -1,6 +1,6 @@
 //! May a client be registered as it is described?
 
-use super::{Client, Grant, Secrets};
+use super::{Client, Grant, Lifetimes, Secrets};
 use crate::scope::Scopes;
 
 const URIS_MAX: usize = 32;
@@ -32,7 +32,10 @@ pub enum ClientProblem {
     NoSecret,
     #[error("refresh tokens come with codes, so a client needs both grants")]
     RefreshAlone,
-    #[error("the lifetimes are not in their order: access, idle and absolute, none of them zero")]
+    #[error(
+        "the lifetimes are not in their order: access, idle and absolute, none of them zero; or \
+         access is longer than a day"
+    )]
     Lifetimes,
 }
 
@@ -52,6 +55,7 @@ impl Client {
         let lifetimes = self.lifetimes;
         let is_ordered = !lifetimes.access.is_zero()
             && lifetimes.access <= lifetimes.absolute
+            && lifetimes.access <= Lifetimes::ACCESS_MAX
             && lifetimes
                 .idle
                 .is_none_or(|idle| !idle.is_zero() && idle <= lifetimes.absolute);

@@ -12,9 +12,12 @@ use std::time::Duration;
 
 use idp_token::digest::TokenDigest;
 use idp_token::epoch::Seq;
+use idp_token::filter::FilterKeyId;
 use idp_token::refresh::{Family, FamilyId, FamilySalt, Standing as FamilyStanding};
 use idp_token::session::SessionId;
 use idp_token::time::UnixSeconds;
+use idp_token::value::Algorithm;
+use zeroize::Zeroizing;
 
 use super::{
     Access, Cause, Code, CodeState, Consent, Epoch, Generations, LastUse, Lockout, LockoutId,
@@ -24,6 +27,10 @@ use super::{
 use crate::change::{Change, Kind, Target};
 use crate::client::{Client, Consents, Grant, Introspects, Lifetimes, SecretDigest, Secrets};
 use crate::id::{ClientId, Generation, LoginId, TenantId, UserId, Username};
+use crate::keyring::{
+    FilterRing, FilterSecret, FilterStage, Held, KeySecret, Keyring, OtherFilter, PrivateKey,
+    Retired, SigningKeys,
+};
 use crate::scope::Scopes;
 use crate::store::Owner;
 
@@ -132,7 +139,7 @@ variants! {
         5 = Username(record), 6 = Lockout(record), 7 = Consent(record), 8 = Login(record),
         9 = Code(record), 10 = Session(record), 11 = SessionOf(record), 12 = LastUse(record),
         13 = Access(record), 14 = Refresh(record), 15 = Relay(record), 16 = Epoch(record),
-        17 = Published(record),
+        17 = Published(record), 18 = Keyring(record),
     }
     LockoutId { 1 = User(id), 2 = Stranger(id) }
     Cause {
@@ -148,6 +155,7 @@ variants! {
     Secrets { 1 = Public, 2 = Confidential(digests) }
     Consents { 1 = Asked, 2 = Implied }
     Introspects { 1 = Own, 2 = Tenant }
+    Algorithm { 1 = Es256, 2 = EdDsa, 3 = Rs256 }
 }
 
 fields! {
@@ -183,6 +191,13 @@ fields! {
     Epoch { target, seq, ends_at }
     Published { seq, change, forgotten_at }
     Change { target, kind, at, until }
+    Keyring { signing, filter, refresh, client_secrets, dummy_password, partition }
+    SigningKeys { active, next, retired }
+    Held { key, since }
+    Retired { key, until }
+    FilterRing { tagging, other }
+    FilterSecret { id, secret }
+    OtherFilter { key, stage }
 }
 
 /// Types that are written as another one.
@@ -217,6 +232,8 @@ written_as! {
     FamilySalt: [u8; 16], |salt| *salt.as_bytes(), |bytes| Some(Self::new(bytes));
     TokenDigest: [u8; 16], |digest| *digest.as_bytes(), |bytes| Some(Self::from_bytes(bytes));
     SecretDigest: [u8; 32], |digest| *digest.as_bytes(), |bytes| Some(Self::from_bytes(bytes));
+    FilterKeyId: u8, |id| id.get(), |number| Self::new(number);
+    KeySecret: [u8; 32], |secret| *secret.expose(), |bytes| Some(Self::new(bytes));
     ClientId: String, |id| id.as_str().to_owned(), |text| Self::parse(&text);
     TenantId: String, |id| id.as_str().to_owned(), |text| Self::parse(&text);
     Username: String, |name| name.as_str().to_owned(), |text| Self::parse(&text);
@@ -245,6 +262,58 @@ impl Field for Standing {
             }),
             _ => Err(DecodeError::Value),
         }
+    }
+}
+
+impl Field for PrivateKey {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.algorithm().write(out);
+        write_count(self.der().len(), out);
+        out.extend_from_slice(self.der());
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let algorithm = Field::read(from)?;
+        let count = read_count(from)?;
+        let der = Zeroizing::new(from.take(count)?.to_vec());
+        Ok(Self::stored(algorithm, der))
+    }
+}
+
+impl Field for FilterStage {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Coming { since } => {
+                out.push(1);
+                since.write(out);
+            }
+            Self::Retired { until } => {
+                out.push(2);
+                until.write(out);
+            }
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match u8::read(from)? {
+            1 => Ok(Self::Coming {
+                since: Field::read(from)?,
+            }),
+            2 => Ok(Self::Retired {
+                until: Field::read(from)?,
+            }),
+            _ => Err(DecodeError::Value),
+        }
+    }
+}
+
+impl<T: Field> Field for Box<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        T::write(self, out);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        T::read(from).map(Self::new)
     }
 }
 

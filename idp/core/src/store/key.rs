@@ -32,6 +32,7 @@ pub enum Key {
     Relay,
     Epoch(Target),
     Published(Seq),
+    Keyring,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,6 +62,7 @@ pub enum Kind {
     Relay = 15,
     Epoch = 16,
     Published = 17,
+    Keyring = 18,
 }
 
 impl Kind {
@@ -100,6 +102,7 @@ impl Key {
             Self::Relay => Kind::Relay,
             Self::Epoch(_) => Kind::Epoch,
             Self::Published(_) => Kind::Published,
+            Self::Keyring => Kind::Keyring,
         }
     }
 
@@ -107,7 +110,7 @@ impl Key {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![self.kind() as u8];
         match self {
-            Self::Realm | Self::Relay => {}
+            Self::Realm | Self::Relay | Self::Keyring => {}
             Self::Tenant(id) => name(id.as_str(), &mut out),
             Self::Client(id) => name(id.as_str(), &mut out),
             Self::User(id) => out.extend_from_slice(&id.0),
@@ -246,6 +249,7 @@ mod tests {
             Key::Epoch(Target::Tenant(tenant)),
             Key::Epoch(Target::Realm),
             Key::Published(Seq(7)),
+            Key::Keyring,
         ];
         let mut spelled: Vec<_> = keys.iter().map(Key::encode).collect();
         spelled.sort();

@@ -488,7 +488,7 @@ pub(super) fn decoded(body: &str) -> Vec<u8> {
     }
 }
 
-pub(super) const ALL_KINDS: [Kind; 17] = [
+pub(super) const ALL_KINDS: [Kind; 18] = [
     Kind::Realm,
     Kind::Tenant,
     Kind::Client,
@@ -506,6 +506,7 @@ pub(super) const ALL_KINDS: [Kind; 17] = [
     Kind::Relay,
     Kind::Epoch,
     Kind::Published,
+    Kind::Keyring,
 ];
 
 pub(super) fn cookie_of(handle: &Handle) -> Option<LoginId> {

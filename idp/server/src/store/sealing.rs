@@ -1,8 +1,8 @@
 //! Which records hold secrets, and how are they kept from whoever steals the file?
 //!
-//! Sealed are the records with something that could be used or guessed at leisure: users (password
-//! hashes), clients (digests of their secrets), refresh families (salts) and codes (challenge and
-//! nonce). The others hold ids, digests of random values and times, and lie open.
+//! Sealed are the records with something that could be used or guessed at leisure: the keyring, users
+//! (password hashes), clients (digests of their secrets), refresh families (salts) and codes
+//! (challenge and nonce). The others hold ids, digests of random values and times, and lie open.
 //!
 //! A record is sealed with AES-256-GCM under a key of its own, derived from the store's key and 16
 //! random bytes: a counter would repeat after a backup was restored, and random nonces under one
@@ -30,7 +30,13 @@ const HKDF_INFO: &[u8] = b"tollgate store 1";
 const NONCE: [u8; 12] = [0; 12];
 
 /// A kind that is new is weighed here.
-const SECRET: [Kind; 4] = [Kind::Client, Kind::User, Kind::Code, Kind::Refresh];
+const SECRET: [Kind; 5] = [
+    Kind::Client,
+    Kind::User,
+    Kind::Code,
+    Kind::Refresh,
+    Kind::Keyring,
+];
 
 /// Whether what lies under this key is sealed. The first byte of a key is its kind.
 pub(super) fn is_sealed(key: &[u8]) -> bool {

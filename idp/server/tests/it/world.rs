@@ -135,7 +135,7 @@ pub(crate) fn is_of(target: &Target, name: &str) -> bool {
     matches!(target, Target::Tenant(id) if id.as_str() == name)
 }
 
-pub(crate) const KINDS: [Kind; 17] = [
+pub(crate) const KINDS: [Kind; 18] = [
     Kind::Realm,
     Kind::Tenant,
     Kind::Client,
@@ -153,6 +153,7 @@ pub(crate) const KINDS: [Kind; 17] = [
     Kind::Relay,
     Kind::Epoch,
     Kind::Published,
+    Kind::Keyring,
 ];
 
 /// Everything that a store holds, to be compared.

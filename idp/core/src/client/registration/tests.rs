@@ -61,7 +61,16 @@ fn a_client_is_registered_only_if_its_grants_fit_what_it_is() {
 #[test]
 fn lifetimes_are_in_their_order_and_never_zero() {
     assert_eq!(lifetimes(10, 10, 10), Ok(()));
-    for (access, idle, absolute) in [(0, 1, 1), (1, 0, 1), (2, 1, 1), (1, 2, 1)] {
+    let day = 24 * 60 * 60;
+    assert_eq!(lifetimes(day, day, 9 * day), Ok(()));
+    let cases = [
+        (0, 1, 1),
+        (1, 0, 1),
+        (2, 1, 1),
+        (1, 2, 1),
+        (day + 1, day, 9 * day),
+    ];
+    for (access, idle, absolute) in cases {
         let found = lifetimes(access, idle, absolute);
         assert_eq!(
             found,

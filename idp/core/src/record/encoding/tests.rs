@@ -49,7 +49,7 @@ fn session() -> Session {
 
 /// In the order of their kinds.
 fn every_kind() -> Vec<Record> {
-    [of_people(), of_sessions(), of_the_relay()].concat()
+    [of_people(), of_sessions(), of_the_relay(), vec![keyring()]].concat()
 }
 
 fn of_people() -> Vec<Record> {
@@ -183,6 +183,42 @@ fn of_the_relay() -> Vec<Record> {
     ]
 }
 
+fn keyring() -> Record {
+    let key = |byte| PrivateKey::stored(Algorithm::EdDsa, Zeroizing::new(vec![byte; 3]));
+    let held = |byte| Held {
+        key: key(byte),
+        since: UnixSeconds(byte.into()),
+    };
+    let secret = |byte| KeySecret::new([byte; 32]);
+    let filter = |id, byte| FilterSecret {
+        id: FilterKeyId::new(id).unwrap(),
+        secret: secret(byte),
+    };
+    Record::Keyring(Box::new(Keyring {
+        signing: SigningKeys {
+            active: held(1),
+            next: held(2),
+            retired: vec![Retired {
+                key: key(3),
+                until: UnixSeconds(3),
+            }],
+        },
+        filter: FilterRing {
+            tagging: filter(15, 4),
+            other: Some(OtherFilter {
+                key: filter(0, 5),
+                stage: FilterStage::Retired {
+                    until: UnixSeconds(4),
+                },
+            }),
+        },
+        refresh: secret(6),
+        client_secrets: secret(7),
+        dummy_password: PasswordHash("$argon2id$".to_owned()),
+        partition: 8,
+    }))
+}
+
 /// What was written by an earlier build must be read by this one.
 #[test]
 fn a_record_never_changes_its_spelling() {
@@ -236,7 +272,7 @@ fn every_kind_of_record_is_read_back_as_it_was_written() {
         assert_eq!(read.encode(), bytes);
         assert_eq!(read.key(), record.key());
     }
-    assert_eq!(every_kind().len(), 17);
+    assert_eq!(every_kind().len(), 18);
 }
 
 #[test]

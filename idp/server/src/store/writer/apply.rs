@@ -9,6 +9,7 @@ use idp_core::store::{Key, RowId, StoreError, Transaction, Version, Write};
 use idp_token::epoch::Seq;
 use idp_token::time::UnixSeconds;
 use redb::{ReadableTable as _, Table};
+use zeroize::Zeroizing;
 
 use super::Outcome;
 use crate::store::layout::Moment;
@@ -86,8 +87,9 @@ impl Tables<'_> {
         let spelled = record.key().encode();
         let mut kept = version.0.to_be_bytes().to_vec();
         if is_sealed(&spelled) {
+            let plain = Zeroizing::new(record.encode());
             self.sealing
-                .seal(&record.encode(), &place(&spelled, version), &mut kept)
+                .seal(&plain, &place(&spelled, version), &mut kept)
                 .map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         } else {
             kept.extend(record.encode());
