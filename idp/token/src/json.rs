@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use zeroize::Zeroizing;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Json {
@@ -15,7 +16,8 @@ pub(crate) enum Json {
     /// A whole number that is not negative: the only kind that tokens have a use for.
     Whole(u64),
     OtherNumber,
-    Text(String),
+    /// Some texts are keys, so all are wiped.
+    Text(Zeroizing<String>),
     List(Vec<Json>),
     Object(Members),
 }
@@ -99,6 +101,16 @@ impl Members {
         value.as_whole().map(Some).ok_or(MemberError::Kind(name))
     }
 
+    pub(crate) fn list(&self, name: &'static str) -> Result<&[Json], MemberError> {
+        let value = self.find(name).ok_or(MemberError::Missing(name))?;
+        value.as_list().ok_or(MemberError::Kind(name))
+    }
+
+    pub(crate) fn object(&self, name: &'static str) -> Result<&Self, MemberError> {
+        let value = self.find(name).ok_or(MemberError::Missing(name))?;
+        value.as_object().ok_or(MemberError::Kind(name))
+    }
+
     /// A list of texts; an absent one is empty.
     pub(crate) fn texts(&self, name: &'static str) -> Result<Vec<String>, MemberError> {
         let Some(value) = self.find(name) else {
@@ -129,6 +141,14 @@ impl Json {
     pub(crate) fn as_list(&self) -> Option<&[Self]> {
         if let Self::List(list) = self {
             Some(list)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) const fn as_object(&self) -> Option<&Members> {
+        if let Self::Object(members) = self {
+            Some(members)
         } else {
             None
         }
@@ -176,7 +196,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Json, E> {
-        Ok(Json::Text(value.to_owned()))
+        Ok(Json::Text(value.to_owned().into()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Json, A::Error> {

@@ -5,6 +5,7 @@
 //! runtime: times and random bytes come in as arguments, decisions go out as values. The one
 //! exception is the nonce of an ES256 signature, which the cryptographic library draws itself.
 
+pub mod ask;
 pub mod digest;
 pub mod epoch;
 pub mod fence;

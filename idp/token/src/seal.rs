@@ -51,6 +51,12 @@ impl SealKey {
         Self { key, digest }
     }
 
+    /// Of the token that this is the key of.
+    #[must_use]
+    pub const fn digest(&self) -> TokenDigest {
+        self.digest
+    }
+
     /// To be sent to the identity provider with the digest; never stored.
     #[must_use]
     pub fn expose(&self) -> Zeroizing<[u8; 32]> {

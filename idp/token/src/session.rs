@@ -123,7 +123,7 @@ impl Session {
 
     #[must_use]
     pub fn write(&self) -> String {
-        serde_json::to_string(&Written::of(self))
+        serde_json::to_string(&self.written())
             .expect("invariant: texts, numbers and lists of them are JSON")
     }
 
@@ -132,12 +132,21 @@ impl Session {
             return Err(RecordError::TooLong);
         }
         let members = Members::parse(text).ok_or(RecordError::Syntax)?;
+        Self::read_members(&members)
+    }
+
+    /// A record inside of something else.
+    pub(crate) fn read_members(members: &Members) -> Result<Self, RecordError> {
         let version = members.whole("v")?;
         if version != VERSION {
             return Err(RecordError::UnknownVersion(version));
         }
         members.check_names(&NAMES)?;
-        Ok(read_members(&members)?)
+        Ok(read_members(members)?)
+    }
+
+    pub(crate) fn written(&self) -> impl Serialize + '_ {
+        Written::of(self)
     }
 }
 

@@ -94,7 +94,7 @@ impl Claims {
 fn audience(members: &Members) -> Result<Vec<String>, MemberError> {
     match members.find("aud") {
         None => Err(MemberError::Missing("aud")),
-        Some(Json::Text(one)) => Ok(vec![one.clone()]),
+        Some(Json::Text(one)) => Ok(vec![one.to_string()]),
         Some(_) => members.texts("aud"),
     }
 }

@@ -6,6 +6,10 @@
 use std::fs;
 use std::path::Path;
 
+use idp_token::ask::report::Report;
+use idp_token::ask::resolve::{read_answers, read_questions, write_answers, write_questions};
+use idp_token::ask::uses::{read_uses, write_uses};
+use idp_token::digest::TokenDigest;
 use idp_token::filter::{FilterKey, FilterKeyId, FilterKeys};
 use idp_token::log::{Entry, Page};
 use idp_token::reference::ReferenceToken;
@@ -86,7 +90,43 @@ fn log_page(bytes: &[u8]) -> bool {
     read.is_ok()
 }
 
-const TARGETS: [(&str, Target); 7] = [
+fn questions(bytes: &[u8]) -> bool {
+    let read = read_questions(bytes);
+    if let Ok(questions) = &read {
+        let written = write_questions(questions);
+        let again = read_questions(written.as_bytes()).unwrap();
+        assert_eq!(write_questions(&again), written);
+    }
+    read.is_ok()
+}
+
+fn answers(bytes: &[u8]) -> bool {
+    let asked = TokenDigest::from_bytes([1; 16]);
+    let read = read_answers(bytes, &[asked]);
+    if let Ok(answers) = &read {
+        let written = write_answers([(asked, &answers[0])]);
+        assert_eq!(read_answers(written.as_bytes(), &[asked]), read);
+    }
+    read.is_ok()
+}
+
+fn uses(bytes: &[u8]) -> bool {
+    let read = read_uses(bytes);
+    if let Ok(uses) = &read {
+        assert_eq!(read_uses(write_uses(uses).as_bytes()), read);
+    }
+    read.is_ok()
+}
+
+fn report(bytes: &[u8]) -> bool {
+    let read = Report::read(bytes);
+    if let Ok(report) = &read {
+        assert_eq!(Report::read(report.write().as_bytes()), read);
+    }
+    read.is_ok()
+}
+
+const TARGETS: [(&str, Target); 11] = [
     ("reference", reference),
     ("refresh", refresh),
     ("value", value),
@@ -94,6 +134,10 @@ const TARGETS: [(&str, Target); 7] = [
     ("session", session),
     ("log", log),
     ("log-page", log_page),
+    ("questions", questions),
+    ("answers", answers),
+    ("uses", uses),
+    ("report", report),
 ];
 
 /// The seeds of a target by name; those that it must read are named `good…`.
