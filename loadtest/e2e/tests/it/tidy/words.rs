@@ -28,6 +28,7 @@ const WORDS: &[(&str, &str)] = &[
 ];
 
 const LOCKFILE: &str = "Cargo.lock";
+const NPM_LOCKFILE: &str = "package-lock.json";
 const CRATES_IO: &str = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
 
 pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
@@ -40,6 +41,9 @@ pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
             findings.push(Finding::new(path, number, format!("`{word}`: {reason}")));
         }
         if path == LOCKFILE && line.starts_with("source = ") && line != CRATES_IO {
+            findings.push(Finding::new(path, number, MIRROR));
+        }
+        if path.ends_with(NPM_LOCKFILE) && line.contains("\"resolved\":") {
             findings.push(Finding::new(path, number, MIRROR));
         }
     }
@@ -85,5 +89,9 @@ fn a_lockfile_names_no_registry_but_crates_io() {
     for (line, count) in cases {
         assert_eq!(check(LOCKFILE, &line).len(), count, "{line}");
         assert_eq!(check("docs/lock.md", &line).len(), 0, "{line}");
+    }
+    let npm = "\"resolved\": \"https://registry.example/a.tgz\",";
+    for (path, count) in [("a/package-lock.json", 1), ("a/package.json", 0)] {
+        assert_eq!(check(path, npm).len(), count, "{path}");
     }
 }
