@@ -6,12 +6,15 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use gateway_core::limits::HEAD_BYTES_CEILING;
+use idp_token::value::Algorithm;
 
 use crate::reader::{Field, Reading};
 use crate::units::{Count, Percent, Size, Time};
 
 pub(crate) const LISTEN_ADDRESS: SocketAddr = loopback(8080);
 pub(crate) const ADMIN_ADDRESS: SocketAddr = loopback(9090);
+pub(crate) const PROVIDER_ADDRESS: SocketAddr = loopback(8081);
+pub(crate) const INTERNAL_ADDRESS: SocketAddr = loopback(8082);
 
 /// Threads have no default here: it is the number of cores.
 pub(crate) const THREADS: Range<Count> = range(Count(1), Count(1_024));
@@ -34,7 +37,7 @@ pub(crate) const TRANSFER_BODY: Size = Size::kib(64);
 
 const SHORT: Time = Time::milliseconds(10);
 const HOUR: Time = Time::minutes(60);
-const DAY: Time = Time::minutes(24 * 60);
+const DAY: Time = days(1);
 
 pub(crate) const HANDSHAKE: Bounds<Time> = range(SHORT, Time::minutes(5)).or(Time::seconds(10));
 pub(crate) const HEAD_DEADLINE: Bounds<Time> = range(SHORT, Time::minutes(5)).or(Time::seconds(10));
@@ -60,6 +63,19 @@ pub(crate) const SAMPLE: Bounds<Percent> =
     range(Percent::whole(0), Percent::whole(100)).or(Percent::whole(1));
 /// Of a certificate with its chain, or of a key.
 pub(crate) const PEM_MAX: Size = Size::kib(256);
+
+pub(crate) const STORE_PATH: &str = "./data/idp.redb";
+pub(crate) const STORE_CACHE: Bounds<Size> = range(Size::mib(1), Size::tib(1)).or(Size::mib(24));
+pub(crate) const DISK_FREE: Bounds<Size> = range(Size::mib(16), Size::tib(1)).or(Size::mib(64));
+pub(crate) const SIGNING_ALGORITHM: Algorithm = Algorithm::Es256;
+/// A key signs for longer than what it signed lives.
+pub(crate) const ROTATE: Bounds<Time> = range(HOUR, days(365)).or(days(30));
+pub(crate) const LOGIN_IDLE: Bounds<Time> = range(Time::minutes(1), days(30)).or(Time::minutes(15));
+pub(crate) const LOGIN_ABSOLUTE: Bounds<Time> =
+    range(Time::minutes(1), days(90)).or(Time::minutes(12 * 60));
+pub(crate) const PASSWORDS_AT_ONCE: Bounds<Count> = range(Count(1), Count(256)).or(Count(2));
+pub(crate) const ISSUER_BYTES_MAX: usize = 256;
+pub(crate) const PATH_BYTES_MAX: usize = 1_024;
 
 /// Entries of one list; past these a file is generated wrongly rather than large.
 pub(crate) const LISTENERS_MAX: usize = 64;
@@ -140,6 +156,10 @@ impl<T: Copy> Range<T> {
 
 const fn range<T: Copy>(least: T, most: T) -> Range<T> {
     Range { least, most }
+}
+
+const fn days(count: u64) -> Time {
+    Time::minutes(count * 24 * 60)
 }
 
 const fn loopback(port: u16) -> SocketAddr {

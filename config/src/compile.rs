@@ -1,4 +1,4 @@
-//! May a gateway run with what is written?
+//! May a gateway or an identity provider run with what is written?
 //!
 //! Every section compiles whether or not the others did, and reports all it finds. A value that is
 //! missing or refused is stood in for by its default: the report is not empty then, so what comes
@@ -14,6 +14,7 @@ use gateway_core::peer::Network;
 use crate::bounds;
 use crate::document::NodeId;
 use crate::gateway::{AccessLog, Deadlines, Gateway, Listener, Traces};
+use crate::provider::Provider;
 use crate::reader::{Field, Located, Reading};
 use crate::units::{Address, Flag, Size};
 use crate::written;
@@ -22,6 +23,8 @@ pub(crate) mod class;
 mod header;
 mod lifetime;
 mod matching;
+mod path;
+mod provider;
 mod query;
 mod reach;
 mod rewrite;
@@ -30,8 +33,35 @@ mod services;
 mod tls;
 mod upgrade;
 
-pub(crate) fn compile(file: &written::File, reading: Reading<'_>) -> Gateway {
-    let (listen, admin) = compile_addresses(file, reading);
+pub(crate) use routes::ADVICE as ROUTES_ADVICE;
+
+/// A file that speaks of an identity provider and of nothing else has no gateway.
+pub(crate) fn compile(
+    file: &written::File,
+    reading: Reading<'_>,
+) -> (Option<Gateway>, Option<Provider>) {
+    let mut taken = Vec::new();
+    let gateway = is_of_gateway(file).then(|| compile_gateway(file, &mut taken, reading));
+    let provider = provider::compile(file, &mut taken, reading);
+    (gateway, provider)
+}
+
+fn is_of_gateway(file: &written::File) -> bool {
+    let has_provider_only = file.listen.is_absent()
+        && file.admin.is_absent()
+        && file.log.is_absent()
+        && file.traces.is_absent()
+        && file.limits.is_absent()
+        && file.deadlines.is_absent()
+        && file.trusted_proxies.is_absent()
+        && file.services.is_absent()
+        && file.routes.is_absent()
+        && !file.provider.is_absent();
+    !has_provider_only
+}
+
+fn compile_gateway(file: &written::File, taken: &mut Vec<Taken>, reading: Reading<'_>) -> Gateway {
+    let (listen, admin) = compile_addresses(file, taken, reading);
     let body_max = body_max(file, reading);
     let services = services::compile(&file.services, reading);
     Gateway {
@@ -175,14 +205,17 @@ fn holds_everybody(network: Network) -> bool {
 }
 
 /// The addresses for clients and the one for operators, no two of which may meet.
-fn compile_addresses(file: &written::File, reading: Reading<'_>) -> (Vec<Listener>, SocketAddr) {
+fn compile_addresses(
+    file: &written::File,
+    taken: &mut Vec<Taken>,
+    reading: Reading<'_>,
+) -> (Vec<Listener>, SocketAddr) {
     check_count(
         file.listen.count(),
         bounds::LISTENERS_MAX,
         "listeners",
         reading,
     );
-    let mut taken: Vec<Taken> = Vec::new();
     let mut listen: Vec<Listener> = Vec::new();
     for listener in file.listen.items() {
         let missing = Missing {
@@ -191,7 +224,7 @@ fn compile_addresses(file: &written::File, reading: Reading<'_>) -> (Vec<Listene
         };
         let address = missing.check(&listener.value.address, listener.node, reading);
         if let Some(address) = address {
-            take(&mut taken, address, reading);
+            take(taken, address, reading);
             listen.push(Listener {
                 address: address.value.0,
                 level: reach::read(&listener.value.level).unwrap_or_default(),
@@ -222,7 +255,7 @@ fn compile_addresses(file: &written::File, reading: Reading<'_>) -> (Vec<Listene
             node: None,
         });
     }
-    (listen, compile_admin(file, &mut taken, reading))
+    (listen, compile_admin(file, taken, reading))
 }
 
 fn compile_admin(file: &written::File, taken: &mut Vec<Taken>, reading: Reading<'_>) -> SocketAddr {

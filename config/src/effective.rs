@@ -1,4 +1,4 @@
-//! What does a gateway run with, and who said so?
+//! What does a process run with, and who said so?
 //!
 //! The answer is a file: complete, each line with where it came from, and loading to the very same
 //! gateway. A value that came from the environment is shown as the variable it is, never as itself.
@@ -15,6 +15,7 @@ use crate::written::{self, HeaderRules, Route, Service, To};
 use crate::{Loaded, bounds};
 
 mod page;
+mod provider;
 
 const DEFAULT: &str = "default";
 
@@ -23,15 +24,24 @@ const DEFAULT: &str = "default";
 pub fn effective(loaded: &Loaded) -> String {
     let file = &loaded.written;
     let mut page = Page::new(&loaded.document, &loaded.environment);
-    write_listen(&mut page, file);
-    write_process(&mut page, file);
-    write_traces(&mut page, file);
-    write_limits(&mut page, file);
-    write_deadlines(&mut page, file);
-    write_proxies(&mut page, file);
-    write_services(&mut page, file);
-    write_routes(&mut page, file);
+    write_threads(&mut page, file);
+    match loaded.gateway {
+        Some(_) => write_gateway(&mut page, file),
+        None => page.remark("routes: none, so this is no gateway"),
+    }
+    provider::write(&mut page, &file.provider);
     page.finish()
+}
+
+fn write_gateway(page: &mut Page<'_>, file: &written::File) {
+    write_listen(page, file);
+    write_log(page, file);
+    write_traces(page, file);
+    write_limits(page, file);
+    write_deadlines(page, file);
+    page.scalars("trusted_proxies", &file.trusted_proxies);
+    write_services(page, file);
+    write_routes(page, file);
 }
 
 fn write_listen(page: &mut Page<'_>, file: &written::File) {
@@ -85,11 +95,14 @@ fn write_tls(page: &mut Page<'_>, field: &Field<written::Tls>) {
     page.end();
 }
 
-fn write_process(page: &mut Page<'_>, file: &written::File) {
+fn write_threads(page: &mut Page<'_>, file: &written::File) {
     match file.threads.is_absent() {
         true => page.default("threads", page.cores(), "default: one for each core"),
         false => page.required("threads", &file.threads),
     }
+}
+
+fn write_log(page: &mut Page<'_>, file: &written::File) {
     let absent = written::Log::default();
     page.head("log", &file.log);
     page.scalar(
@@ -140,18 +153,6 @@ fn write_deadlines(page: &mut Page<'_>, file: &written::File) {
     page.scalar("websocket", &deadlines.websocket, bounds::WEBSOCKET.default);
     page.scalar("lame_duck", &deadlines.lame_duck, bounds::LAME_DUCK.default);
     page.scalar("drain", &deadlines.drain, bounds::DRAIN.default);
-    page.end();
-}
-
-fn write_proxies(page: &mut Page<'_>, file: &written::File) {
-    if file.trusted_proxies.items().next().is_none() {
-        page.empty_list("trusted_proxies", &file.trusted_proxies);
-        return;
-    }
-    page.head("trusted_proxies", &file.trusted_proxies);
-    for network in file.trusted_proxies.items() {
-        page.scalar_item(network.node);
-    }
     page.end();
 }
 

@@ -1,7 +1,7 @@
-//! What did the operator write, and may a gateway run with it?
+//! What did the operator write, and may a gateway or an identity provider run with it?
 //!
 //! One YAML file goes through three stages: [`document`] says what stands where, [`written`] gives
-//! it the shape of the keys there are, [`mod@compile`] turns that into the types the gateway runs on.
+//! it the shape of the keys there are, [`mod@compile`] turns that into the types these run on.
 //! Each stage reports what is wrong and goes on, so that one run shows every [`Problem`] with its
 //! line. A file with a problem is never used in part.
 //!
@@ -22,6 +22,9 @@ pub use environment::Environment;
 pub use files::Files;
 pub use gateway::{AccessLog, Certificate, Deadlines, Gateway, Listener, Tls, Traces};
 pub use problem::{Excerpt, Problem, Problems, Style};
+pub use provider::{
+    AuditLog, ClientSeed, Provider, Redis, RedisAddress, RedisPassword, Signing, Store, UserSeed,
+};
 pub use schema::schema;
 
 mod bounds;
@@ -34,6 +37,7 @@ mod files;
 mod gateway;
 mod nearest;
 mod problem;
+mod provider;
 mod reader;
 mod report;
 mod schema;
@@ -47,14 +51,42 @@ pub const DEFAULT: &str = include_str!("../tollgate.yaml");
 /// A file that compiled, with what is needed to explain it.
 #[derive(Debug)]
 pub struct Loaded {
-    pub gateway: Gateway,
-    /// What should be seen to, although a gateway can run with it.
+    /// `None` if the file speaks of an identity provider only.
+    pub gateway: Option<Gateway>,
+    pub provider: Option<Provider>,
+    /// What should be seen to, although the file can be run with.
     pub warnings: Vec<Problem>,
     /// What was read.
     pub files: Files,
     written: written::File,
     document: Document,
     environment: Environment,
+}
+
+impl Loaded {
+    /// For a process that is to be a gateway.
+    pub fn require_gateway(&self) -> Result<&Gateway, Problems> {
+        self.gateway.as_ref().ok_or_else(|| {
+            let message = "a gateway needs at least one route";
+            self.refuse(message, compile::ROUTES_ADVICE)
+        })
+    }
+
+    /// For a process that is to be an identity provider.
+    pub fn require_provider(&self) -> Result<&Provider, Problems> {
+        self.provider.as_ref().ok_or_else(|| {
+            let message = "an identity provider needs the key `provider`";
+            self.refuse(message, "add `provider: {}`, which takes every default")
+        })
+    }
+
+    /// At the beginning of the file, for what is missing from it as a whole.
+    fn refuse(&self, message: &str, note: &str) -> Problems {
+        let report = Report::default();
+        report.add(Finding::at(0..0, message).note(note));
+        let problems = report.into_problems(self.document.source());
+        problems.with_files(self.files.clone())
+    }
 }
 
 /// Loads the file at `path`.
@@ -106,12 +138,13 @@ fn compile_with(
     let Some(written) = reading.read::<written::File>() else {
         return Err(refuse(report, document.source()));
     };
-    let gateway = compile::compile(&written, reading);
+    let (gateway, provider) = compile::compile(&written, reading);
     if !report.is_empty() {
         return Err(refuse(report, document.source()));
     }
     Ok(Loaded {
         gateway,
+        provider,
         warnings: report.into_warnings(document.source()),
         files: files.take(),
         written,

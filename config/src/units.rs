@@ -16,7 +16,7 @@ pub(crate) use date::Date;
 pub(crate) use percent::Percent;
 pub(crate) use size::Size;
 pub(crate) use time::Time;
-pub(crate) use word::{Class, Level, Protocol, Upgrade};
+pub(crate) use word::{Algorithm, Class, Exposable, Level, Protocol, Upgrade};
 
 mod address;
 mod date;
@@ -140,7 +140,7 @@ scalar! {
     Text => json_schema!({ "type": ["string", "number", "boolean"] });
     Flag => json_schema!({ "type": ["boolean", "string"], "pattern": or_variable("true|false") });
     Count => json_schema!({ "type": ["integer", "string"], "pattern": or_variable("[0-9]+") });
-    Time => string_schema("[0-9]+(ms|s|m|h)", &["150ms", "10s", "5m", "1h"]);
+    Time => string_schema("[0-9]+(ms|s|m|h|d)", &["150ms", "10s", "5m", "1h", "30d"]);
     Size => string_schema("[0-9]+(B|KiB|MiB|GiB|TiB)", &["512B", "64KiB", "1MiB"]);
     Address => string_schema(".*:[0-9]{1,5}", &["127.0.0.1:8080", "[::1]:8080", "localhost:8080"]);
     Date => string_schema("[0-9]{4}-[0-9]{2}-[0-9]{2}", &["2026-12-31"]);
@@ -148,6 +148,8 @@ scalar! {
     Class => string_schema("read|write|transfer", &["read", "write", "transfer"]);
     Protocol => string_schema("h1|h2", &["h1", "h2"]);
     Upgrade => string_schema("websocket", &["websocket"]);
+    Algorithm => string_schema("ES256|EdDSA|RS256", &["ES256", "EdDSA", "RS256"]);
+    Exposable => string_schema("listen|internal", &["listen", "internal"]);
     Percent => string_schema("[0-9]+([.][0-9]{1,2})?%", &["1%", "25%", "0.05%"]);
     Network => string_schema("[0-9a-fA-F.:]+(/[0-9]{1,3})?", &["10.0.0.0/8", "127.0.0.1"]);
 }

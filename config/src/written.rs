@@ -14,16 +14,19 @@ use crate::units::{
     Address, Count, Flag, Level, Network, Percent, Protocol, Size, Text, Time, or_variable,
 };
 
+pub(crate) use provider::Provider;
 pub(crate) use route::{HeaderRules, Route};
 pub(crate) use to::To;
 
+pub(crate) mod provider;
 mod route;
 mod to;
 
-/// The configuration of a Tollgate gateway.
+/// The configuration of Tollgate: of a gateway, of an identity provider, or of both.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename = "the file")]
-#[schemars(title = "tollgate.yaml", extend("required" = ["services", "routes"]))]
+#[schemars(title = "tollgate.yaml", extend(
+    "anyOf" = [{ "required": ["services", "routes"] }, { "required": ["provider"] }]))]
 pub(crate) struct File {
     /// Where clients connect.
     pub(crate) listen: Field<Vec<Field<Listener>>>,
@@ -49,6 +52,8 @@ pub(crate) struct File {
     /// Which requests go where. The most specific route wins, whatever the order.
     #[schemars(extend("minItems" = 1))]
     pub(crate) routes: Field<Vec<Field<Route>>>,
+    /// This process as an identity provider.
+    pub(crate) provider: Field<Provider>,
 }
 
 /// One address where clients connect.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use tollgate_config::Environment;
+use tollgate_config::{Environment, Loaded};
 
 use super::{FileArgs, refuse, say};
 
@@ -28,18 +28,26 @@ impl Check {
         let text = if self.effective {
             tollgate_config::effective(&loaded)
         } else {
-            let gateway = &loaded.gateway;
             let file = self
                 .file
                 .path()
                 .map_or("the built-in default".into(), |p| p.display().to_string());
-            format!(
-                "{file} is right: {} routes, {} services\n",
-                gateway.routes.routes().len(),
-                gateway.services.len()
-            )
+            format!("{file} is right: {}\n", summary(&loaded))
         };
         say(&mut std::io::stdout(), &text);
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What a file is about, in a line.
+fn summary(loaded: &Loaded) -> String {
+    let gateway = loaded.gateway.iter().map(|gateway| {
+        let (routes, services) = (gateway.routes.routes().len(), gateway.services.len());
+        format!("{routes} routes, {services} services")
+    });
+    let provider = loaded
+        .provider
+        .iter()
+        .map(|provider| format!("identity provider {}", provider.issuer));
+    gateway.chain(provider).collect::<Vec<_>>().join(", ")
 }

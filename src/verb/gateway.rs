@@ -26,13 +26,14 @@ impl Gateway {
             Ok(loaded) => loaded,
             Err(problems) => return Ok(refuse(&problems)),
         };
+        let gateway = match loaded.require_gateway() {
+            Ok(gateway) => gateway.clone(),
+            Err(problems) => return Ok(refuse(&problems)),
+        };
         log::start(self.log);
         gateway_server::warn_of(&loaded.warnings);
         serve::run(Serving {
-            plan: Plan {
-                gateway: loaded.gateway,
-                pay: None,
-            },
+            plan: Plan { gateway, pay: None },
             file: self.file.path().map(Into::into),
             files: loaded.files,
             environment,

@@ -40,9 +40,13 @@ impl Up {
             Ok(loaded) => loaded,
             Err(problems) => return Ok(refuse(&problems)),
         };
+        let gateway = match loaded.require_gateway() {
+            Ok(gateway) => gateway.clone(),
+            Err(problems) => return Ok(refuse(&problems)),
+        };
         log::start(self.log);
         gateway_server::warn_of(&loaded.warnings);
-        let mut plan = Plan::with_pay(loaded.gateway, self.pay_admin);
+        let mut plan = Plan::with_pay(gateway, self.pay_admin);
         if let Some(settings) = &mut plan.pay {
             settings.sizes = self.sizes();
         }

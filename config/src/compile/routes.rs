@@ -16,6 +16,7 @@ use crate::document::NodeId;
 use crate::nearest;
 use crate::problem::shown;
 use crate::reader::{Entries, Field, Located, Reading};
+use crate::report::Finding;
 use crate::units::{Count, Size, Text};
 use crate::written::{self, To};
 
@@ -24,7 +25,8 @@ const NAME_LEN_MAX: usize = 200;
 /// Names that are looked through for the one that was meant.
 const SUGGESTED_FROM_MAX: usize = 1_000;
 
-const EXAMPLE: &str = "routes: [{ match: \"/{rest*}\", to: my-service }]";
+/// To whoever has no route.
+pub(crate) const ADVICE: &str = "add `routes: [{ match: \"/{rest*}\", to: my-service }]`";
 
 /// What a route is compiled against.
 struct Routing<'a> {
@@ -93,8 +95,8 @@ fn check_presence(routes: &Field<Vec<Field<written::Route>>>, reading: Reading<'
         Field::Absent if reading.document.has_lost_keys(reading.document.root()) => return,
         Field::Absent => 0..0,
     };
-    let finding = crate::report::Finding::at(span, "a gateway needs at least one route");
-    reading.report.add(finding.note(format!("add `{EXAMPLE}`")));
+    let finding = Finding::at(span, "a gateway needs at least one route");
+    reading.report.add(finding.note(ADVICE));
 }
 
 /// Reports every conflict and returns the places of the routes that came second.

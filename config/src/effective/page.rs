@@ -91,11 +91,35 @@ impl<'a> Page<'a> {
         self.line(&format!("- {text}"), origin);
     }
 
+    /// A key whose value is a list of scalars, on the lines below.
+    pub(super) fn scalars<T>(&mut self, key: &str, list: &Field<Vec<Field<T>>>) {
+        if list.items().next().is_none() {
+            self.empty_list(key, list);
+            return;
+        }
+        self.head(key, list);
+        for item in list.items() {
+            self.scalar_item(item.node);
+        }
+        self.end();
+    }
+
     /// A key with its value as written, or with its default.
     pub(super) fn scalar<T>(&mut self, key: &str, field: &Field<T>, default: impl fmt::Display) {
+        self.scalar_or(key, field, default, "default");
+    }
+
+    /// The same where the default takes a word to explain.
+    pub(super) fn scalar_or<T>(
+        &mut self,
+        key: &str,
+        field: &Field<T>,
+        default: impl fmt::Display,
+        origin: &str,
+    ) {
         match field.given() {
             Some(given) => self.copy_as_written(key, given.node),
-            None => self.default(key, default, "default"),
+            None => self.default(key, default, origin),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Durations: `150ms`, `10s`, `5m`, `1h`.
+//! Durations: `150ms`, `10s`, `5m`, `1h`, `30d`.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,7 +12,14 @@ pub(crate) struct Time {
     milliseconds: u64,
 }
 
-const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const DAY: u64 = 86_400_000;
+const UNITS: [(&str, u64); 5] = [
+    ("d", DAY),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+    ("ms", 1),
+];
 
 impl Time {
     pub(crate) const fn milliseconds(milliseconds: u64) -> Self {
@@ -73,9 +80,10 @@ fn without_unit(digits: &str, unit: &str) -> String {
         "s" | "sec" | "secs" | "second" | "seconds" => "s",
         "m" | "min" | "mins" | "minute" | "minutes" => "m",
         "h" | "hr" | "hour" | "hours" => "h",
-        "d" | "day" | "days" => return "the longest unit is `h`".to_owned(),
+        "d" | "day" | "days" => "d",
+        "w" | "week" | "weeks" => return "the longest unit is `d`".to_owned(),
         "us" | "ns" => return "the shortest unit is `ms`".to_owned(),
-        _ => return "the units are `ms`, `s`, `m` and `h`".to_owned(),
+        _ => return "the units are `ms`, `s`, `m`, `h` and `d`".to_owned(),
     };
     format!("write `{digits}{meant}`")
 }
@@ -83,9 +91,9 @@ fn without_unit(digits: &str, unit: &str) -> String {
 /// The shortest spelling that reads as the same duration.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A round number of minutes is said in seconds up to two of them: `60s`, not `1m`.
+        // Up to two of them, minutes are said in seconds and days in hours: `60s`, not `1m`.
         let fits = |factor: u64| match factor {
-            60_000 => self.milliseconds >= 120_000,
+            60_000 | DAY => self.milliseconds >= 2 * factor,
             _ => self.milliseconds >= factor,
         };
         let unit = UNITS
@@ -115,9 +123,11 @@ mod tests {
             ("10 s",                  Err("write `10s`")),
             ("10sec",                 Err("write `10s`")),
             ("1.5s",                  Err("whole numbers only: write `1500ms` for 1.5 seconds")),
-            ("1d",                    Err("the longest unit is `h`")),
+            ("30d",                   Ok(Time::minutes(30 * 24 * 60))),
+            ("30 days",               Err("write `30d`")),
+            ("1w",                    Err("the longest unit is `d`")),
             ("5us",                   Err("the shortest unit is `ms`")),
-            ("5x",                    Err("the units are `ms`, `s`, `m` and `h`")),
+            ("5x",                    Err("the units are `ms`, `s`, `m`, `h` and `d`")),
             ("-5s",                   Err("a number comes first")),
             ("never",                 Err("every wait has an end here")),
             ("",                      Err("a number comes first")),
@@ -131,7 +141,7 @@ mod tests {
     #[test]
     fn a_duration_is_shown_as_it_would_be_written() {
         for text in [
-            "0s", "1ms", "1500ms", "10s", "60s", "90s", "2m", "5m", "1h", "24h",
+            "0s", "1ms", "1500ms", "10s", "60s", "90s", "2m", "5m", "1h", "24h", "30d",
         ] {
             assert_eq!(Time::parse(text).unwrap().to_string(), text);
         }

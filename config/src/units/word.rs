@@ -2,6 +2,7 @@
 
 use gateway_core::{level, route};
 use gateway_upstream as upstream;
+use idp_token::value;
 
 use crate::nearest;
 use crate::reader::Scalar;
@@ -14,6 +15,17 @@ pub(crate) struct Class(pub(crate) route::Class);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Protocol(pub(crate) upstream::Protocol);
+
+/// What value tokens are signed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Algorithm(pub(crate) value::Algorithm);
+
+/// An address of the identity provider that other machines may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exposable {
+    Listen,
+    Internal,
+}
 
 /// What a connection may become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +89,30 @@ impl Scalar for Upgrade {
 
     fn parse(text: &str) -> Result<Self, String> {
         find(text, &[("websocket", Self::WebSocket)])
+    }
+}
+
+impl Scalar for Algorithm {
+    const EXPECTED: &'static str = "`ES256`, `EdDSA` or `RS256`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let words = [
+            value::Algorithm::Es256,
+            value::Algorithm::EdDsa,
+            value::Algorithm::Rs256,
+        ];
+        find(text, &words.map(|word| (word.as_str(), word))).map(Self)
+    }
+}
+
+impl Scalar for Exposable {
+    const EXPECTED: &'static str = "`listen` or `internal`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        find(
+            text,
+            &[("listen", Self::Listen), ("internal", Self::Internal)],
+        )
     }
 }
 

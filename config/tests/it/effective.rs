@@ -29,7 +29,9 @@ fn what_is_effective_loads_to_the_same_gateway() {
         let first = load_text(&text).unwrap_or_else(|problems| panic!("{problems}"));
         let written = effective(&first);
         let second = load_text(&written).unwrap_or_else(|problems| panic!("{problems}\n{written}"));
-        assert_eq!(shown(&first.gateway), shown(&second.gateway), "{written}");
+        let [before, after] = [&first, &second].map(|it| it.gateway.as_ref().map(shown));
+        assert_eq!(before, after, "{written}");
+        assert_eq!(first.provider, second.provider, "{written}");
     }
 }
 
@@ -60,6 +62,16 @@ routes:
     to: "on"
     request_headers: { set: {}, remove: ["!a"] }
     response_headers: { set: { X-G: "{}" }, add: { X-H: "x # y" } }
+provider:
+  listen: "[::1]:0"
+  issuer: "${ISSUER:-http://login.example.com}"
+  internal: 0.0.0.0:0
+  exposed: [internal]
+  unencrypted: true
+  store: { path: "idp: it's.redb", cache: 2MiB }
+  audit_log: stderr
+  signing: { algorithm: EdDSA, rotate: 90d }
+  login: { idle: 1h, absolute: 5d }
 "##;
 
 fn everything() -> String {

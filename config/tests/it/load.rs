@@ -31,6 +31,10 @@ pub(crate) fn load_text_in(folder: &Path, text: &str) -> Result<Loaded, Problems
     compile("tollgate.yaml", text.as_bytes(), &environment)
 }
 
+pub(crate) fn gateway_of(loaded: &Loaded) -> &Gateway {
+    loaded.gateway.as_ref().unwrap()
+}
+
 /// Every file that is meant to be copied.
 pub(crate) fn examples() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
@@ -45,15 +49,15 @@ pub(crate) fn examples() -> Vec<PathBuf> {
 /// The name of the route a request takes and the service it is for.
 fn find<'l>(loaded: &'l Loaded, request: &str, fields: &str) -> Option<(&'l str, &'l str)> {
     let text = format!("{request} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
-    let head = Head::parse(text.as_bytes(), &loaded.gateway.limits).unwrap();
-    let (_, route) = loaded.gateway.routes.find(&head, Level::Private).ok()?;
+    let head = Head::parse(text.as_bytes(), &gateway_of(loaded).limits).unwrap();
+    let (_, route) = gateway_of(loaded).routes.find(&head, Level::Private).ok()?;
     Some((&route.name, route.to.services().next()?))
 }
 
 #[test]
 fn the_default_file_stays_on_loopback_and_leads_to_the_sample_services() {
     let loaded = load_text(DEFAULT).unwrap();
-    let gateway = &loaded.gateway;
+    let gateway = gateway_of(&loaded);
     let [listener] = &*gateway.listen else {
         panic!("{:?}", gateway.listen);
     };
@@ -97,8 +101,7 @@ fn the_default_file_stays_on_loopback_and_leads_to_the_sample_services() {
 #[test]
 fn the_default_file_rewrites_the_paths_of_money() {
     let loaded = load_text(DEFAULT).unwrap();
-    let transfer = loaded
-        .gateway
+    let transfer = gateway_of(&loaded)
         .routes
         .routes()
         .iter()
@@ -143,7 +146,7 @@ fn what_is_left_out_takes_its_default() {
         "services: { web: { endpoints: [\"127.0.0.1:1\"] } }\nroutes: [{ match: /a, to: web }]",
     )
     .unwrap();
-    let gateway = &loaded.gateway;
+    let gateway = gateway_of(&loaded);
     assert_eq!(gateway.limits, gateway_core::limits::Limits::default());
     assert_eq!(
         gateway.services[0].timeouts,
@@ -213,9 +216,9 @@ fn what_is_written_is_what_runs() {
         "#,
     )
     .unwrap();
-    check_process(&loaded.gateway);
-    check_service(&loaded.gateway.services[0]);
-    check_route(&loaded.gateway.routes.routes()[0]);
+    check_process(gateway_of(&loaded));
+    check_service(&gateway_of(&loaded).services[0]);
+    check_route(&gateway_of(&loaded).routes.routes()[0]);
 }
 
 fn check_process(gateway: &Gateway) {
@@ -298,7 +301,7 @@ fn several_services_share_a_route_by_weight() {
     .unwrap();
     let expected = Shares::new(vec![("a".into(), 995), ("b".into(), 5)]);
     assert_eq!(
-        Some(&loaded.gateway.routes.routes()[0].to),
+        Some(&gateway_of(&loaded).routes.routes()[0].to),
         expected.as_ref()
     );
 }
@@ -310,7 +313,7 @@ fn a_transfer_takes_small_bodies_unless_its_route_says_otherwise() {
             "{general}\nservices: {{ web: {{ endpoints: [\"127.0.0.1:1\"] }} }}\n\
              routes: [{{ match: POST /a, to: web, {route} }}]"
         );
-        load_text(&text).unwrap().gateway.routes.routes()[0].body_bytes_max
+        gateway_of(&load_text(&text).unwrap()).routes.routes()[0].body_bytes_max
     };
     #[rustfmt::skip]
     let cases = [
@@ -332,7 +335,7 @@ fn scalars_are_what_their_keys_say_however_they_look() {
          routes: [{ name: 1.10, match: /a, to: on, headers: { X-A: no, X-B: 0x1F } }]",
     )
     .unwrap();
-    let route = &loaded.gateway.routes.routes()[0];
+    let route = &gateway_of(&loaded).routes.routes()[0];
     assert_eq!(&*route.name, "1.10");
     assert_eq!(route.to, Shares::one("on".into()));
     let values: Vec<_> = route
@@ -358,7 +361,7 @@ fn aliases_repeat_what_they_name() {
     )
     .unwrap();
     assert_eq!(
-        loaded.gateway.services[1].timeouts.exchange,
+        gateway_of(&loaded).services[1].timeouts.exchange,
         Duration::from_secs(3)
     );
 }

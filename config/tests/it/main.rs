@@ -11,6 +11,8 @@ mod hostile;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod provider;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod tls;

@@ -7,7 +7,7 @@ use std::path::Path;
 use tollgate_config::{Environment, Loaded, compile, effective, load};
 
 use crate::certificates::{self, NOW, write_pair};
-use crate::load::load_text_in;
+use crate::load::{gateway_of, load_text_in};
 
 const REST: &str =
     "services: { web: { endpoints: [\"127.0.0.1:1\"] } }\nroutes: [{ match: /a, to: web }]\n";
@@ -33,7 +33,11 @@ fn certificates_come_in_the_order_of_the_file_with_their_names_and_their_end() {
         pair("tenants")
     );
     let loaded = load_listener(folder.path(), &tls);
-    let certificates = &loaded.gateway.listen[0].tls.as_ref().unwrap().certificates;
+    let certificates = &gateway_of(&loaded).listen[0]
+        .tls
+        .as_ref()
+        .unwrap()
+        .certificates;
     let names: Vec<_> = certificates.iter().map(|it| it.names.as_slice()).collect();
     assert_eq!(names, [["www.shop.example"], ["*.tenants.example"]]);
     assert_eq!(certificates[0].expires_unix_seconds, 2_524_608_000);
@@ -47,7 +51,11 @@ fn a_chain_ends_with_the_first_of_its_certificates_that_does() {
     let chain = read("tls/shop.example.crt") + &read("tls/expired.crt");
     fs::write(folder.path().join("tls/shop.example.crt"), chain).unwrap();
     let loaded = load_listener(folder.path(), &format!("{{ {} }}", pair("shop.example")));
-    let certificate = &loaded.gateway.listen[0].tls.as_ref().unwrap().certificates[0];
+    let certificate = &gateway_of(&loaded).listen[0]
+        .tls
+        .as_ref()
+        .unwrap()
+        .certificates[0];
     assert_eq!(certificate.expires_unix_seconds, 1_735_689_600);
     assert_eq!(certificate.names, ["shop.example", "www.shop.example"]);
     assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
@@ -62,9 +70,7 @@ fn a_name_may_be_shown_by_several_listeners() {
          - {{ address: 127.0.0.1:2, tls: {{ {tls} }} }}\n{REST}"
     );
     assert_eq!(
-        load_text_in(folder.path(), &text)
-            .unwrap()
-            .gateway
+        gateway_of(&load_text_in(folder.path(), &text).unwrap())
             .listen
             .len(),
         2

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::load::load_text;
+use crate::load::{gateway_of, load_text};
 
 /// A file like that of a large platform: `count` routes to a tenth as many services.
 fn platform(count: usize) -> String {
@@ -32,8 +32,8 @@ fn platform(count: usize) -> String {
 #[test]
 fn five_thousand_routes_load() {
     let loaded = load_text(&platform(5_000)).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(loaded.gateway.routes.routes().len(), 5_000);
-    assert_eq!(loaded.gateway.services.len(), 500);
+    assert_eq!(gateway_of(&loaded).routes.routes().len(), 5_000);
+    assert_eq!(gateway_of(&loaded).services.len(), 500);
 }
 
 /// Many routes to one service, each on a line of its own.
@@ -46,7 +46,7 @@ fn many(routes: impl Iterator<Item = String>) -> String {
 fn as_many_routes_as_allowed_load_and_one_more_do_not() {
     let route = |number: usize| format!("  - {{ match: /{number}, to: web }}\n");
     let loaded = load_text(&many((0..20_000).map(route))).unwrap();
-    assert_eq!(loaded.gateway.routes.routes().len(), 20_000);
+    assert_eq!(gateway_of(&loaded).routes.routes().len(), 20_000);
 
     let problems = load_text(&many((0..20_001).map(route))).unwrap_err();
     assert_eq!(problems.len(), 1, "{problems}");

@@ -55,7 +55,8 @@ impl Reloader {
         let applied = tokio::task::spawn_blocking(move || {
             let loaded = tollgate_config::load(&path, &environment)?;
             warn_of(&loaded.warnings);
-            Ok::<_, Problems>((gateway.apply(&loaded.gateway), loaded.files))
+            let applied = gateway.apply(loaded.require_gateway()?);
+            Ok::<_, Problems>((applied, loaded.files))
         });
         let (seen, result) = match applied.await {
             Ok(Ok((applied, files))) => (files, Ok(applied)),

@@ -158,7 +158,7 @@ fn text(folder: &TempDir, listeners: &str, rest: &str) -> String {
 fn compile(text: &str) -> tollgate_config::Gateway {
     let environment = Environment::of([], 2);
     match tollgate_config::compile("test.yaml", text.as_bytes(), &environment) {
-        Ok(loaded) => loaded.gateway,
+        Ok(loaded) => loaded.gateway.unwrap(),
         Err(problems) => panic!("{problems}"),
     }
 }

@@ -22,7 +22,7 @@ async fn a_taken_port_is_a_clear_error_at_start() {
     );
     let loaded =
         tollgate_config::compile("t.yaml", text.as_bytes(), &Environment::of([], 1)).unwrap();
-    let error = Running::start(loaded.gateway).await.unwrap_err();
+    let error = Running::start(loaded.gateway.unwrap()).await.unwrap_err();
     assert!(
         matches!(error, StartError::Bind { address: at, .. } if at == address),
         "{error}"

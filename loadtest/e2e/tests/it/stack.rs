@@ -65,7 +65,7 @@ pub(crate) fn environment() -> Environment {
 #[track_caller]
 pub(crate) fn compile(text: &str) -> tollgate_config::Gateway {
     match tollgate_config::compile("tollgate.yaml", text.as_bytes(), &environment()) {
-        Ok(loaded) => loaded.gateway,
+        Ok(loaded) => loaded.gateway.unwrap(),
         Err(problems) => panic!("{problems}"),
     }
 }

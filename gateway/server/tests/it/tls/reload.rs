@@ -222,6 +222,7 @@ async fn all_of_a_listener_but_its_certificates_holds_until_the_next_start() {
         loaded
             .unwrap_or_else(|problems| panic!("{problems}"))
             .gateway
+            .unwrap()
     };
     let elsewhere = second.replace("127.0.0.1:0", "127.0.0.2:0");
     #[rustfmt::skip]
