@@ -5,7 +5,7 @@
 //! | `GET /faults` | the faults of every service, `null` where there are none |
 //! | `PUT /faults/{service}` | sets the faults of a service, all at once |
 //! | `DELETE /faults/{service}` | takes them away |
-//! | `GET /requests?service=` | how often each kind of request has arrived |
+//! | `GET /requests?service=` | how often each kind of request has arrived, and whose believed tokens came with it: `callers: [{sub, tid, count}]`, never a token |
 //! | `DELETE /requests` | counts from zero again |
 //! | `GET /ledger?after=&limit=` or `?key=` | entries of the ledger, oldest first |
 //! | `GET /ledger/audit` | whether the books balance and no key was executed twice |

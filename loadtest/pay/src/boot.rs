@@ -17,6 +17,8 @@ use tokio::sync::watch;
 use crate::admin::{self, Admin};
 use crate::answer;
 use crate::banking::{self, Banking};
+use crate::client::Client;
+use crate::clock::Clock;
 use crate::desk::{self, Desk};
 use crate::listener::{ConnectionLimits, Listening, Phase};
 use crate::membership::{self, Membership};
@@ -29,6 +31,7 @@ use crate::request::BODY_BYTES_MAX;
 use crate::seed::{Seed, SizesError};
 use crate::service::Service;
 use crate::settings::{Listen, Settings};
+use crate::trust::{self, Guard, JwksUrlError, Keys, UndoCredential};
 
 /// How long tasks that were told to stop at once may take to do so.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
@@ -79,6 +82,10 @@ pub enum BootError {
     Sizes(#[from] SizesError),
     #[error("`{limit}` must be at least 1")]
     Zero { limit: &'static str },
+    #[error("the issuer's keys cannot be fetched")]
+    JwksUrl(#[from] JwksUrlError),
+    #[error("this machine gives out no random bytes")]
+    Random(#[from] getrandom::Error),
 }
 
 struct Bound {
@@ -107,7 +114,8 @@ impl Pay {
         let mut others = Group::default();
         let mut remittance = Group::default();
         let phase = remittance.phase.subscribe();
-        let (routers, remittances) = build(&settings, &addresses, phase);
+        let door = Door::open(&settings, others.phase.subscribe())?;
+        let (routers, remittances) = build(&settings, &addresses, phase, door.as_ref());
 
         let limits = settings.connections;
         others.listen(bound.membership, &routers.membership, limits);
@@ -199,6 +207,7 @@ fn build(
     settings: &Settings,
     addresses: &Addresses,
     phase: watch::Receiver<Phase>,
+    door: Option<&Door>,
 ) -> (Each<Router>, Arc<Remittances>) {
     let Settings { memory, clock, .. } = settings;
     let seed = Seed::new(settings.seed, settings.sizes);
@@ -212,36 +221,75 @@ fn build(
     };
     let remittances = Arc::new(Remittances::new(
         History::new(seed, memory.remittances_max),
-        Peers::new(peers, settings.patience),
+        Peers::new(peers, settings.patience, door.map(|door| door.undo.clone())),
         clock.clone(),
         memory.answers_max,
         phase,
     ));
 
     let desks = Service::ALL.map(|service| (service, Arc::<Desk>::default()));
-    let [
-        (_, of_membership),
-        (_, of_banking),
-        (_, of_money),
-        (_, of_remittance),
-    ] = &desks;
+    let [of_membership, of_banking, of_money, of_remittance] = &desks;
     let admin = Admin {
         desks: desks.to_vec(),
         banking: Arc::clone(&banking),
         money: Arc::clone(&money),
     };
     let routers = Each {
-        membership: observed(membership::routes(membership), of_membership),
-        banking: observed(banking::routes(banking), of_banking),
-        money: observed(money::routes(money), of_money),
-        remittance: observed(remittance::routes(Arc::clone(&remittances)), of_remittance),
+        membership: fronted(membership::routes(membership), of_membership, door),
+        banking: fronted(banking::routes(banking), of_banking, door),
+        money: fronted(money::routes(money), of_money, door),
+        remittance: fronted(
+            remittance::routes(Arc::clone(&remittances)),
+            of_remittance,
+            door,
+        ),
         admin: finished(admin::routes(Arc::new(admin))),
     };
     (routers, remittances)
 }
 
-fn observed(routes: Router, desk: &Arc<Desk>) -> Router {
-    finished(routes).layer(from_fn_with_state(Arc::clone(desk), desk::observe))
+/// What the guards of all services have in common.
+struct Door {
+    keys: Keys,
+    undo: UndoCredential,
+    clock: Clock,
+}
+
+impl Door {
+    /// Nothing where nobody is asked who they are.
+    fn open(settings: &Settings, phase: watch::Receiver<Phase>) -> Result<Option<Self>, BootError> {
+        let Some(trust) = &settings.trust else {
+            return Ok(None);
+        };
+        let client = Client::new(settings.patience.call_timeout);
+        Ok(Some(Self {
+            keys: Keys::keep(trust, settings.key_refresh, client, phase)?,
+            undo: UndoCredential::make()?,
+            clock: settings.clock.clone(),
+        }))
+    }
+
+    fn guard(&self, service: Service, desk: &Arc<Desk>) -> Guard {
+        Guard {
+            service,
+            desk: Arc::clone(desk),
+            keys: self.keys.clone(),
+            undo: self.undo.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+}
+
+fn fronted(routes: Router, (service, desk): &(Service, Arc<Desk>), door: Option<&Door>) -> Router {
+    let routes = finished(routes);
+    let guarded = match door {
+        Some(door) => routes.layer(from_fn_with_state(
+            door.guard(*service, desk),
+            trust::demand,
+        )),
+        None => routes,
+    };
+    guarded.layer(from_fn_with_state(Arc::clone(desk), desk::observe))
 }
 
 /// What all services have in common.

@@ -52,6 +52,10 @@ impl Timestamp {
         })
     }
 
+    pub(crate) const fn seconds(self) -> u64 {
+        self.0
+    }
+
     pub(crate) fn plus_seconds(self, seconds: u64) -> Self {
         Self::from_seconds(self.0.saturating_add(seconds))
     }

@@ -1,8 +1,9 @@
-//! What stands in front of every handler of a service: requests are counted, faults are dealt out.
+//! What stands in front of every handler of a service: requests are counted, faults are dealt out,
+//! and who asked is remembered where tokens say so.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
@@ -10,6 +11,7 @@ use axum::http::Method;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use idp_token::digest::Tid;
 use serde::Serialize;
 
 use crate::faults::{Fate, Faults, Seen, Spoil};
@@ -17,21 +19,50 @@ use crate::problem::Refusal;
 
 /// How long a hanging request is held before its connection is cut after all.
 const HANG_MAX: Duration = Duration::from_secs(120);
+/// Subjects that are told apart for each kind of request.
+const CALLERS_MAX: usize = 64;
 
 /// Counts the requests of one service and holds its faults.
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
     faults: RwLock<Option<Arc<Faults>>>,
-    counts: Mutex<HashMap<Seen, u64>>,
+    tallies: Mutex<HashMap<Seen, Tally>>,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    count: u64,
+    /// By subject, at most [`CALLERS_MAX`].
+    callers: BTreeMap<String, (Tid, u64)>,
+    other_callers: u64,
 }
 
 /// How often requests of one kind have arrived at a service, answered or not.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Count {
     service: &'static str,
     endpoint: usize,
     method: &'static str,
     path: String,
+    count: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    callers: Vec<Caller>,
+    /// Requests of subjects that came when as many were remembered as can be.
+    #[serde(skip_serializing_if = "is_zero")]
+    other_callers: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// How often a subject has come, and what logs call the token it came with last.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct Caller {
+    sub: String,
+    tid: String,
     count: u64,
 }
 
@@ -48,32 +79,63 @@ impl Desk {
     }
 
     pub(crate) fn counts(&self, service: &'static str) -> Vec<Count> {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = counts.iter().map(|(seen, count)| Count {
+        let tallies = self.tallies();
+        let counts = tallies.iter().map(|(seen, tally)| Count {
             service,
             endpoint: seen.endpoint,
             method: seen.method,
             path: seen.path.to_string(),
-            count: *count,
+            count: tally.count,
+            callers: tally.callers(),
+            other_callers: tally.other_callers,
         });
         counts.collect()
     }
 
     pub(crate) fn forget_counts(&self) {
-        self.counts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.tallies().clear();
     }
 
     fn count(&self, seen: &Seen) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        match counts.get_mut(seen) {
-            Some(count) => *count += 1,
-            None => {
-                counts.insert(seen.clone(), 1);
-            }
+        let mut tallies = self.tallies();
+        match tallies.get_mut(seen) {
+            Some(tally) => tally.count += 1,
+            None => tallies.entry(seen.clone()).or_default().count = 1,
         }
+    }
+
+    /// Remembers whose token a request that was counted came with. The token was believed, so no
+    /// stranger's words are kept.
+    pub(crate) fn note_caller(&self, seen: &Seen, subject: &str, tid: Tid) {
+        // Nothing if it was forgotten in between.
+        if let Some(tally) = self.tallies().get_mut(seen) {
+            tally.note(subject, tid);
+        }
+    }
+
+    fn tallies(&self) -> MutexGuard<'_, HashMap<Seen, Tally>> {
+        self.tallies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tally {
+    fn note(&mut self, subject: &str, tid: Tid) {
+        if let Some(caller) = self.callers.get_mut(subject) {
+            *caller = (tid, caller.1 + 1);
+        } else if self.callers.len() < CALLERS_MAX {
+            self.callers.insert(subject.to_owned(), (tid, 1));
+        } else {
+            self.other_callers += 1;
+        }
+    }
+
+    fn callers(&self) -> Vec<Caller> {
+        let callers = self.callers.iter().map(|(sub, (tid, count))| Caller {
+            sub: sub.clone(),
+            tid: tid.to_string(),
+            count: *count,
+        });
+        callers.collect()
     }
 }
 
@@ -109,8 +171,9 @@ pub(crate) async fn observe(
 ) -> Response {
     let seen = seen(&request);
     desk.count(&seen);
-    let faults = desk.faults();
-    let Some(drawn) = faults.and_then(|faults| faults.draw(&seen)) else {
+    let drawn = desk.faults().and_then(|faults| faults.draw(&seen));
+    request.extensions_mut().insert(seen);
+    let Some(drawn) = drawn else {
         return next.run(request).await;
     };
 

@@ -7,8 +7,9 @@
 //! admin port they can be told to misbehave, down to the bytes on the socket.
 //!
 //! ```text
-//! listener ── desk ── routes of one service ── its state
-//!    │          │
+//! listener ── desk ── guard ── routes of one service ── its state
+//!    │          │       │
+//!    │          │       └ verifies tokens, if any are asked for
 //!    │          └ counts the request, deals out faults
 //!    └ connections, deadlines, raw bytes of spoiled answers
 //! ```
@@ -21,12 +22,15 @@
 //! Architecture Invariant: no lock is held across an await, and everything that grows has a limit
 //! with a stated policy.
 //!
-//! Who is asking is not checked: nothing here reads a credential.
+//! Who is asking is checked when [`Settings::trust`] says whose tokens to believe: then every
+//! endpoint wants a value token and verifies it itself, as a service behind a gateway should. The
+//! admin port asks for nothing.
 
 mod admin;
 mod answer;
 mod banking;
 mod boot;
+mod client;
 mod clock;
 mod decimal;
 mod desk;
@@ -44,6 +48,7 @@ mod service;
 mod settings;
 mod spoiled;
 mod tasks;
+mod trust;
 
 pub use boot::{Addresses, BootError, Pay};
 pub use clock::Clock;
@@ -51,3 +56,4 @@ pub use listener::ConnectionLimits;
 pub use remittance::peers::Patience;
 pub use seed::{Sizes, SizesError};
 pub use settings::{Listen, Memory, Settings};
+pub use trust::{JwksUrlError, KeyRefresh, Trust};

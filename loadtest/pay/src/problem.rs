@@ -22,6 +22,15 @@ pub(crate) enum Refusal {
     #[error("there is no such {0}")]
     Unknown(&'static str),
 
+    #[error("a bearer token is needed")]
+    TokenMissing,
+    #[error("the token is not one that is believed here")]
+    TokenInvalid,
+    #[error("the token does not have the scopes that are needed")]
+    Scope(&'static [&'static str]),
+    #[error("tokens cannot be verified at present")]
+    NoKeys,
+
     #[error("the query is not understood: {0}")]
     Query(String),
     #[error("no ids are named")]
@@ -104,6 +113,10 @@ impl Refusal {
             Self::NoRoute => (StatusCode::NOT_FOUND, "no_route"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Unknown(_) => (StatusCode::NOT_FOUND, "not_found"),
+            Self::TokenMissing => (StatusCode::UNAUTHORIZED, "token_missing"),
+            Self::TokenInvalid => (StatusCode::UNAUTHORIZED, "token_invalid"),
+            Self::Scope(_) => (StatusCode::FORBIDDEN, "insufficient_scope"),
+            Self::NoKeys => (StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable"),
             Self::Query(_) => (StatusCode::BAD_REQUEST, "query"),
             Self::NoIds => (StatusCode::BAD_REQUEST, "no_ids"),
             Self::TooManyIds(_) => (StatusCode::BAD_REQUEST, "too_many_ids"),
@@ -163,7 +176,25 @@ impl Refusal {
 
     /// Whether the same request may succeed a moment later.
     fn is_passing(&self) -> bool {
-        matches!(self, Self::KeyInFlight | Self::Busy)
+        matches!(self, Self::KeyInFlight | Self::Busy | Self::NoKeys)
+    }
+
+    /// What a client may do about its token (RFC 6750 section 3).
+    fn challenge(&self) -> Option<HeaderValue> {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the others are not about tokens"
+        )]
+        match self {
+            Self::TokenMissing => Some(HeaderValue::from_static("Bearer")),
+            Self::TokenInvalid => Some(HeaderValue::from_static(r#"Bearer error="invalid_token""#)),
+            Self::Scope(scopes) => {
+                let scopes = scopes.join(" ");
+                let text = format!(r#"Bearer error="insufficient_scope", scope="{scopes}""#);
+                HeaderValue::from_str(&text).ok()
+            }
+            _ => None,
+        }
     }
 }
 
@@ -185,6 +216,9 @@ impl IntoResponse for Refusal {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
         headers.insert(header::CACHE_CONTROL, NO_STORE);
+        if let Some(challenge) = self.challenge() {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
         if self.is_passing() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

@@ -38,6 +38,7 @@ use crate::money;
 use crate::problem::Refusal;
 use crate::request::{IdempotencyKey, Json, Page, Params, Segment};
 use crate::tasks::spawn;
+use crate::trust::Admission;
 
 const CACHE: &str = "private, no-cache";
 const SAGAS_MAX: u32 = 1_024;
@@ -130,6 +131,7 @@ async fn send(
     State(remittances): State<Arc<Remittances>>,
     key: IdempotencyKey,
     work: Work,
+    Admission(bearer): Admission,
     Json(wish): Json<Wish>,
 ) -> Result<Response, Refusal> {
     money::check_amount(&wish.amount, &wish.currency)?;
@@ -152,6 +154,7 @@ async fn send(
         remittances: Arc::clone(&remittances),
         id: remittance.remittance_id,
         wish,
+        bearer,
     };
     spawn("pay remittance saga", async move {
         saga.run(slot, answered).await;

@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::listener::ConnectionLimits;
 use crate::remittance::peers::Patience;
 use crate::seed::Sizes;
+use crate::trust::{KeyRefresh, Trust};
 
 /// Where the services listen. Several addresses of one service serve the same data; port 0 takes a
 /// free port.
@@ -67,6 +68,9 @@ pub struct Settings {
     pub memory: Memory,
     pub connections: ConnectionLimits,
     pub patience: Patience,
+    /// Whose tokens are believed; without it, nobody is asked for one.
+    pub trust: Option<Trust>,
+    pub key_refresh: KeyRefresh,
     /// How long open requests may take to end at shutdown.
     pub drain_timeout: Duration,
     pub clock: Clock,
@@ -82,6 +86,8 @@ impl Settings {
             memory: Memory::default(),
             connections: ConnectionLimits::default(),
             patience: Patience::default(),
+            trust: None,
+            key_refresh: KeyRefresh::default(),
             drain_timeout: Duration::from_secs(10),
             clock: Clock::system(),
         }

@@ -3,21 +3,17 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::http::{Method, Request, StatusCode, Uri, header, uri};
+use axum::http::{Method, Request, Uri, header, uri};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http_body_util::Full;
 use serde::Deserialize;
 
+use crate::client::{Client, Unanswered};
 use crate::service::Service;
+use crate::trust::{Bearer, UndoCredential};
 
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
-const IDLE_CONNECTIONS_MAX: usize = 256;
-/// Well below the time for which our own listeners keep an idle connection.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How patient a remittance is with the services it needs.
 #[derive(Clone, Copy, Debug)]
@@ -46,9 +42,10 @@ pub(crate) struct PeerAddresses {
 
 #[derive(Debug)]
 pub(crate) struct Peers {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client,
     addresses: PeerAddresses,
-    patience: Patience,
+    attempts_max: u32,
+    undo: Option<UndoCredential>,
 }
 
 /// A call that may be repeated: it reads, or it names what it does by a key or a path.
@@ -58,6 +55,8 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) key: Option<String>,
+    /// On whose behalf, where the services ask for it.
+    pub(crate) bearer: Option<Bearer>,
     pub(crate) body: Bytes,
 }
 
@@ -74,44 +73,43 @@ pub(crate) enum Reply {
     Unknown,
 }
 
-enum Attempt {
-    Answered(StatusCode, Bytes),
-    NotConnected,
-    NoAnswer,
-}
-
 #[derive(Deserialize)]
 struct Problem {
     code: String,
 }
 
 impl Peers {
-    pub(crate) fn new(addresses: PeerAddresses, patience: Patience) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(patience.call_timeout));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .build(connector);
+    pub(crate) fn new(
+        addresses: PeerAddresses,
+        patience: Patience,
+        undo: Option<UndoCredential>,
+    ) -> Self {
         Self {
-            client,
+            client: Client::new(patience.call_timeout),
             addresses,
-            patience,
+            attempts_max: patience.attempts_max,
+            undo,
         }
+    }
+
+    /// What a remittance is undone with, where the services ask for a credential.
+    pub(crate) fn undo_bearer(&self) -> Option<Bearer> {
+        self.undo.as_ref().map(UndoCredential::bearer)
     }
 
     /// Makes a call, and makes it again where that may help.
     pub(crate) async fn call(&self, call: &Call) -> Reply {
         let mut is_open = false;
-        for attempt in 0..self.patience.attempts_max {
+        for attempt in 0..self.attempts_max {
             if attempt > 0 {
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
-            match self.attempt(call, attempt as usize).await {
-                Attempt::Answered(status, body) if status.is_success() => return Reply::Done(body),
-                Attempt::Answered(status, body) if status.is_client_error() => {
+            let Some(request) = self.request(call, attempt as usize) else {
+                continue;
+            };
+            match self.client.exchange(request, ANSWER_BYTES_MAX).await {
+                Ok((status, body)) if status.is_success() => return Reply::Done(body),
+                Ok((status, body)) if status.is_client_error() => {
                     let code = problem_code(&body);
                     // An attempt that got no answer may be under way still, whatever this says.
                     is_open |= code == "key_in_flight";
@@ -121,8 +119,8 @@ impl Peers {
                         Reply::Refused(code)
                     };
                 }
-                Attempt::Answered(..) | Attempt::NotConnected => {}
-                Attempt::NoAnswer => is_open = true,
+                Ok(_) | Err(Unanswered::NotConnected) => {}
+                Err(Unanswered::NoAnswer) => is_open = true,
             }
         }
         if is_open {
@@ -133,26 +131,6 @@ impl Peers {
     }
 
     /// A second attempt goes to another endpoint where there is one.
-    async fn attempt(&self, call: &Call, attempt: usize) -> Attempt {
-        let Some(request) = self.request(call, attempt) else {
-            return Attempt::NotConnected;
-        };
-        let exchange = async {
-            let response = match self.client.request(request).await {
-                Ok(response) => response,
-                Err(error) if error.is_connect() => return Attempt::NotConnected,
-                Err(_) => return Attempt::NoAnswer,
-            };
-            let (head, body) = response.into_parts();
-            match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
-                Ok(body) => Attempt::Answered(head.status, body.to_bytes()),
-                Err(_) => Attempt::NoAnswer,
-            }
-        };
-        let answered = tokio::time::timeout(self.patience.call_timeout, exchange).await;
-        answered.unwrap_or(Attempt::NoAnswer)
-    }
-
     fn request(&self, call: &Call, attempt: usize) -> Option<Request<Full<Bytes>>> {
         let addresses = match call.service {
             Service::Membership => &self.addresses.membership,
@@ -173,6 +151,9 @@ impl Peers {
             .header(header::CONTENT_TYPE, "application/json");
         if let Some(key) = &call.key {
             request = request.header("idempotency-key", key);
+        }
+        if let Some(bearer) = &call.bearer {
+            request = request.header(header::AUTHORIZATION, bearer.header());
         }
         request.body(Full::new(call.body.clone())).ok()
     }

@@ -5,6 +5,10 @@
 //! is undone as well, by requests that bar it from happening later. Only when the undoing has been
 //! confirmed is the remittance `compensated`; until then it is `compensating`, which the first
 //! client is told, and the saga keeps trying for as long as the service lives.
+//!
+//! Steps forward are made with the token of the request, so a token that ends on the way turns the
+//! saga round. The way back is made with the services' own credential: whoever was charged gets the
+//! money again, whether or not anybody is still signed in by then.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +29,7 @@ use crate::ids::RemittanceId;
 use crate::listener::Phase;
 use crate::problem::Refusal;
 use crate::service::Service;
+use crate::trust::Bearer;
 
 const UNDO_PAUSE_FIRST: Duration = Duration::from_millis(100);
 const UNDO_PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -33,6 +38,8 @@ pub(super) struct Saga {
     pub(super) remittances: Arc<Remittances>,
     pub(super) id: RemittanceId,
     pub(super) wish: Wish,
+    /// The token that the request came with, where tokens are asked for.
+    pub(super) bearer: Option<Bearer>,
 }
 
 /// How a remittance ended that was not sent.
@@ -82,6 +89,14 @@ struct Failure {
     step: Service,
     cause: Option<String>,
     undo: Undo,
+}
+
+/// What one step asks of a service.
+struct Step {
+    service: Service,
+    method: Method,
+    path: String,
+    body: Option<serde_json::Value>,
 }
 
 #[derive(Clone, Copy)]
@@ -151,10 +166,13 @@ impl Saga {
         let (sender, receiver) = (self.wish.sender_id, self.wish.receiver_id);
         let path = format!("/members?ids={sender},{receiver}");
         let failure = |cause| Failure::new(Service::Membership, cause, Undo::Nothing);
-        let reply = self
-            .call(Service::Membership, Method::GET, path, None)
-            .await;
-        let found = match reply {
+        let step = Step {
+            service: Service::Membership,
+            method: Method::GET,
+            path,
+            body: None,
+        };
+        let found = match self.advance_by(step).await {
             Reply::Done(body) => serde_json::from_slice::<Vec<Member>>(&body),
             Reply::Refused(code) => return Err(failure(Some(code))),
             Reply::Unavailable | Reply::Unknown => return Err(failure(None)),
@@ -179,15 +197,13 @@ impl Saga {
             "reference": self.reference(),
         });
         let failure = |cause, undo| Err(Failure::new(Service::Money, cause, undo));
-        match self
-            .call(
-                Service::Money,
-                Method::POST,
-                "/charges".to_owned(),
-                Some(body),
-            )
-            .await
-        {
+        let step = Step {
+            service: Service::Money,
+            method: Method::POST,
+            path: "/charges".to_owned(),
+            body: Some(body),
+        };
+        match self.advance_by(step).await {
             Reply::Done(_) => Ok(()),
             Reply::Refused(code) => failure(Some(code), Undo::Nothing),
             Reply::Unavailable => failure(None, Undo::Nothing),
@@ -203,15 +219,13 @@ impl Saga {
             "currency": self.wish.currency,
         });
         let failure = |cause, undo| Err(Failure::new(Service::Banking, cause, undo));
-        match self
-            .call(
-                Service::Banking,
-                Method::PUT,
-                self.payout_path(),
-                Some(body),
-            )
-            .await
-        {
+        let step = Step {
+            service: Service::Banking,
+            method: Method::PUT,
+            path: self.payout_path(),
+            body: Some(body),
+        };
+        match self.advance_by(step).await {
             Reply::Done(_) => Ok(()),
             Reply::Refused(code) => failure(Some(code), Undo::Charge),
             Reply::Unavailable => failure(None, Undo::Charge),
@@ -236,21 +250,23 @@ impl Saga {
     /// The payout first: money that may still leave is not given back.
     async fn is_undone(&self, undo: Undo) -> bool {
         if let Undo::ChargeAndPayout = undo {
-            let cancelled = self.call(Service::Banking, Method::DELETE, self.payout_path(), None);
-            if !matches!(cancelled.await, Reply::Done(_)) {
+            let step = Step {
+                service: Service::Banking,
+                method: Method::DELETE,
+                path: self.payout_path(),
+                body: None,
+            };
+            if !matches!(self.undo_by(step).await, Reply::Done(_)) {
                 return false;
             }
         }
-        let body = json!({ "reference": self.reference() });
-        let reversed = self
-            .call(
-                Service::Money,
-                Method::POST,
-                "/reversals".to_owned(),
-                Some(body),
-            )
-            .await;
-        matches!(reversed, Reply::Done(_))
+        let step = Step {
+            service: Service::Money,
+            method: Method::POST,
+            path: "/reversals".to_owned(),
+            body: Some(json!({ "reference": self.reference() })),
+        };
+        matches!(self.undo_by(step).await, Reply::Done(_))
     }
 
     async fn keep_undoing(&self, undo: Undo) {
@@ -277,13 +293,21 @@ impl Saga {
         format!("/payouts/{}", self.id)
     }
 
-    async fn call(
-        &self,
-        service: Service,
-        method: Method,
-        path: String,
-        body: Option<serde_json::Value>,
-    ) -> Reply {
+    async fn advance_by(&self, step: Step) -> Reply {
+        self.call(step, self.bearer.clone()).await
+    }
+
+    async fn undo_by(&self, step: Step) -> Reply {
+        self.call(step, self.remittances.peers.undo_bearer()).await
+    }
+
+    async fn call(&self, step: Step, bearer: Option<Bearer>) -> Reply {
+        let Step {
+            service,
+            method,
+            path,
+            body,
+        } = step;
         // One key per step: a repeated step is the same step.
         let key = (service == Service::Money).then(|| format!("remittance-{}{path}", self.id));
         let body = body.map_or_else(Bytes::new, |body| answer::json(&body));
@@ -294,6 +318,7 @@ impl Saga {
                 method,
                 path,
                 key,
+                bearer,
                 body,
             })
             .await

@@ -9,9 +9,11 @@
 mod banking;
 mod boot;
 mod faults;
+mod issuer;
 mod join;
 mod limits;
 mod membership;
 mod money;
 mod remittance;
+mod trust;
 mod world;
