@@ -16,6 +16,10 @@ use crate::record::{Epoch, Published, Record, Relay};
 use crate::store::{Key, Row, Transaction};
 use crate::view::View;
 
+pub use pace::{Pace, Step};
+
+mod pace;
+
 /// Rows per commit.
 pub const ROWS_MAX: usize = 1024;
 

@@ -45,7 +45,7 @@ pub struct Marks {
 }
 
 /// Where the reader stood when a look-up began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp {
     seq: Seq,
     /// Counts the gaps: what began before one is void, whatever its number.

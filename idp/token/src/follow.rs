@@ -17,7 +17,7 @@ use crate::lease::Lease;
 use crate::log::{Change, Entry, Gap, Page, Target};
 use crate::time::BootTime;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Follower {
     lease: Lease,
     /// The start of a read that is not at its end yet.

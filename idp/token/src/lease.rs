@@ -41,7 +41,7 @@ pub enum Trust {
     Ask,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Lease {
     length: Duration,
     /// The start of the read whose contents are being reported.
@@ -52,7 +52,7 @@ pub struct Lease {
     fresh_at: Option<BootTime>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Beat {
     number: u64,
     heard_at: BootTime,

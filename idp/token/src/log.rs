@@ -46,13 +46,13 @@ pub const PAGE_BYTES_MAX: usize = LINE_BYTES_MAX * LINES_MAX;
 /// How long a subject, a client or a tenant may be called.
 pub const NAME_BYTES_MAX: usize = 256;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Entry {
     Change(Change),
     Beat(Beat),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Change {
     pub seq: Seq,
     pub target: Target,
@@ -73,7 +73,7 @@ pub enum Target {
     Realm,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Every session of the target that was begun before is over: it may be refused unasked.
     Ended,
@@ -81,7 +81,7 @@ pub enum Kind {
     Changed,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Beat {
     pub number: u64,
     /// The newest change before it. Whoever does not know that one has missed something.

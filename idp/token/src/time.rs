@@ -24,5 +24,5 @@ impl UnixSeconds {
 
 /// This machine's own time since it started, the time it was suspended included
 /// (`CLOCK_BOOTTIME`). It never goes back and means nothing elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BootTime(pub Duration);

@@ -6,7 +6,7 @@ use crate::epoch::Seq;
 use crate::log::{Entry, LineError, decimal};
 
 /// Under what an entry lies: the newest change as of it, and a count of what came after that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId {
     pub seq: Seq,
     pub count: u64,
