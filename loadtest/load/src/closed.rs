@@ -77,6 +77,21 @@ impl Load {
 
     /// Sends one request over a new connection and keeps that open and idle.
     pub async fn hold(&self) -> Result<Held, NotHeld> {
+        let (connection, answer) = self.exchange_once().await?;
+        if answer.keeps_alive {
+            Ok(Held(connection))
+        } else {
+            Err(NotHeld::Closed(answer.status))
+        }
+    }
+
+    /// Sends one request over a connection of its own and gives the answer, whatever it is.
+    pub(crate) async fn ask(&self) -> Result<Answer, Failure> {
+        let (_, answer) = self.exchange_once().await?;
+        Ok(answer)
+    }
+
+    async fn exchange_once(&self) -> Result<(Connection, Answer), Failure> {
         let sent = Sent {
             id: &request_id(0, 1),
             path: self.request.path(0),
@@ -86,11 +101,7 @@ impl Load {
         let answer = connection
             .exchange(&wire, self.request.is_head(), &self.limits)
             .await?;
-        if answer.keeps_alive {
-            Ok(Held(connection))
-        } else {
-            Err(NotHeld::Closed(answer.status))
-        }
+        Ok((connection, answer))
     }
 
     fn spawn(self, budget: &Budget) -> Running {

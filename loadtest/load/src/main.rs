@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use load::bench::{
-    self, BenchError, DrainOptions, EdgeOptions, IdleOptions, InstructionsOptions, Outcome,
-    ReloadOptions, SlowOptions,
+    self, BenchError, DrainOptions, EdgeOptions, IdleOptions, IdpOptions, InstructionsOptions,
+    Outcome, ReloadOptions, SlowOptions,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -36,6 +36,8 @@ enum Bench {
     Edge(Edge),
     /// Memory per idle keep-alive connection.
     Idle(Idle),
+    /// CPU time per call to the identity provider, beside npm oidc-provider.
+    Idp(Idp),
     /// What a reload of 5,000 routes costs the requests under way.
     Reload(Reload),
     /// What stops under load cost the requests under way.
@@ -69,6 +71,28 @@ struct Idle {
     /// Connections that are opened and left idle.
     #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Idp {
+    /// Times every kind of call is measured, in turn.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Length of one measurement.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Keep-alive connections of the load.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    /// People who sign in at the same time.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    people: u16,
+    /// The folder that npm's oidc-provider was installed into; without it the run lacks its rows and
+    /// fails at its end.
+    #[arg(long, value_name = "DIR")]
+    peer: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
 }
@@ -147,6 +171,7 @@ async fn run(bench: Bench) -> Result<Outcome, BenchError> {
     match bench {
         Bench::Edge(edge) => bench::edge(edge.into()).await,
         Bench::Idle(idle) => bench::idle(idle.into()).await,
+        Bench::Idp(idp) => bench::idp(idp.into()).await,
         Bench::Reload(reload) => bench::reload(reload.into()).await,
         Bench::Drain(drain) => bench::drain(drain.into()).await,
         Bench::Slow(slow) => bench::slow(slow.into()).await,
@@ -172,6 +197,20 @@ impl From<Idle> for IdleOptions {
             rounds: given.rounds,
             connections: given.connections.into(),
             tollgate: given.common.tollgate,
+            out: given.common.out,
+        }
+    }
+}
+
+impl From<Idp> for IdpOptions {
+    fn from(given: Idp) -> Self {
+        Self {
+            rounds: given.rounds,
+            seconds: given.seconds,
+            connections: given.connections.into(),
+            people: given.people.into(),
+            tollgate: given.common.tollgate,
+            peer: given.peer,
             out: given.common.out,
         }
     }
@@ -226,7 +265,7 @@ fn show(outcome: &Outcome) -> anyhow::Result<()> {
         writeln!(stdout, "written: {}", file.display())?;
     }
     for name in &outcome.missing {
-        writeln!(stdout, "missing: {name} was not measured (see --tollgate)")?;
+        writeln!(stdout, "missing: {name} was not measured (see --help)")?;
     }
     if let Some(promise) = &outcome.broken {
         writeln!(stdout, "broken: {promise}")?;

@@ -30,7 +30,6 @@ pub(super) struct Version {
 
 impl Conditions {
     pub(super) async fn note(bench: &Workbench, flags: String) -> Result<Self, BenchError> {
-        let cpuinfo = read("/proc/cpuinfo", "the CPU's name")?;
         let mut versions = vec![
             version("nginx", &program("nginx"), "-v").await?,
             version("haproxy", &program("haproxy"), "-v").await?,
@@ -44,6 +43,16 @@ impl Conditions {
         } else {
             "proxy (1 worker) alone on one CPU; wrk, upstream and log sink on another; loopback"
         };
+        Self::of(layout, versions, flags).await
+    }
+
+    /// Those of a bench that has a layout and peers of its own.
+    pub(super) async fn of(
+        layout: &str,
+        versions: Vec<Version>,
+        flags: String,
+    ) -> Result<Self, BenchError> {
+        let cpuinfo = read("/proc/cpuinfo", "the CPU's name")?;
         Ok(Self {
             date: said(Path::new("date"), &["-u", "+%Y-%m-%d %H:%M UTC"]).await?,
             cpu_model: cpu_model(&cpuinfo).to_owned(),
@@ -75,7 +84,11 @@ fn cpu_model(cpuinfo: &str) -> &str {
     models.next().map_or("unknown", |(_, model)| model.trim())
 }
 
-async fn version(name: &'static str, program: &Path, flag: &str) -> Result<Version, BenchError> {
+pub(super) async fn version(
+    name: &'static str,
+    program: &Path,
+    flag: &str,
+) -> Result<Version, BenchError> {
     let text = said(program, &[flag]).await?;
     Ok(Version {
         program: name,

@@ -1,20 +1,28 @@
-//! Memory of processes: the proportional set size, which counts a shared page once.
+//! Memory of processes: the proportional set size, which counts a shared page once, and the resident
+//! one, which is what an operator sees.
 
 use super::{BenchError, read};
 
 /// Sum over the processes, in KiB.
 pub(super) fn pss_kib(processes: &[u32]) -> Result<u64, BenchError> {
+    sum_kib(processes, "Pss:")
+}
+
+/// Sum over the processes, in KiB.
+pub(super) fn rss_kib(processes: &[u32]) -> Result<u64, BenchError> {
+    sum_kib(processes, "Rss:")
+}
+
+fn sum_kib(processes: &[u32], size: &str) -> Result<u64, BenchError> {
     let sizes = processes.iter().map(|process| {
-        parse_pss(&read(
-            format!("/proc/{process}/smaps_rollup"),
-            "the memory of a peer",
-        )?)
+        let rollup = format!("/proc/{process}/smaps_rollup");
+        parse(&read(rollup, "the memory of a peer")?, size)
     });
     sizes.sum()
 }
 
-fn parse_pss(text: &str) -> Result<u64, BenchError> {
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+fn parse(text: &str, size: &str) -> Result<u64, BenchError> {
+    let line = text.lines().find_map(|line| line.strip_prefix(size));
     let number = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
     number
         .and_then(|number| number.trim().parse().ok())
@@ -29,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pss_is_found_among_the_other_sizes() {
+    fn a_size_is_found_among_the_others() {
         let rollup = "5600-7ffd [rollup]\nRss:   9384 kB\nPss:                2021 kB\n\
                       Pss_Anon:            1128 kB\nPss_File:             893 kB\n";
         let cases = [
@@ -39,8 +47,9 @@ mod tests {
             ("Pss: 12\n", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(parse_pss(text).ok(), expected, "{text:?}");
+            assert_eq!(parse(text, "Pss:").ok(), expected, "{text:?}");
         }
+        assert_eq!(parse(rollup, "Rss:").ok(), Some(9384));
     }
 
     #[test]

@@ -59,8 +59,16 @@ impl LoadErrors {
 
 impl Wrk {
     pub(super) fn new(dir: &Path, connections: usize) -> Result<Self, BenchError> {
-        let script = dir.join("paths.lua");
-        write(&script, SCRIPT)?;
+        Self::with_script(dir.join("paths.lua"), SCRIPT, connections)
+    }
+
+    /// Load that a script of its own says what to send of.
+    pub(super) fn with_script(
+        script: PathBuf,
+        text: &str,
+        connections: usize,
+    ) -> Result<Self, BenchError> {
+        write(&script, text)?;
         Ok(Self {
             script,
             connections,
