@@ -17,6 +17,13 @@ use crate::scope::Scopes;
 use crate::token::Asking;
 use crate::view::View;
 
+/// An answer, and who asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    pub asker: ClientId,
+    pub answer: Answer,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     Inactive,
@@ -46,7 +53,7 @@ pub fn introspect(
     provider: &Provider,
     asking: &Asking<'_>,
     now: UnixSeconds,
-) -> Decided<Result<Answer, Refusal>> {
+) -> Decided<Result<Answered, Refusal>> {
     match decide(view, provider, asking, now) {
         Ok(answer) => Ok(Decision::only(Ok(answer), None)),
         Err(stop) => stop.settle(now),
@@ -58,7 +65,7 @@ fn decide(
     provider: &Provider,
     asking: &Asking<'_>,
     now: UnixSeconds,
-) -> Result<Answer, Stop> {
+) -> Result<Answered, Stop> {
     let parameters = Parameters::parse(asking.body).map_err(|_| Refusal::InvalidRequest)?;
     let presented = Presented::read(asking.authorization, &parameters)?;
     let asker = authenticate(view, &provider.secret_key, &presented)?;
@@ -67,10 +74,18 @@ fn decide(
         return Err(Refusal::InvalidClient.into());
     }
     let text = parameters.find("token").ok_or(Refusal::InvalidRequest)?;
-    let Some(found) = presented::find(view, provider, text, now)? else {
-        return Ok(Answer::Inactive);
-    };
-    if !may_ask(asker, &found) || !found.is_good(view, now)? {
+    let found = presented::find(view, provider, text, now)?;
+    Ok(Answered {
+        asker: asker.id.clone(),
+        answer: match found {
+            Some(found) if may_ask(asker, &found) => tell(view, &found, now)?,
+            Some(_) | None => Answer::Inactive,
+        },
+    })
+}
+
+fn tell(view: &View, found: &Found<'_>, now: UnixSeconds) -> Result<Answer, Stop> {
+    if !found.is_good(view, now)? {
         return Ok(Answer::Inactive);
     }
     let session = found.session();

@@ -39,6 +39,7 @@ use writer::{Order, Outcome};
 
 pub use backup::BackupError;
 pub use layout::Moment;
+pub(crate) use reading::Snapshot;
 pub use sealing::{KeyError, KeySource, SealingKey};
 pub use sweep::{Sweep, Swept};
 pub use volume::Refused;
@@ -110,6 +111,14 @@ impl EmbeddedStore {
         })
     }
 
+    /// Asks several things of one snapshot.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.readers.ask(question).await
+    }
+
     /// The last transaction and the last row that are on disk.
     pub async fn moment(&self) -> Result<Moment, StoreError> {
         self.readers.ask(|snapshot| snapshot.moment()).await
@@ -166,7 +175,7 @@ impl Store for EmbeddedStore {
     ) -> Result<Vec<Stored>, StoreError> {
         let (range, after) = (range.clone(), after.cloned());
         let question =
-            move |snapshot: &reading::Snapshot| snapshot.scan(&range, after.as_ref(), limit);
+            move |snapshot: &Snapshot<'_>| snapshot.scan(&range, after.as_ref(), limit);
         self.readers.ask(question).await
     }
 

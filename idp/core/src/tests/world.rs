@@ -321,6 +321,7 @@ impl World {
         let now = self.now();
         self.run(|view, _| introspect::introspect(view, &self.provider, &asking, now))
             .answer
+            .map(|answered| answered.answer)
     }
 
     pub(super) fn is_active(&self, token: &str) -> bool {

@@ -36,7 +36,7 @@ impl Readers {
 
     pub(super) async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Snapshot) -> Result<T, StoreError> + Send + 'static,
+        question: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let _place = self.places.try_acquire().map_err(|_| Refused::Busy)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await;
@@ -54,7 +54,7 @@ impl Readers {
     }
 }
 
-pub(super) struct Snapshot<'a> {
+pub(crate) struct Snapshot<'a> {
     reading: ReadTransaction,
     sealing: &'a SealingKey,
 }
@@ -72,7 +72,7 @@ impl<'a> Snapshot<'a> {
         Ok(Moment::read(&own).map_err(failed)?)
     }
 
-    pub(super) fn read(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
+    pub(crate) fn read(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
         let records = self.reading.open_table(RECORDS).map_err(failed)?;
         let find = |key: &Key| {
             let key = key.encode();
@@ -83,7 +83,7 @@ impl<'a> Snapshot<'a> {
         keys.iter().map(find).collect()
     }
 
-    pub(super) fn scan(
+    pub(crate) fn scan(
         &self,
         range: &Range,
         after: Option<&Key>,

@@ -10,17 +10,14 @@
 //! opens nowhere else.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{hkdf, rand};
 use idp_core::store::Kind;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::disk::{FILE_MODE, sync_folder_of};
+use crate::secret_file::{self, SecretFileError};
 
 const KEY_BYTES: usize = 32;
 const KEY_DIGITS: usize = 2 * KEY_BYTES;
@@ -57,12 +54,8 @@ pub enum KeySource {
 pub enum KeyError {
     #[error("a sealing key is {KEY_DIGITS} hexadecimal digits")]
     Spelling,
-    #[error("the sealing key {path} may be read by others: its mode must be 0600")]
-    Exposed { path: PathBuf },
-    #[error("the sealing key {path} is missing, and without it the store cannot be read")]
-    Missing { path: PathBuf },
-    #[error("the sealing key {path} cannot be used")]
-    Io { path: PathBuf, source: io::Error },
+    #[error("without the sealing key the store cannot be read")]
+    File(#[from] SecretFileError),
     #[error("there are no random bytes to be had")]
     Random,
 }
@@ -72,10 +65,11 @@ impl KeySource {
     pub(super) fn find(&self, store_is_new: bool) -> Result<SealingKey, KeyError> {
         match self {
             Self::Key(key) => Ok(key.clone()),
-            Self::File(path) => match read_key(path) {
-                Err(KeyError::Missing { .. }) if store_is_new => create_key(path),
-                found => found,
-            },
+            Self::File(path) if store_is_new => {
+                let draw = || SealingKey::draw().map(|key| key.spell());
+                SealingKey::parse(&secret_file::find_or_create(path, draw)?)
+            }
+            Self::File(path) => SealingKey::parse(&secret_file::read(path)?),
         }
     }
 }
@@ -113,13 +107,12 @@ impl SealingKey {
     }
 
     fn spell(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(KEY_DIGITS + 1));
+        let mut text = Zeroizing::new(String::with_capacity(KEY_DIGITS));
         for byte in &self.0 {
             for digit in [byte >> 4, byte & 15] {
                 text.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
             }
         }
-        text.push('\n');
         text
     }
 
@@ -186,61 +179,6 @@ impl fmt::Debug for SealingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SealingKey([redacted])")
     }
-}
-
-fn read_key(path: &Path) -> Result<SealingKey, KeyError> {
-    let failed = |source| KeyError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let mut file = match fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let path = path.to_owned();
-            return Err(KeyError::Missing { path });
-        }
-        Err(error) => return Err(failed(error)),
-    };
-    if file.metadata().map_err(failed)?.permissions().mode() & 0o077 != 0 {
-        let path = path.to_owned();
-        return Err(KeyError::Exposed { path });
-    }
-    // One byte more than a key with its line feed: a longer file is no key.
-    let mut text = Zeroizing::new([0; KEY_DIGITS + 2]);
-    let mut count = 0;
-    while let Some(rest) = text.get_mut(count..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest).map_err(failed)? {
-            0 => break,
-            read => count += read,
-        }
-    }
-    let text = text.get(..count).unwrap_or_default();
-    SealingKey::parse(str::from_utf8(text).map_err(|_| KeyError::Spelling)?)
-}
-
-/// On disk, whole and under its name before anything is sealed with it.
-fn create_key(path: &Path) -> Result<SealingKey, KeyError> {
-    let key = SealingKey::draw()?;
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    let write = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(FILE_MODE)
-            .open(&partial)?;
-        file.write_all(key.spell().as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&partial, path)?;
-        sync_folder_of(path)
-    };
-    write().map_err(|source| KeyError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(key)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use idp_server::SecretFileError;
 use idp_server::store::{EmbeddedStore, KeyError, KeySource, OpenError, SealingKey};
 
 use crate::world::{OPTIONS, generation, key_in, open, raise};
@@ -53,7 +54,7 @@ async fn another_key_is_refused_when_the_store_is_opened_and_changes_nothing() {
     fs::rename(&key_file, &kept).unwrap();
     let refused = refusal(folder.path(), &key_in(folder.path()));
     assert!(
-        matches!(refused, OpenError::Key(KeyError::Missing { .. })),
+        matches!(refused, OpenError::Key(KeyError::File(SecretFileError::Missing { .. }))),
         "{refused:?}"
     );
     assert!(!key_file.exists(), "no new key for an old store");
@@ -62,7 +63,7 @@ async fn another_key_is_refused_when_the_store_is_opened_and_changes_nothing() {
     fs::set_permissions(&key_file, fs::Permissions::from_mode(0o640)).unwrap();
     let refused = refusal(folder.path(), &key_in(folder.path()));
     assert!(
-        matches!(refused, OpenError::Key(KeyError::Exposed { .. })),
+        matches!(refused, OpenError::Key(KeyError::File(SecretFileError::Exposed { .. }))),
         "{refused:?}"
     );
 

@@ -1,0 +1,140 @@
+//! Where rules are run: a request comes in, an answer goes out, and in between lies the disk.
+//!
+//! A rule is run on one snapshot of the store until it needs nothing more. What it decides is
+//! committed before anybody is told, and decided anew if something else was committed in between.
+//! Whatever keeps an answer from being given ends in [`Unanswerable`], which is a 503: nobody is
+//! ever told that a token is bad because the disk was.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use idp_core::audit::Entry;
+use idp_core::decision::{Decided, Decision, Random};
+use idp_core::provider::Provider;
+use idp_core::store::{CommitError, Store as _, StoreError};
+use idp_core::view::{Need, View};
+use idp_token::time::UnixSeconds;
+use tokio::sync::Notify;
+
+use crate::audit::Audit;
+use crate::clock;
+use crate::keys::Ring;
+use crate::random::{self, NoRandom};
+use crate::store::{EmbeddedStore, Snapshot};
+
+/// Each conflict means that somebody else was served; so many in a row mean that something is wrong.
+const ATTEMPTS_MAX: u32 = 64;
+/// No rule asks for records more often than there are kinds of them.
+const NEEDS_MAX: u32 = 32;
+
+pub(crate) struct Desk {
+    pub(crate) store: EmbeddedStore,
+    /// Whole, and replaced when a key is.
+    pub(crate) ring: ArcSwap<Ring>,
+    pub(crate) audit: Audit,
+    /// Told after every commit that gateways must hear of.
+    pub(crate) has_changes: Notify,
+}
+
+/// What a rule is given.
+pub(crate) struct Case<'a> {
+    pub(crate) view: &'a View,
+    pub(crate) provider: &'a Provider,
+    pub(crate) now: UnixSeconds,
+    pub(crate) random: &'a Random,
+}
+
+/// Nobody can tell at the moment.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unanswerable {
+    #[error("the store could not be asked")]
+    Store(#[from] StoreError),
+    #[error("too much else was committed meanwhile, {ATTEMPTS_MAX} times in a row")]
+    Crowded,
+    #[error("a rule went on asking for records")]
+    Endless,
+    #[error(transparent)]
+    Random(#[from] NoRandom),
+}
+
+impl Desk {
+    /// Decides, commits, and only then answers.
+    pub(crate) async fn decide<A: Send + 'static>(
+        &self,
+        rule: impl Fn(&Case<'_>) -> Decided<A> + Send + Sync + 'static,
+    ) -> Result<A, Unanswerable> {
+        let rule = Arc::new(rule);
+        for _ in 0..ATTEMPTS_MAX {
+            let Decision {
+                answer,
+                transaction,
+                audit,
+            } = self.consider(Arc::clone(&rule)).await?;
+            if !transaction.is_empty() {
+                let has_changes = !transaction.changes().is_empty();
+                match self.store.commit(transaction).await {
+                    Ok(()) if has_changes => self.has_changes.notify_one(),
+                    Ok(()) => {}
+                    Err(CommitError::Conflict) => continue,
+                    Err(CommitError::Store(error)) => return Err(error.into()),
+                }
+            }
+            self.write_down(audit).await;
+            return Ok(answer);
+        }
+        Err(Unanswerable::Crowded)
+    }
+
+    /// For rules that change nothing.
+    pub(crate) async fn look<A: Send + 'static>(
+        &self,
+        rule: impl Fn(&Case<'_>) -> Result<A, Need> + Send + Sync + 'static,
+    ) -> Result<A, Unanswerable> {
+        self.consider(Arc::new(rule)).await
+    }
+
+    async fn consider<R: Send + 'static>(
+        &self,
+        rule: Arc<impl Fn(&Case<'_>) -> Result<R, Need> + Send + Sync + 'static>,
+    ) -> Result<R, Unanswerable> {
+        let ring = self.ring.load_full();
+        let random = random::draw()?;
+        let considered = self.store.ask(move |snapshot| {
+            // After the snapshot was taken: no record in it is of a time that is yet to come.
+            let now = clock::now();
+            run(snapshot, |view| {
+                rule(&Case {
+                    view,
+                    provider: &ring.provider,
+                    now,
+                    random: &random,
+                })
+            })
+        });
+        considered.await?.ok_or(Unanswerable::Endless)
+    }
+
+    async fn write_down(&self, entry: Option<Entry>) {
+        if let Some(entry) = entry {
+            self.audit.log(entry).await;
+        }
+    }
+}
+
+/// Runs a rule until it has all it needs; none if that never happens.
+fn run<R>(
+    snapshot: &Snapshot<'_>,
+    rule: impl Fn(&View) -> Result<R, Need>,
+) -> Result<Option<R>, StoreError> {
+    let mut view = View::default();
+    for _ in 0..NEEDS_MAX {
+        match rule(&view) {
+            Ok(decided) => return Ok(Some(decided)),
+            Err(Need(keys)) => {
+                let stored = snapshot.read(&keys)?;
+                view.add(keys, stored);
+            }
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,55 @@
+//! The token endpoint (RFC 6749 section 3.2).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use idp_core::token::{self, Issued};
+use serde::Serialize;
+
+use super::reply::{Form, private, refused};
+use crate::desk::{Desk, Unanswerable};
+
+#[derive(Serialize)]
+struct Told<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: u64,
+    scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
+}
+
+pub(super) async fn token(
+    State(desk): State<Arc<Desk>>,
+    form: Form,
+) -> Result<Response, Unanswerable> {
+    let granted = desk.decide(move |case| {
+        token::grant(
+            case.view,
+            case.provider,
+            &form.asking(),
+            case.now,
+            case.random,
+        )
+    });
+    Ok(match granted.await? {
+        Ok(issued) => told(&desk, &issued),
+        Err(refusal) => refused(refusal),
+    })
+}
+
+fn told(desk: &Desk, issued: &Issued) -> Response {
+    let told = Told {
+        access_token: issued.access_token.as_str(),
+        token_type: "Bearer",
+        expires_in: issued.expires_in.as_secs(),
+        scope: issued.scopes.to_string(),
+        refresh_token: issued.refresh_token.as_ref().map(|token| token.as_str()),
+        id_token: None,
+    };
+    let _ = desk;
+    (private(), axum::Json(told)).into_response()
+}
