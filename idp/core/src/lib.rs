@@ -45,6 +45,7 @@ pub mod relay;
 pub mod resolve;
 pub mod revoke;
 pub mod scope;
+pub mod seed;
 pub mod session;
 pub mod sign_out;
 pub mod store;

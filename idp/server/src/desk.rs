@@ -18,7 +18,9 @@ use tokio::sync::Notify;
 
 use crate::audit::Audit;
 use crate::clock;
+use crate::credential::Credential;
 use crate::keys::Ring;
+use crate::passwords::Passwords;
 use crate::random::{self, NoRandom};
 use crate::store::{EmbeddedStore, Snapshot};
 
@@ -27,11 +29,15 @@ const ATTEMPTS_MAX: u32 = 64;
 /// No rule asks for records more often than there are kinds of them.
 const NEEDS_MAX: u32 = 32;
 
+#[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) store: EmbeddedStore,
     /// Whole, and replaced when a key is.
     pub(crate) ring: ArcSwap<Ring>,
     pub(crate) audit: Audit,
+    pub(crate) passwords: Passwords,
+    pub(crate) administrator: Credential,
+    pub(crate) gateway: Credential,
     /// Told after every commit that gateways must hear of.
     pub(crate) has_changes: Notify,
 }
@@ -57,32 +63,28 @@ pub(crate) enum Unanswerable {
     Random(#[from] NoRandom),
 }
 
+/// What was decided and is on disk.
+pub(crate) struct Settled<A> {
+    pub(crate) answer: A,
+    audit: Option<Entry>,
+    /// Whether gateways must hear of it.
+    has_changes: bool,
+}
+
 impl Desk {
     /// Decides, commits, and only then answers.
     pub(crate) async fn decide<A: Send + 'static>(
         &self,
         rule: impl Fn(&Case<'_>) -> Decided<A> + Send + Sync + 'static,
     ) -> Result<A, Unanswerable> {
-        let rule = Arc::new(rule);
-        for _ in 0..ATTEMPTS_MAX {
-            let Decision {
-                answer,
-                transaction,
-                audit,
-            } = self.consider(Arc::clone(&rule)).await?;
-            if !transaction.is_empty() {
-                let has_changes = !transaction.changes().is_empty();
-                match self.store.commit(transaction).await {
-                    Ok(()) if has_changes => self.has_changes.notify_one(),
-                    Ok(()) => {}
-                    Err(CommitError::Conflict) => continue,
-                    Err(CommitError::Store(error)) => return Err(error.into()),
-                }
-            }
-            self.write_down(audit).await;
-            return Ok(answer);
+        let settled = settle(&self.store, self.with_provider(rule)).await?;
+        if settled.has_changes {
+            self.has_changes.notify_one();
         }
-        Err(Unanswerable::Crowded)
+        if let Some(entry) = settled.audit {
+            self.audit.log(entry).await;
+        }
+        Ok(settled.answer)
     }
 
     /// For rules that change nothing.
@@ -90,35 +92,67 @@ impl Desk {
         &self,
         rule: impl Fn(&Case<'_>) -> Result<A, Need> + Send + Sync + 'static,
     ) -> Result<A, Unanswerable> {
-        self.consider(Arc::new(rule)).await
+        consider(&self.store, Arc::new(self.with_provider(rule))).await
     }
 
-    async fn consider<R: Send + 'static>(
+    /// Keys may change while it is decided; one decision is taken with one set of them.
+    fn with_provider<R>(
         &self,
-        rule: Arc<impl Fn(&Case<'_>) -> Result<R, Need> + Send + Sync + 'static>,
-    ) -> Result<R, Unanswerable> {
+        rule: impl Fn(&Case<'_>) -> R + Send + Sync + 'static,
+    ) -> impl Fn(&View, UnixSeconds, &Random) -> R + Send + Sync + 'static {
         let ring = self.ring.load_full();
-        let random = random::draw()?;
-        let considered = self.store.ask(move |snapshot| {
-            // After the snapshot was taken: no record in it is of a time that is yet to come.
-            let now = clock::now();
-            run(snapshot, |view| {
-                rule(&Case {
-                    view,
-                    provider: &ring.provider,
-                    now,
-                    random: &random,
-                })
+        move |view, now, random| {
+            rule(&Case {
+                view,
+                provider: &ring.provider,
+                now,
+                random,
             })
-        });
-        considered.await?.ok_or(Unanswerable::Endless)
-    }
-
-    async fn write_down(&self, entry: Option<Entry>) {
-        if let Some(entry) = entry {
-            self.audit.log(entry).await;
         }
     }
+}
+
+/// Decides and commits. What came of it is to be announced and written down by the caller.
+pub(crate) async fn settle<A: Send + 'static>(
+    store: &EmbeddedStore,
+    rule: impl Fn(&View, UnixSeconds, &Random) -> Decided<A> + Send + Sync + 'static,
+) -> Result<Settled<A>, Unanswerable> {
+    let rule = Arc::new(rule);
+    for _ in 0..ATTEMPTS_MAX {
+        let Decision {
+            answer,
+            transaction,
+            audit,
+        } = consider(store, Arc::clone(&rule)).await?;
+        let settled = Settled {
+            answer,
+            audit,
+            has_changes: !transaction.changes().is_empty(),
+        };
+        if transaction.is_empty() {
+            return Ok(settled);
+        }
+        match store.commit(transaction).await {
+            Ok(()) => return Ok(settled),
+            Err(CommitError::Conflict) => {}
+            Err(CommitError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Err(Unanswerable::Crowded)
+}
+
+/// Runs a rule on one snapshot, off the threads of the runtime.
+async fn consider<R: Send + 'static>(
+    store: &EmbeddedStore,
+    rule: Arc<impl Fn(&View, UnixSeconds, &Random) -> Result<R, Need> + Send + Sync + 'static>,
+) -> Result<R, Unanswerable> {
+    let random = random::draw()?;
+    let considered = store.ask(move |snapshot| {
+        // After the snapshot was taken: no record in it is of a time that is yet to come.
+        let now = clock::now();
+        run(snapshot, |view| rule(view, now, &random))
+    });
+    considered.await?.ok_or(Unanswerable::Endless)
 }
 
 /// Runs a rule until it has all it needs; none if that never happens.

@@ -1,20 +1,25 @@
 //! The keys that this provider holds, ready for use.
 //!
-//! What is kept is a record of the store; here is what is made of it each time it changes, and
-//! replaced whole.
+//! What is kept of them is a record of the store ([`idp_core::keyring`]); here is what is made of it
+//! each time it changes, and replaced whole.
 
-use aws_lc_rs::digest;
+use std::sync::Arc;
+
 use axum::http::HeaderValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use idp_core::provider::Provider;
-use idp_token::value::{Algorithm, SigningKey, key_set};
+use idp_core::keyring::{COPY_KEPT, Keyring};
+use idp_core::provider::{Provider, Settings};
+use idp_token::filter::SameKeyId;
+use idp_token::value::{SignError, SigningKey, SigningKeyError, Statement};
+use serde::Serialize;
 
 use crate::protocol::describe;
 
-/// How long a service may go on with the keys that it fetched.
-pub(crate) const JWKS_CACHE_SECONDS: u32 = 300;
+pub(crate) use material::{MaterialError, draw, draw_private_key};
+
+mod material;
 
 #[derive(Debug)]
 pub(crate) struct Ring {
@@ -22,6 +27,38 @@ pub(crate) struct Ring {
     pub(crate) signing: SigningKey,
     pub(crate) jwks: Document,
     pub(crate) description: Document,
+}
+
+/// A keyring that this program did not write.
+#[derive(Debug, thiserror::Error)]
+pub enum RingError {
+    #[error("two filter keys have one id")]
+    Filter(#[from] SameKeyId),
+    #[error("a signing key cannot be read")]
+    Signing(#[from] SigningKeyError),
+}
+
+impl Ring {
+    pub(crate) fn new(settings: Settings, keyring: &Keyring) -> Result<Self, RingError> {
+        let provider = Provider::new(settings, keyring)?;
+        let signing = keyring.signing.read()?;
+        let description = describe(&provider.issuer, signing.key.algorithm().as_str());
+        Ok(Self {
+            jwks: Document::new(signing.key_set),
+            description: Document::new(description),
+            provider,
+            signing: signing.key,
+        })
+    }
+
+    pub(crate) fn state(
+        &self,
+        statement: Statement,
+        claims: &impl Serialize,
+    ) -> Result<String, SignError> {
+        let payload = serde_json::to_vec(claims).map_err(|_| SignError::Refused)?;
+        self.signing.sign_as(statement, &payload)
+    }
 }
 
 /// A text that anybody may keep for a while.
@@ -34,32 +71,15 @@ pub(crate) struct Document {
 
 impl Document {
     fn new(text: String) -> Self {
-        let digest = digest::digest(&digest::SHA256, text.as_bytes());
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
         let tag = URL_SAFE_NO_PAD.encode(digest.as_ref());
+        let seconds = COPY_KEPT.as_secs();
         Self {
             text: text.into(),
             etag: HeaderValue::try_from(format!("\"{tag}\""))
                 .expect("invariant: base64url between quotes is a field value"),
-            cache_control: HeaderValue::try_from(format!("public, max-age={JWKS_CACHE_SECONDS}"))
+            cache_control: HeaderValue::try_from(format!("public, max-age={seconds}"))
                 .expect("invariant: digits and letters are a field value"),
-        }
-    }
-}
-
-impl Ring {
-    pub(crate) fn new(
-        provider: Provider,
-        algorithm: Algorithm,
-        signing: SigningKey,
-        others: &[SigningKey],
-    ) -> Self {
-        let published = key_set(std::iter::once(&signing).chain(others));
-        let description = describe(&provider.issuer, algorithm.as_str());
-        Self {
-            jwks: Document::new(published),
-            description: Document::new(description),
-            provider,
-            signing,
         }
     }
 }

@@ -4,13 +4,23 @@
 
 mod audit;
 mod clock;
+mod credential;
 mod desk;
+mod internal;
 mod keys;
 mod listener;
+mod passwords;
 mod protocol;
 mod random;
+mod running;
 mod secret_file;
+mod seeds;
 mod spawn;
 pub mod store;
 
+pub use credential::CredentialError;
+pub use keys::{MaterialError, RingError};
+pub use random::NoRandom;
+pub use running::{Addresses, Idp, StartError};
 pub use secret_file::SecretFileError;
+pub use seeds::SeedError;

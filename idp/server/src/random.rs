@@ -6,7 +6,7 @@ use idp_core::decision::Random;
 /// Without random bytes there is nothing that could safely be given to anybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the system has no random bytes to give")]
-pub(crate) struct NoRandom;
+pub struct NoRandom;
 
 pub(crate) fn bytes<const N: usize>() -> Result<[u8; N], NoRandom> {
     let mut bytes = [0; N];

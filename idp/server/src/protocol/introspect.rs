@@ -4,12 +4,19 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use idp_core::introspect::{self, Active, Answer, TokenKind};
+use idp_core::introspect::{self, Active, Answer, Answered, TokenKind};
+use idp_core::refusal::Refusal;
+use idp_token::time::UnixSeconds;
+use idp_token::value::Statement;
 use serde::Serialize;
 
 use super::reply::{Form, private, refused};
+use crate::clock;
 use crate::desk::{Desk, Unanswerable};
+
+const JWT: &str = "application/token-introspection+jwt";
 
 #[derive(Serialize)]
 struct Told {
@@ -31,19 +38,37 @@ struct More {
     sid: String,
 }
 
+#[derive(Serialize)]
+struct Signed<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    iat: u64,
+    token_introspection: Told,
+}
+
 pub(super) async fn introspect(
     State(desk): State<Arc<Desk>>,
+    headers: HeaderMap,
     form: Form,
 ) -> Result<Response, Unanswerable> {
     let answered = desk.decide(move |case| {
         introspect::introspect(case.view, case.provider, &form.asking(), case.now)
     });
     Ok(match answered.await? {
+        Ok(answered) if wants_token(&headers) => sign(&desk, answered, clock::now()),
         Ok(answered) => {
             let told = told(answered.answer, &desk.ring.load().provider.issuer);
             (private(), axum::Json(told)).into_response()
         }
         Err(refusal) => refused(refusal),
+    })
+}
+
+fn wants_token(headers: &HeaderMap) -> bool {
+    let mut accepted = headers.get_all(header::ACCEPT).iter();
+    accepted.any(|field| {
+        let mut kinds = field.as_bytes().split(|byte| matches!(byte, b',' | b';'));
+        kinds.any(|kind| kind.trim_ascii().eq_ignore_ascii_case(JWT.as_bytes()))
     })
 }
 
@@ -75,3 +100,22 @@ fn more(active: Active, issuer: &str) -> More {
     }
 }
 
+
+/// Meant for whoever asked and for nobody else, so that it proves nothing to a third.
+fn sign(desk: &Desk, answered: Answered, now: UnixSeconds) -> Response {
+    let ring = desk.ring.load();
+    let issuer = &ring.provider.issuer;
+    let signed = Signed {
+        iss: issuer,
+        aud: answered.asker.as_str(),
+        iat: now.0,
+        token_introspection: told(answered.answer, issuer),
+    };
+    match ring.state(Statement::Introspection, &signed) {
+        Ok(token) => (private(), [(header::CONTENT_TYPE, JWT)], token).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "an answer about a token could not be signed");
+            refused(Refusal::ServerError)
+        }
+    }
+}

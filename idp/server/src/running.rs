@@ -1,0 +1,184 @@
+//! The process: what is opened, in which order, and how it ends.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use idp_core::keyring;
+use idp_core::provider::Settings;
+use idp_core::store::StoreError;
+use idp_token::value::Algorithm;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tollgate_config::Provider;
+use zeroize::Zeroizing;
+
+use crate::audit::Audit;
+use crate::credential::{Credential, CredentialError, Holder};
+use crate::desk::{Desk, Unanswerable, settle};
+use crate::keys::{self, MaterialError, Ring, RingError};
+use crate::listener::{self, Listening, Phase};
+use crate::passwords::{Busy, Passwords};
+use crate::random;
+use crate::seeds::{self, SeedError};
+use crate::store::{EmbeddedStore, KeySource, OpenError, Options};
+use crate::{internal, protocol};
+
+/// How long connections may take to end once the process is told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// An identity provider that runs.
+#[derive(Debug)]
+pub struct Idp {
+    addresses: Addresses,
+    phase: watch::Sender<Phase>,
+    listening: Vec<Listening>,
+}
+
+/// Where it listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// Clients and browsers connect here.
+    pub public: SocketAddr,
+    /// Gateways and operators connect here.
+    pub internal: SocketAddr,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot listen on {address}")]
+    Listen {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error("the store cannot be opened")]
+    Store(#[from] OpenError),
+    #[error("the store cannot be read")]
+    Unreadable(#[from] StoreError),
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    #[error("keys cannot be made")]
+    Material(#[from] MaterialError),
+    #[error("the keys in the store cannot be used")]
+    Ring(#[from] RingError),
+    #[error("a decision at the start was not to be had")]
+    Unanswerable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("a client or a user of the file cannot be registered")]
+    Seed(#[from] SeedError),
+}
+
+impl Idp {
+    /// Opens everything, or nothing.
+    pub async fn start(provider: Provider) -> Result<Self, StartError> {
+        // First what fails most often, and costs nothing.
+        let public = bind(provider.listen)?;
+        let inside = bind(provider.internal)?;
+        let administrator =
+            Credential::find_or_create(&provider.admin_key_file, Holder::Administrator)?;
+        let gateway = Credential::find_or_create(&provider.gateway_key_file, Holder::Gateway)?;
+        let passwords = Passwords::new(provider.passwords_at_once);
+        let store = open(&provider).await?;
+        let settings = Settings {
+            issuer: provider.issuer.clone(),
+            logins: provider.login,
+        };
+        let ring = begin(&store, settings, provider.signing.algorithm, &passwords).await?;
+        let desk = Arc::new(Desk {
+            store,
+            ring: ArcSwap::from_pointee(ring),
+            audit: Audit::default(),
+            passwords,
+            administrator,
+            gateway,
+            has_changes: Notify::new(),
+        });
+        seeds::plant(&desk, &provider).await?;
+
+        let (phase, watched) = watch::channel(Phase::Serving);
+        let start = |listener, router| Listening::start(listener, router, watched.clone());
+        let failed = |source| StartError::Listen {
+            address: provider.listen,
+            source,
+        };
+        let public = start(public, protocol::router(Arc::clone(&desk))).map_err(failed)?;
+        let inside = start(inside, internal::router(desk)).map_err(failed)?;
+        Ok(Self {
+            addresses: Addresses {
+                public: public.address,
+                internal: inside.address,
+            },
+            phase,
+            listening: vec![public, inside],
+        })
+    }
+
+    #[must_use]
+    pub const fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Answers what is under way and closes the store. `false` if a connection had to be cut off.
+    pub async fn stop(self) -> bool {
+        self.phase.send_replace(Phase::Draining);
+        let ending = async {
+            for listening in self.listening {
+                listening.drained().await;
+            }
+        };
+        let is_clean = tokio::time::timeout(DRAIN, ending).await.is_ok();
+        self.phase.send_replace(Phase::Stopped);
+        is_clean
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    listener::bind(address).map_err(|source| StartError::Listen { address, source })
+}
+
+/// It may have to look over the whole file, so that it does not happen on a thread of the runtime.
+async fn open(provider: &Provider) -> Result<EmbeddedStore, StartError> {
+    let kept = provider.store.clone();
+    let opening = tokio::task::spawn_blocking(move || {
+        let options = Options {
+            cache_bytes_max: kept.cache_bytes_max,
+            disk_free_bytes_min: kept.disk_free_bytes_min,
+        };
+        EmbeddedStore::open(&kept.path, &KeySource::File(kept.key_file), options)
+    });
+    match opening.await {
+        Ok(opened) => Ok(opened?),
+        Err(error) => Err(StartError::Unanswerable(error.into())),
+    }
+}
+
+/// The keys of the store; made if it has none.
+async fn begin(
+    store: &EmbeddedStore,
+    settings: Settings,
+    algorithm: Algorithm,
+    passwords: &Passwords,
+) -> Result<Ring, StartError> {
+    // Nobody has this password: it is drawn, hashed and forgotten.
+    let secret = random::bytes::<32>().map_err(MaterialError::from)?;
+    let nobody = Zeroizing::new(secret.map(|byte| char::from(b'a' + byte % 26)).iter().collect());
+    let dummy = passwords.hash(nobody).await?;
+    let material = keys::draw(algorithm, dummy)?;
+    let begun = settle(store, move |view, now, _| {
+        keyring::begin(view, &material, now)
+    });
+    Ok(Ring::new(settings, &begun.await?.answer)?)
+}
+
+impl From<Unanswerable> for StartError {
+    fn from(error: Unanswerable) -> Self {
+        Self::Unanswerable(error.into())
+    }
+}
+
+impl From<Busy> for StartError {
+    fn from(error: Busy) -> Self {
+        Self::Unanswerable(error.into())
+    }
+}
