@@ -1,4 +1,4 @@
-//! Does the store keep what it promises, whatever happens to it?
+//! Does the provider keep what it promises, whatever happens to it?
 
 mod backup;
 mod contract;
@@ -6,7 +6,9 @@ mod disk;
 mod kills;
 mod machine;
 mod opening;
+mod protocol;
 mod sealing;
+mod server;
 mod sweep;
 mod world;
 mod writing;

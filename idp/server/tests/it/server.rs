@@ -1,0 +1,166 @@
+//! A whole identity provider in a folder of its own, and somebody who talks to it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::{Method, Request, Response, StatusCode, header};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use idp_server::Idp;
+use serde_json::Value;
+use tempfile::TempDir;
+use tollgate_config::{Environment, Provider};
+
+/// What the tests register, beside what each adds.
+const SEEDS: &str = "
+  clients:
+    robot:
+      secret_file: robot.secret
+      grants: [client_credentials]
+      scopes: [money.read, money.write]
+      roles: [machine]
+      audience: [pay]
+      lifetimes: machine
+    service:
+      secret_file: service.secret
+      grants: [client_credentials]
+      scopes: [money.read]
+      introspects: tenant
+    web:
+      public: true
+      grants: [authorization_code, refresh_token]
+      redirect_uris: [\"http://127.0.0.1:1/callback\"]
+      logout_uris: [\"http://127.0.0.1:1/bye\"]
+      scopes: [openid, money.read]
+      audience: [pay]
+  users:
+    alice:
+      password_file: alice.password
+      roles: [member]
+";
+
+pub(crate) struct Server {
+    idp: Idp,
+    folder: TempDir,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) head: Response<()>,
+    pub(crate) body: Bytes,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap()).await
+    }
+
+    async fn start_in(folder: TempDir) -> Self {
+        let idp = Idp::start(provider(folder.path())).await.unwrap();
+        Self {
+            idp,
+            folder,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        }
+    }
+
+    /// Stops it and starts it again on the same files.
+    pub(crate) async fn restart(self) -> Self {
+        // Connections that are kept would be waited for.
+        drop(self.client);
+        assert!(self.idp.stop().await);
+        Self::start_in(self.folder).await
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What was made for the first start, without its line feed.
+    pub(crate) fn secret(&self, name: &str) -> String {
+        let text = fs::read_to_string(self.path(name)).unwrap();
+        text.trim_end().to_owned()
+    }
+
+    pub(crate) fn basic(&self, client: &str) -> String {
+        let secret = self.secret(&format!("{client}.secret"));
+        format!("Basic {}", STANDARD.encode(format!("{client}:{secret}")))
+    }
+
+    pub(crate) async fn get(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        self.send(Method::GET, path, fields, "").await
+    }
+
+    /// A form as a client sends it.
+    pub(crate) async fn post(&self, path: &str, client: Option<&str>, form: &str) -> Reply {
+        let mut fields = vec![("content-type", "application/x-www-form-urlencoded".to_owned())];
+        fields.extend(client.map(|client| ("authorization", self.basic(client))));
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.send(Method::POST, path, &fields, form).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        fields: &[(&str, &str)],
+        body: &str,
+    ) -> Reply {
+        let uri = format!("http://{}{path}", self.idp.addresses().public);
+        let mut request = Request::builder().method(method).uri(uri);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes())));
+        let (head, body) = self.client.request(request.unwrap()).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Reply {
+            status: head.status,
+            head: Response::from_parts(head, ()),
+            body,
+        }
+    }
+
+    /// An access token of `robot`.
+    pub(crate) async fn token(&self) -> String {
+        let reply = self.post("/token", Some("robot"), "grant_type=client_credentials").await;
+        assert_eq!(reply.status, StatusCode::OK);
+        reply.text_of("access_token")
+    }
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub(crate) fn text_of(&self, member: &str) -> String {
+        self.json()[member].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.head.headers().get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Whether nobody between may keep it.
+    pub(crate) fn is_private(&self) -> bool {
+        self.field(header::CACHE_CONTROL.as_str()) == Some("no-store")
+    }
+}
+
+fn provider(folder: &Path) -> Provider {
+    let file = folder.join("tollgate.yaml");
+    let text = format!(
+        "provider:\n  listen: 127.0.0.1:0\n  internal: 127.0.0.1:0\n  issuer: http://127.0.0.1:8081\n  \
+         store: {{ path: idp.redb, disk_free_min: 0B }}\n{SEEDS}"
+    );
+    fs::write(&file, text).unwrap();
+    let loaded = tollgate_config::load(&file, &Environment::default()).unwrap();
+    loaded.provider.unwrap()
+}
