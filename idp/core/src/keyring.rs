@@ -28,6 +28,7 @@ use idp_token::value::{LIFETIME_MAX, SigningKey, SigningKeyError, key_set};
 
 use crate::client::Lifetimes;
 use crate::record::PasswordHash;
+use crate::view::{Need, View};
 
 pub use rotation::{
     FilterRotation, Material, Rotation, RotationError, begin, rotate_filter, rotate_signing, tidy,
@@ -122,6 +123,11 @@ pub struct Signing {
     pub key: SigningKey,
     /// What is published.
     pub key_set: String,
+}
+
+/// The keys that there are.
+pub fn find(view: &View) -> Result<Option<Keyring>, Need> {
+    Ok(view.keyring()?.cloned())
 }
 
 impl SigningKeys {

@@ -5,6 +5,7 @@
 //! Whatever keeps an answer from being given ends in [`Unanswerable`], which is a 503: nobody is
 //! ever told that a token is bad because the disk was.
 
+use std::error::Error as _;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -19,7 +20,7 @@ use tokio::sync::Notify;
 use crate::audit::Audit;
 use crate::clock;
 use crate::credential::Credential;
-use crate::keys::Ring;
+use crate::keys::{Ring, Schedule};
 use crate::passwords::Passwords;
 use crate::random::{self, NoRandom};
 use crate::store::{EmbeddedStore, Snapshot};
@@ -34,6 +35,7 @@ pub(crate) struct Desk {
     pub(crate) store: EmbeddedStore,
     /// Whole, and replaced when a key is.
     pub(crate) ring: ArcSwap<Ring>,
+    pub(crate) schedule: Schedule,
     pub(crate) audit: Audit,
     pub(crate) passwords: Passwords,
     pub(crate) administrator: Credential,
@@ -110,6 +112,18 @@ impl Desk {
             })
         }
     }
+}
+
+/// Logs an error with its causes, of which nothing is told outside.
+pub(crate) fn complain(error: &Unanswerable) {
+    let mut chain = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        chain.push_str(": ");
+        chain.push_str(&error.to_string());
+        cause = error.source();
+    }
+    tracing::error!("a request could not be answered: {chain}");
 }
 
 /// Decides and commits. What came of it is to be announced and written down by the caller.

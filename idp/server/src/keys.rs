@@ -3,8 +3,6 @@
 //! What is kept of them is a record of the store ([`idp_core::keyring`]); here is what is made of it
 //! each time it changes, and replaced whole.
 
-use std::sync::Arc;
-
 use axum::http::HeaderValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,9 +15,12 @@ use serde::Serialize;
 
 use crate::protocol::describe;
 
-pub(crate) use material::{MaterialError, draw, draw_private_key};
+pub use material::MaterialError;
+pub(crate) use material::{draw, draw_private_key};
+pub(crate) use rotation::{RotateError, Schedule, find, keep, replace, rotate, step_filter};
 
 mod material;
+mod rotation;
 
 #[derive(Debug)]
 pub(crate) struct Ring {

@@ -12,17 +12,19 @@ use idp_core::store::StoreError;
 use idp_token::value::Algorithm;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
 use tollgate_config::Provider;
 use zeroize::Zeroizing;
 
 use crate::audit::Audit;
 use crate::credential::{Credential, CredentialError, Holder};
 use crate::desk::{Desk, Unanswerable, settle};
-use crate::keys::{self, MaterialError, Ring, RingError};
+use crate::keys::{self, MaterialError, Ring, RingError, Schedule};
 use crate::listener::{self, Listening, Phase};
 use crate::passwords::{Busy, Passwords};
 use crate::random;
 use crate::seeds::{self, SeedError};
+use crate::spawn::spawn;
 use crate::store::{EmbeddedStore, KeySource, OpenError, Options};
 use crate::{internal, protocol};
 
@@ -35,6 +37,7 @@ pub struct Idp {
     addresses: Addresses,
     phase: watch::Sender<Phase>,
     listening: Vec<Listening>,
+    tasks: Vec<AbortHandle>,
 }
 
 /// Where it listens.
@@ -88,6 +91,10 @@ impl Idp {
         let desk = Arc::new(Desk {
             store,
             ring: ArcSwap::from_pointee(ring),
+            schedule: Schedule {
+                algorithm: provider.signing.algorithm,
+                every: provider.signing.rotate,
+            },
             audit: Audit::default(),
             passwords,
             administrator,
@@ -95,6 +102,8 @@ impl Idp {
             has_changes: Notify::new(),
         });
         seeds::plant(&desk, &provider).await?;
+
+        let keeping = spawn("keys", keys::keep(Arc::clone(&desk)));
 
         let (phase, watched) = watch::channel(Phase::Serving);
         let start = |listener, router| Listening::start(listener, router, watched.clone());
@@ -111,6 +120,7 @@ impl Idp {
             },
             phase,
             listening: vec![public, inside],
+            tasks: vec![keeping.abort_handle()],
         })
     }
 
@@ -129,6 +139,9 @@ impl Idp {
         };
         let is_clean = tokio::time::timeout(DRAIN, ending).await.is_ok();
         self.phase.send_replace(Phase::Stopped);
+        for task in self.tasks {
+            task.abort();
+        }
         is_clean
     }
 }

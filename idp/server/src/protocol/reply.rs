@@ -1,7 +1,5 @@
 //! How a form is taken and an error told.
 
-use std::error::Error;
-
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -10,7 +8,7 @@ use idp_core::refusal::Refusal;
 use idp_core::token::Asking;
 use serde::Serialize;
 
-use crate::desk::Unanswerable;
+use crate::desk::{Unanswerable, complain};
 
 /// Seconds after which it is worth trying again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -102,14 +100,7 @@ pub(crate) fn private() -> [(header::HeaderName, &'static str); 2] {
 
 impl IntoResponse for Unanswerable {
     fn into_response(self) -> Response {
-        let mut chain = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            chain.push_str(": ");
-            chain.push_str(&error.to_string());
-            cause = error.source();
-        }
-        tracing::error!("a request could not be answered: {chain}");
+        complain(&self);
         refused(Refusal::TemporarilyUnavailable)
     }
 }

@@ -161,6 +161,6 @@ fn provider(folder: &Path) -> Provider {
          store: {{ path: idp.redb, disk_free_min: 0B }}\n{SEEDS}"
     );
     fs::write(&file, text).unwrap();
-    let loaded = tollgate_config::load(&file, &Environment::default()).unwrap();
+    let loaded = tollgate_config::load(&file, &Environment::of([], 1)).unwrap();
     loaded.provider.unwrap()
 }

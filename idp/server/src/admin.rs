@@ -1,0 +1,100 @@
+//! What operators may order: users, clients, tenants, sessions, tokens and keys.
+//!
+//! Whoever calls shows the administrator's credential, and everything that is done is in the audit
+//! log. An order that is answered is on disk; with `?wait=all` it is also known to every gateway
+//! that is alive. Each order can be repeated.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{delete, get, post, put};
+use idp_core::admin::{Order, carry_out};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::desk::Desk;
+use crate::protocol::bearer;
+
+mod actor;
+mod answer;
+mod clients;
+mod keys;
+mod sessions;
+mod tenants;
+mod users;
+
+use actor::Actor;
+use answer::{Done, Problem};
+
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Longer than any gateway's lease, for those who wait for all of them.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How all of this is called, for machines.
+const OPENAPI: &str = include_str!("admin/openapi.json");
+
+pub(crate) fn router(desk: Arc<Desk>) -> Router {
+    let checked = middleware::from_fn_with_state(Arc::clone(&desk), check);
+    Router::new()
+        .route("/admin/users", get(users::list).post(users::create))
+        .route("/admin/users/{id}", get(users::show))
+        .route("/admin/users/{id}/enable", post(users::enable))
+        .route("/admin/users/{id}/disable", post(users::disable))
+        .route("/admin/users/{id}/end-sessions", post(users::end_sessions))
+        .route("/admin/users/{id}/roles", put(users::set_roles))
+        .route("/admin/users/{id}/password", put(users::set_password))
+        .route("/admin/users/{id}/sessions", get(sessions::of_user))
+        .route("/admin/clients", get(clients::list))
+        .route("/admin/clients/{id}", get(clients::show).put(clients::set))
+        .route("/admin/clients/{id}/enable", post(clients::enable))
+        .route("/admin/clients/{id}/disable", post(clients::disable))
+        .route("/admin/clients/{id}/end-sessions", post(clients::end_sessions))
+        .route("/admin/clients/{id}/secret", post(clients::renew_secret))
+        .route("/admin/clients/{id}/sessions", get(sessions::of_client))
+        .route("/admin/tenants", get(tenants::list))
+        .route("/admin/tenants/{id}", put(tenants::set))
+        .route("/admin/tenants/{id}/end-sessions", post(tenants::end_sessions))
+        .route("/admin/sessions/{id}", delete(sessions::end).get(sessions::show))
+        .route("/admin/end-all-sessions", post(sessions::end_all))
+        .route("/admin/keys", get(keys::show))
+        .route("/admin/keys/rotate", post(keys::rotate))
+        .route_layer(checked)
+        .route("/admin/openapi.json", get(openapi))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            REQUEST_TIMEOUT,
+        ))
+        .layer(CatchPanicLayer::new())
+        .with_state(desk)
+}
+
+async fn openapi() -> Response {
+    let kind = [(axum::http::header::CONTENT_TYPE, "application/json")];
+    (kind, OPENAPI).into_response()
+}
+
+/// The credential comes first: whoever has none learns nothing of what there is.
+async fn check(
+    State(desk): State<Arc<Desk>>,
+    headers: HeaderMap,
+    request: Request,
+    next: Next,
+) -> Response {
+    if bearer(&headers).is_some_and(|presented| desk.administrator.admits(presented)) {
+        next.run(request).await
+    } else {
+        Problem::Unauthorized.into_response()
+    }
+}
+
+/// Carries an order out.
+async fn order(desk: &Desk, order: Order, actor: Actor) -> Result<Done, Problem> {
+    let carried = desk.decide(move |case| carry_out(case.view, &order, actor.as_str(), case.now));
+    carried.await??;
+    Ok(Done)
+}

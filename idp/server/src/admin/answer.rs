@@ -1,0 +1,128 @@
+//! How an operator is answered.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use idp_core::admin::OrderError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::desk::{Unanswerable, complain};
+use crate::passwords::Busy;
+use crate::random::NoRandom;
+
+/// The order is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Done;
+
+impl IntoResponse for Done {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+/// Why an order was not carried out (RFC 9457).
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Problem {
+    #[error("the administrator's credential is missing or wrong")]
+    Unauthorized,
+    #[error("the field tollgate-actor is not a plain name of at most 64 characters")]
+    Actor,
+    #[error("{0}")]
+    Body(String),
+    #[error("{0} is not spelled as such a thing is")]
+    Spelling(&'static str),
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    #[error("too many passwords are being looked at")]
+    Busy,
+    #[error("nobody can tell at the moment")]
+    Unanswerable,
+}
+
+#[derive(Serialize)]
+struct Told {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: String,
+}
+
+impl Problem {
+    const fn status(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::Actor => (StatusCode::BAD_REQUEST, "actor"),
+            Self::Body(_) => (StatusCode::BAD_REQUEST, "body"),
+            Self::Spelling(_) => (StatusCode::BAD_REQUEST, "spelling"),
+            Self::Order(OrderError::Unknown) => (StatusCode::NOT_FOUND, "unknown"),
+            Self::Order(OrderError::Taken) => (StatusCode::CONFLICT, "taken"),
+            Self::Order(OrderError::Moved) => (StatusCode::CONFLICT, "moved"),
+            Self::Order(OrderError::Roles) => (StatusCode::UNPROCESSABLE_ENTITY, "roles"),
+            Self::Order(OrderError::Password) => (StatusCode::UNPROCESSABLE_ENTITY, "password"),
+            Self::Order(OrderError::Client(_)) => (StatusCode::UNPROCESSABLE_ENTITY, "client"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::Unanswerable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, code) = self.status();
+        let told = Told {
+            kind: "about:blank",
+            status: status.as_u16(),
+            code,
+            detail: self.to_string(),
+        };
+        let mut response = (status, Json(told)).into_response();
+        let headers = response.headers_mut();
+        let kind = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, kind);
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer realm=\"tollgate-admin\"");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<Unanswerable> for Problem {
+    fn from(error: Unanswerable) -> Self {
+        complain(&error);
+        Self::Unanswerable
+    }
+}
+
+impl From<Busy> for Problem {
+    fn from(_: Busy) -> Self {
+        Self::Busy
+    }
+}
+
+impl From<NoRandom> for Problem {
+    fn from(error: NoRandom) -> Self {
+        tracing::error!(%error, "an order could not be carried out");
+        Self::Unanswerable
+    }
+}
+
+/// A body that is JSON and holds nothing that is not known.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let read = Json::<T>::from_request(request, state).await;
+        let Json(body) = read.map_err(|error: JsonRejection| Problem::Body(error.body_text()))?;
+        Ok(Self(body))
+    }
+}
