@@ -37,6 +37,10 @@ impl Scopes {
         self.0.iter().any(|scope| scope == name)
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     #[must_use]
     pub fn is_within(&self, allowed: &Self) -> bool {
         self.0.iter().all(|scope| allowed.has(scope))

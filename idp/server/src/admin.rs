@@ -14,16 +14,19 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post, put};
 use idp_core::admin::{Order, carry_out};
+use idp_core::record::Record;
+use idp_core::store::{Key, Store as _};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Unanswerable};
 use crate::protocol::bearer;
 
 mod actor;
 mod answer;
 mod clients;
 mod keys;
+mod page;
 mod sessions;
 mod tenants;
 mod users;
@@ -52,16 +55,26 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         .route("/admin/clients/{id}", get(clients::show).put(clients::set))
         .route("/admin/clients/{id}/enable", post(clients::enable))
         .route("/admin/clients/{id}/disable", post(clients::disable))
-        .route("/admin/clients/{id}/end-sessions", post(clients::end_sessions))
+        .route(
+            "/admin/clients/{id}/end-sessions",
+            post(clients::end_sessions),
+        )
         .route("/admin/clients/{id}/secret", post(clients::renew_secret))
         .route("/admin/clients/{id}/sessions", get(sessions::of_client))
         .route("/admin/tenants", get(tenants::list))
         .route("/admin/tenants/{id}", put(tenants::set))
-        .route("/admin/tenants/{id}/end-sessions", post(tenants::end_sessions))
-        .route("/admin/sessions/{id}", delete(sessions::end).get(sessions::show))
+        .route(
+            "/admin/tenants/{id}/end-sessions",
+            post(tenants::end_sessions),
+        )
+        .route(
+            "/admin/sessions/{id}",
+            delete(sessions::end).get(sessions::show),
+        )
         .route("/admin/end-all-sessions", post(sessions::end_all))
         .route("/admin/keys", get(keys::show))
         .route("/admin/keys/rotate", post(keys::rotate))
+        .route("/admin/keys/rotate-filter", post(keys::step_filter))
         .route_layer(checked)
         .route("/admin/openapi.json", get(openapi))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -90,6 +103,12 @@ async fn check(
     } else {
         Problem::Unauthorized.into_response()
     }
+}
+
+async fn find(desk: &Desk, key: Key) -> Result<Record, Problem> {
+    let found = desk.store.read(&[key]).await.map_err(Unanswerable::from)?;
+    let found = found.into_iter().flatten().next();
+    Ok(found.ok_or(Problem::NotFound)?.record)
 }
 
 /// Carries an order out.

@@ -1,6 +1,6 @@
 //! The one place that asks what time it is.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use idp_token::time::UnixSeconds;
 
@@ -11,10 +11,4 @@ pub(crate) fn now() -> UnixSeconds {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     UnixSeconds(since_epoch.as_secs())
-}
-
-/// Monotonic, for durations and deadlines.
-#[expect(clippy::disallowed_methods, reason = "this is the clock")]
-pub(crate) fn monotonic() -> Instant {
-    Instant::now()
 }

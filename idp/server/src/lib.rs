@@ -2,6 +2,7 @@
 //!
 //! What is decided, and why, is the business of `idp-core`; here is what its rules are run on.
 
+mod admin;
 mod audit;
 mod clock;
 mod credential;

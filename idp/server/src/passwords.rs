@@ -33,7 +33,8 @@ impl Passwords {
     pub(crate) async fn hash(&self, password: Zeroizing<String>) -> Result<PasswordHash, Busy> {
         self.run(move || {
             let hash = Argon2::default().hash_password(password.as_bytes());
-            hash.map(|hash| PasswordHash(hash.to_string())).map_err(|_| Busy)
+            hash.map(|hash| PasswordHash(hash.to_string()))
+                .map_err(|_| Busy)
         })
         .await?
     }
@@ -45,7 +46,8 @@ impl Passwords {
     ) -> Result<Verdict, Busy> {
         self.run(move || {
             let parsed = Parsed::new(&hash.0);
-            let found = parsed.map(|hash| Argon2::default().verify_password(password.as_bytes(), &hash));
+            let found =
+                parsed.map(|hash| Argon2::default().verify_password(password.as_bytes(), &hash));
             match found {
                 Ok(Ok(())) => Verdict::Matches,
                 Ok(Err(_)) | Err(_) => Verdict::Differs,

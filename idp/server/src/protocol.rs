@@ -24,6 +24,7 @@ mod token;
 mod userinfo;
 
 pub(crate) use discovery::describe;
+pub(crate) use userinfo::bearer;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -45,7 +46,10 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         .route(path::TOKEN, post(token::token))
         .route(path::INTROSPECT, post(introspect::introspect))
         .route(path::REVOKE, post(revoke::revoke))
-        .route(path::USERINFO, get(userinfo::userinfo).post(userinfo::userinfo))
+        .route(
+            path::USERINFO,
+            get(userinfo::userinfo).post(userinfo::userinfo),
+        )
         .route(path::JWKS, get(discovery::jwks))
         .route(path::OAUTH_DISCOVERY, get(discovery::discovery))
         .route(path::OPENID_DISCOVERY, get(discovery::discovery))

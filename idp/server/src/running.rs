@@ -12,7 +12,7 @@ use idp_core::store::StoreError;
 use idp_token::value::Algorithm;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use tollgate_config::Provider;
 use zeroize::Zeroizing;
 
@@ -26,7 +26,7 @@ use crate::random;
 use crate::seeds::{self, SeedError};
 use crate::spawn::spawn;
 use crate::store::{EmbeddedStore, KeySource, OpenError, Options};
-use crate::{internal, protocol};
+use crate::{admin, internal, protocol};
 
 /// How long connections may take to end once the process is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ pub struct Idp {
     addresses: Addresses,
     phase: watch::Sender<Phase>,
     listening: Vec<Listening>,
-    tasks: Vec<AbortHandle>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 /// Where it listens.
@@ -112,7 +112,11 @@ impl Idp {
             source,
         };
         let public = start(public, protocol::router(Arc::clone(&desk))).map_err(failed)?;
-        let inside = start(inside, internal::router(desk)).map_err(failed)?;
+        let inside = start(
+            inside,
+            internal::router(Arc::clone(&desk)).merge(admin::router(desk)),
+        )
+        .map_err(failed)?;
         Ok(Self {
             addresses: Addresses {
                 public: public.address,
@@ -120,7 +124,7 @@ impl Idp {
             },
             phase,
             listening: vec![public, inside],
-            tasks: vec![keeping.abort_handle()],
+            tasks: vec![keeping],
         })
     }
 
@@ -141,6 +145,8 @@ impl Idp {
         self.phase.send_replace(Phase::Stopped);
         for task in self.tasks {
             task.abort();
+            // It was told to end, or a panic in it has been reported by name.
+            let _ = task.await;
         }
         is_clean
     }
@@ -175,7 +181,12 @@ async fn begin(
 ) -> Result<Ring, StartError> {
     // Nobody has this password: it is drawn, hashed and forgotten.
     let secret = random::bytes::<32>().map_err(MaterialError::from)?;
-    let nobody = Zeroizing::new(secret.map(|byte| char::from(b'a' + byte % 26)).iter().collect());
+    let nobody = Zeroizing::new(
+        secret
+            .map(|byte| char::from(b'a' + byte % 26))
+            .iter()
+            .collect(),
+    );
     let dummy = passwords.hash(nobody).await?;
     let material = keys::draw(algorithm, dummy)?;
     let begun = settle(store, move |view, now, _| {

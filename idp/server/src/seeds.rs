@@ -19,7 +19,7 @@ use crate::secret_file;
 
 const ACTOR: &str = "configuration";
 /// Of a client's secret.
-const SECRET_PREFIX: &str = "tg_cs_";
+pub(crate) const CLIENT_SECRET_PREFIX: &str = "tg_cs_";
 /// A password that is drawn has no prefix that could be recognised: people type it.
 const PASSWORD_PREFIX: &str = "";
 
@@ -72,7 +72,7 @@ async fn plant_client(desk: &Desk, seed: &ClientSeed) -> Result<(), SeedError> {
     let what = format!("client {}", seed.id.as_str());
     let secret = match &seed.secret_file {
         Some(path) => Some(
-            secret_file::find_or_create(path, || credential::draw(SECRET_PREFIX)).map_err(
+            secret_file::find_or_create(path, || credential::draw(CLIENT_SECRET_PREFIX)).map_err(
                 |source| {
                     let what = what.clone();
                     SeedError::Secret { what, source }
@@ -123,8 +123,7 @@ async fn hash(
 }
 
 async fn register(desk: &Desk, what: String, order: Order) -> Result<(), SeedError> {
-    let carried =
-        desk.decide(move |case| carry_out(case.view, &order, ACTOR, case.now));
+    let carried = desk.decide(move |case| carry_out(case.view, &order, ACTOR, case.now));
     let carried = carried.await?;
     carried.map_err(|source| SeedError::Refused { what, source })
 }

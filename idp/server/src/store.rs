@@ -174,8 +174,7 @@ impl Store for EmbeddedStore {
         limit: usize,
     ) -> Result<Vec<Stored>, StoreError> {
         let (range, after) = (range.clone(), after.cloned());
-        let question =
-            move |snapshot: &Snapshot<'_>| snapshot.scan(&range, after.as_ref(), limit);
+        let question = move |snapshot: &Snapshot<'_>| snapshot.scan(&range, after.as_ref(), limit);
         self.readers.ask(question).await
     }
 

@@ -6,10 +6,13 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use idp_core::admin::OrderError;
+use idp_core::keyring::RotationError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::credential::CredentialError;
 use crate::desk::{Unanswerable, complain};
+use crate::keys::RotateError;
 use crate::passwords::Busy;
 use crate::random::NoRandom;
 
@@ -34,8 +37,16 @@ pub(super) enum Problem {
     Body(String),
     #[error("{0} is not spelled as such a thing is")]
     Spelling(&'static str),
+    #[error("a page has between 1 and {0} items")]
+    Limit(usize),
+    #[error("there is nothing of this id")]
+    NotFound,
+    #[error("a public client has no secret")]
+    Public,
     #[error(transparent)]
     Order(#[from] OrderError),
+    #[error(transparent)]
+    Rotation(#[from] RotationError),
     #[error("too many passwords are being looked at")]
     Busy,
     #[error("nobody can tell at the moment")]
@@ -58,6 +69,10 @@ impl Problem {
             Self::Actor => (StatusCode::BAD_REQUEST, "actor"),
             Self::Body(_) => (StatusCode::BAD_REQUEST, "body"),
             Self::Spelling(_) => (StatusCode::BAD_REQUEST, "spelling"),
+            Self::Limit(_) => (StatusCode::BAD_REQUEST, "limit"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "unknown"),
+            Self::Public => (StatusCode::CONFLICT, "public"),
+            Self::Rotation(_) => (StatusCode::CONFLICT, "rotation"),
             Self::Order(OrderError::Unknown) => (StatusCode::NOT_FOUND, "unknown"),
             Self::Order(OrderError::Taken) => (StatusCode::CONFLICT, "taken"),
             Self::Order(OrderError::Moved) => (StatusCode::CONFLICT, "moved"),
@@ -109,8 +124,27 @@ impl From<Busy> for Problem {
 
 impl From<NoRandom> for Problem {
     fn from(error: NoRandom) -> Self {
-        tracing::error!(%error, "an order could not be carried out");
+        Unanswerable::from(error).into()
+    }
+}
+
+impl From<CredentialError> for Problem {
+    fn from(error: CredentialError) -> Self {
+        tracing::error!(%error, "a secret could not be drawn");
         Self::Unanswerable
+    }
+}
+
+impl From<RotateError> for Problem {
+    fn from(error: RotateError) -> Self {
+        match error {
+            RotateError::Refused(error) => error.into(),
+            RotateError::Unanswerable(error) => error.into(),
+            RotateError::Material(_) | RotateError::Ring(_) => {
+                tracing::error!(%error, "keys could not be rotated");
+                Self::Unanswerable
+            }
+        }
     }
 }
 

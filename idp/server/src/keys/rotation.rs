@@ -122,7 +122,10 @@ async fn look(desk: &Desk) -> Result<(), RotateError> {
         step_filter(desk, None).await?;
         tracing::info!("another key tags reference tokens from now on");
     }
-    if desk.decide(|case| keyring::tidy(case.view, case.now)).await? {
+    if desk
+        .decide(|case| keyring::tidy(case.view, case.now))
+        .await?
+    {
         renew(desk).await?;
     }
     Ok(())

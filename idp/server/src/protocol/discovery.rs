@@ -22,7 +22,10 @@ pub(super) async fn discovery(State(desk): State<Arc<Desk>>, headers: HeaderMap)
 
 fn answer(document: &Document, headers: &HeaderMap) -> Response {
     let fields = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        ),
         (header::CACHE_CONTROL, document.cache_control.clone()),
         (header::ETAG, document.etag.clone()),
         // Anybody's script may read what anybody may read.
@@ -109,7 +112,15 @@ pub(crate) fn describe(issuer: &str, algorithm: &'static str) -> String {
         code_challenge_methods_supported: ["S256"],
         prompt_values_supported: ["none", "login", "consent"],
         claims_supported: [
-            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "amr", "sid",
+            "iss",
+            "sub",
+            "aud",
+            "exp",
+            "iat",
+            "auth_time",
+            "nonce",
+            "amr",
+            "sid",
             "preferred_username",
         ],
         authorization_response_iss_parameter_supported: true,

@@ -100,7 +100,6 @@ fn more(active: Active, issuer: &str) -> More {
     }
 }
 
-
 /// Meant for whoever asked and for nobody else, so that it proves nothing to a third.
 fn sign(desk: &Desk, answered: Answered, now: UnixSeconds) -> Response {
     let ring = desk.ring.load();

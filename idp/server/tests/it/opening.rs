@@ -54,7 +54,10 @@ async fn another_key_is_refused_when_the_store_is_opened_and_changes_nothing() {
     fs::rename(&key_file, &kept).unwrap();
     let refused = refusal(folder.path(), &key_in(folder.path()));
     assert!(
-        matches!(refused, OpenError::Key(KeyError::File(SecretFileError::Missing { .. }))),
+        matches!(
+            refused,
+            OpenError::Key(KeyError::File(SecretFileError::Missing { .. }))
+        ),
         "{refused:?}"
     );
     assert!(!key_file.exists(), "no new key for an old store");
@@ -63,7 +66,10 @@ async fn another_key_is_refused_when_the_store_is_opened_and_changes_nothing() {
     fs::set_permissions(&key_file, fs::Permissions::from_mode(0o640)).unwrap();
     let refused = refusal(folder.path(), &key_in(folder.path()));
     assert!(
-        matches!(refused, OpenError::Key(KeyError::File(SecretFileError::Exposed { .. }))),
+        matches!(
+            refused,
+            OpenError::Key(KeyError::File(SecretFileError::Exposed { .. }))
+        ),
         "{refused:?}"
     );
 

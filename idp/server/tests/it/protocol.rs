@@ -63,7 +63,12 @@ async fn a_stranger_is_told_so_and_nothing_else() {
     let refused = server.post("/token", None, form).await;
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
     assert_eq!(refused.text_of("error"), "invalid_client");
-    assert!(refused.field("www-authenticate").unwrap().starts_with("Basic "));
+    assert!(
+        refused
+            .field("www-authenticate")
+            .unwrap()
+            .starts_with("Basic ")
+    );
     assert!(refused.is_private());
 }
 
@@ -98,7 +103,9 @@ async fn bodies_are_taken_up_to_their_limit_and_no_further() {
     let padded = |bytes: usize| format!("{good}{}", "x".repeat(bytes - good.len()));
     let at = server.post("/token", Some("robot"), &padded(limit)).await;
     assert_eq!(at.status, StatusCode::OK);
-    let past = server.post("/token", Some("robot"), &padded(limit + 1)).await;
+    let past = server
+        .post("/token", Some("robot"), &padded(limit + 1))
+        .await;
     assert_eq!(past.status, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
@@ -116,13 +123,20 @@ async fn what_anybody_may_know_can_be_kept_and_asked_for_again_for_nothing() {
         assert_eq!(told.field("cache-control"), Some("public, max-age=300"));
         let tag = told.field("etag").unwrap();
         let again = server.get(path, &[("if-none-match", tag)]).await;
-        assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
+        assert_eq!(
+            (again.status, again.body.len()),
+            (StatusCode::NOT_MODIFIED, 0)
+        );
         assert_eq!(again.field("etag"), Some(tag));
         let other = server.get(path, &[("if-none-match", "\"other\"")]).await;
         assert_eq!(other.status, StatusCode::OK);
     }
     let keys = server.get("/jwks", &[]).await.json();
-    assert_eq!(keys["keys"].as_array().unwrap().len(), 2, "one signs, one comes next");
+    assert_eq!(
+        keys["keys"].as_array().unwrap().len(),
+        2,
+        "one signs, one comes next"
+    );
 }
 
 #[tokio::test]
@@ -138,5 +152,8 @@ async fn a_person_is_told_of_only_to_whom_a_token_of_theirs_was_given() {
         assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{field}");
     }
     let query = format!("/userinfo?access_token={token}");
-    assert_eq!(server.get(&query, &[]).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        server.get(&query, &[]).await.status,
+        StatusCode::UNAUTHORIZED
+    );
 }

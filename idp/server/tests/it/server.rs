@@ -11,38 +11,13 @@ use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use idp_core::client::{Consents, Grant, Introspects, Lifetimes};
+use idp_core::id::{ClientId, TenantId, Username};
+use idp_core::scope::Scopes;
 use idp_server::Idp;
 use serde_json::Value;
 use tempfile::TempDir;
-use tollgate_config::{Environment, Provider};
-
-/// What the tests register, beside what each adds.
-const SEEDS: &str = "
-  clients:
-    robot:
-      secret_file: robot.secret
-      grants: [client_credentials]
-      scopes: [money.read, money.write]
-      roles: [machine]
-      audience: [pay]
-      lifetimes: machine
-    service:
-      secret_file: service.secret
-      grants: [client_credentials]
-      scopes: [money.read]
-      introspects: tenant
-    web:
-      public: true
-      grants: [authorization_code, refresh_token]
-      redirect_uris: [\"http://127.0.0.1:1/callback\"]
-      logout_uris: [\"http://127.0.0.1:1/bye\"]
-      scopes: [openid, money.read]
-      audience: [pay]
-  users:
-    alice:
-      password_file: alice.password
-      roles: [member]
-";
+use tollgate_config::{ClientSeed, Environment, Provider, UserSeed};
 
 pub(crate) struct Server {
     idp: Idp,
@@ -99,9 +74,15 @@ impl Server {
 
     /// A form as a client sends it.
     pub(crate) async fn post(&self, path: &str, client: Option<&str>, form: &str) -> Reply {
-        let mut fields = vec![("content-type", "application/x-www-form-urlencoded".to_owned())];
+        let mut fields = vec![(
+            "content-type",
+            "application/x-www-form-urlencoded".to_owned(),
+        )];
         fields.extend(client.map(|client| ("authorization", self.basic(client))));
-        let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         self.send(Method::POST, path, &fields, form).await
     }
 
@@ -118,7 +99,12 @@ impl Server {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes())));
-        let (head, body) = self.client.request(request.unwrap()).await.unwrap().into_parts();
+        let (head, body) = self
+            .client
+            .request(request.unwrap())
+            .await
+            .unwrap()
+            .into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Reply {
             status: head.status,
@@ -129,7 +115,9 @@ impl Server {
 
     /// An access token of `robot`.
     pub(crate) async fn token(&self) -> String {
-        let reply = self.post("/token", Some("robot"), "grant_type=client_credentials").await;
+        let reply = self
+            .post("/token", Some("robot"), "grant_type=client_credentials")
+            .await;
         assert_eq!(reply.status, StatusCode::OK);
         reply.text_of("access_token")
     }
@@ -145,7 +133,10 @@ impl Reply {
     }
 
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        self.head.headers().get(name).map(|value| value.to_str().unwrap())
+        self.head
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap())
     }
 
     /// Whether nobody between may keep it.
@@ -156,11 +147,67 @@ impl Reply {
 
 fn provider(folder: &Path) -> Provider {
     let file = folder.join("tollgate.yaml");
-    let text = format!(
-        "provider:\n  listen: 127.0.0.1:0\n  internal: 127.0.0.1:0\n  issuer: http://127.0.0.1:8081\n  \
-         store: {{ path: idp.redb, disk_free_min: 0B }}\n{SEEDS}"
-    );
+    let text = "provider:\n  listen: 127.0.0.1:0\n  internal: 127.0.0.1:0\n  \
+                issuer: http://127.0.0.1:8081\n  \
+                store: { path: idp.redb, disk_free_min: 16MiB }\n";
     fs::write(&file, text).unwrap();
     let loaded = tollgate_config::load(&file, &Environment::of([], 1)).unwrap();
-    loaded.provider.unwrap()
+    Provider {
+        clients: vec![
+            ClientSeed {
+                scopes: Scopes::parse("money.read money.write").unwrap(),
+                audience: vec!["pay".to_owned()],
+                ..machine("robot", folder)
+            },
+            ClientSeed {
+                introspects: Introspects::Tenant,
+                ..machine("service", folder)
+            },
+            web(folder),
+        ],
+        users: vec![UserSeed {
+            name: Username::parse("alice").unwrap(),
+            tenant: default_tenant(),
+            password_file: folder.join("alice.password"),
+            roles: vec!["member".to_owned()],
+            is_enabled: true,
+        }],
+        ..loaded.provider.unwrap()
+    }
+}
+
+fn default_tenant() -> TenantId {
+    TenantId::parse("default").unwrap()
+}
+
+fn machine(id: &str, folder: &Path) -> ClientSeed {
+    ClientSeed {
+        id: ClientId::parse(id).unwrap(),
+        tenant: default_tenant(),
+        secret_file: Some(folder.join(format!("{id}.secret"))),
+        redirect_uris: Vec::new(),
+        logout_uris: Vec::new(),
+        backchannel_logout_uri: None,
+        grants: [Grant::ClientCredentials].into(),
+        scopes: Scopes::default(),
+        roles: Vec::new(),
+        audience: Vec::new(),
+        consents: Consents::Asked,
+        introspects: Introspects::Own,
+        lifetimes: Lifetimes::MACHINE,
+        is_enabled: true,
+    }
+}
+
+fn web(folder: &Path) -> ClientSeed {
+    ClientSeed {
+        secret_file: None,
+        redirect_uris: vec!["http://127.0.0.1:1/callback".to_owned()],
+        logout_uris: vec!["http://127.0.0.1:1/bye".to_owned()],
+        grants: [Grant::AuthorizationCode, Grant::RefreshToken].into(),
+        scopes: Scopes::parse("openid money.read").unwrap(),
+        audience: vec!["pay".to_owned()],
+        lifetimes: Lifetimes::PAYMENT,
+        ..machine("web", folder)
+    }
 }

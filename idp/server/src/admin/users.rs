@@ -1,0 +1,184 @@
+//! People.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use idp_core::admin::{NewUser, Order};
+use idp_core::id::{TenantId, UserId, Username};
+use idp_core::record::{PasswordHash, Record, User};
+use idp_core::store::{Key, Kind, Range};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::actor::Actor;
+use super::answer::{Body, Done, Problem};
+use super::page::{Page, Paging};
+use super::{find, order};
+use crate::credential::draw;
+use crate::desk::Desk;
+use crate::random;
+
+#[derive(Serialize)]
+pub(super) struct Told {
+    id: String,
+    tenant: String,
+    name: String,
+    roles: Vec<String>,
+    enabled: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    #[serde(default = "default_tenant")]
+    tenant: String,
+    name: String,
+    /// Drawn where none is given.
+    password: Option<Zeroizing<String>>,
+    #[serde(default)]
+    roles: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Roles {
+    roles: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Password {
+    /// Drawn where none is given.
+    password: Option<Zeroizing<String>>,
+}
+
+#[derive(Serialize)]
+struct Created<'a> {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<&'a str>,
+}
+
+fn default_tenant() -> String {
+    "default".to_owned()
+}
+
+pub(super) fn parse_id(text: &str) -> Result<UserId, Problem> {
+    UserId::parse(text).ok_or(Problem::Spelling("the id of a user"))
+}
+
+fn tell(user: &User) -> Told {
+    Told {
+        id: user.id.to_string(),
+        tenant: user.tenant.as_str().to_owned(),
+        name: user.name.as_str().to_owned(),
+        roles: user.roles.clone(),
+        enabled: user.is_enabled,
+    }
+}
+
+pub(super) async fn list(
+    State(desk): State<Arc<Desk>>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<Told>>, Problem> {
+    let after = paging.after.as_deref().map(parse_id).transpose()?;
+    let page = paging.read(&desk, Range::of(Kind::User), after.map(Key::User));
+    Ok(Json(page.await?.tell(|record| match record {
+        Record::User(user) => Some((user.id.to_string(), tell(user))),
+        _ => None,
+    })))
+}
+
+pub(super) async fn show(
+    State(desk): State<Arc<Desk>>,
+    Path(id): Path<String>,
+) -> Result<Json<Told>, Problem> {
+    match find(&desk, Key::User(parse_id(&id)?)).await? {
+        Record::User(user) => Ok(Json(tell(&user))),
+        _ => Err(Problem::NotFound),
+    }
+}
+
+pub(super) async fn create(
+    State(desk): State<Arc<Desk>>,
+    actor: Actor,
+    Body(wanted): Body<Wanted>,
+) -> Result<Response, Problem> {
+    let (password, hash) = password(&desk, wanted.password).await?;
+    let new = NewUser {
+        id: UserId(random::bytes()?),
+        tenant: TenantId::parse(&wanted.tenant).ok_or(Problem::Spelling("a tenant"))?,
+        name: Username::parse(&wanted.name).ok_or(Problem::Spelling("a user's name"))?,
+        password: hash,
+        roles: wanted.roles,
+    };
+    let id = new.id.to_string();
+    order(&desk, Order::CreateUser(new), actor).await?;
+    let password = password.as_deref().map(String::as_str);
+    let created = Json(Created { id, password });
+    Ok((StatusCode::CREATED, created).into_response())
+}
+
+/// The hash of a password, and the password itself if it was drawn here.
+async fn password(
+    desk: &Desk,
+    given: Option<Zeroizing<String>>,
+) -> Result<(Option<Zeroizing<String>>, PasswordHash), Problem> {
+    let (drawn, password) = match given {
+        Some(given) => (None, given),
+        None => {
+            let drawn = draw("")?;
+            (Some(drawn.clone()), drawn)
+        }
+    };
+    Ok((drawn, desk.passwords.hash(password).await?))
+}
+
+pub(super) async fn enable(
+    State(desk): State<Arc<Desk>>,
+    Path(id): Path<String>,
+    actor: Actor,
+) -> Result<Done, Problem> {
+    order(&desk, Order::EnableUser(parse_id(&id)?), actor).await
+}
+
+pub(super) async fn disable(
+    State(desk): State<Arc<Desk>>,
+    Path(id): Path<String>,
+    actor: Actor,
+) -> Result<Done, Problem> {
+    order(&desk, Order::DisableUser(parse_id(&id)?), actor).await
+}
+
+pub(super) async fn end_sessions(
+    State(desk): State<Arc<Desk>>,
+    Path(id): Path<String>,
+    actor: Actor,
+) -> Result<Done, Problem> {
+    order(&desk, Order::EndUser(parse_id(&id)?), actor).await
+}
+
+pub(super) async fn set_roles(
+    State(desk): State<Arc<Desk>>,
+    Path(id): Path<String>,
+    actor: Actor,
+    Body(wanted): Body<Roles>,
+) -> Result<Done, Problem> {
+    order(&desk, Order::SetRoles(parse_id(&id)?, wanted.roles), actor).await
+}
+
+pub(super) async fn set_password(
+    State(desk): State<Arc<Desk>>,
+    Path(id): Path<String>,
+    actor: Actor,
+    Body(wanted): Body<Password>,
+) -> Result<Response, Problem> {
+    let user = parse_id(&id)?;
+    let (password, hash) = password(&desk, wanted.password).await?;
+    order(&desk, Order::SetPassword(user, hash), actor).await?;
+    let password = password.as_deref().map(String::as_str);
+    Ok(Json(Created { id, password }).into_response())
+}
