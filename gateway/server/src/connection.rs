@@ -6,10 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gateway_core::rejection::Rejection;
+
 use crate::answer::Answer;
 use crate::carrier::Carried;
 use crate::clock;
-use crate::exchange::{Peer, Request};
+use crate::exchange::{Exchange, Outcome, Peer, Request};
 use crate::gateway::{Admitted, Gateway, Refused};
 use crate::streams;
 use crate::unread::Unread;
@@ -54,6 +56,42 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, stream: Stream, peer: Arc<Peer
     }
 }
 
+/// An exchange while it is carried. Where carrying it neither succeeds nor fails, because it panicked
+/// or its task was ended, the exchange is accounted for all the same.
+struct InFlight<'a> {
+    gateway: &'a Gateway,
+    exchange: &'a Exchange,
+    was_carried: bool,
+}
+
+impl<'a> InFlight<'a> {
+    fn begin(gateway: &'a Gateway, exchange: &'a Exchange) -> Self {
+        gateway.metrics.requests_in_flight.inc();
+        Self {
+            gateway,
+            exchange,
+            was_carried: false,
+        }
+    }
+
+    fn end(mut self) {
+        self.was_carried = true;
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.gateway.metrics.requests_in_flight.dec();
+        if !self.was_carried {
+            let outcome = Outcome {
+                rejection: Some(Rejection::Internal),
+                ..Outcome::default()
+            };
+            self.gateway.account(self.exchange, &outcome, None);
+        }
+    }
+}
+
 async fn exchange(gateway: &Arc<Gateway>, mut wire: Wire, length: usize, peer: &Arc<Peer>) -> Next {
     let head = wire.ahead.split_to(length);
     let admitted = gateway.admit(&head, peer, clock::now());
@@ -66,10 +104,10 @@ async fn exchange(gateway: &Arc<Gateway>, mut wire: Wire, length: usize, peer: &
 
 async fn carry(gateway: &Arc<Gateway>, wire: Wire, admitted: Admitted) -> Next {
     let exchange = Arc::clone(&admitted.exchange);
-    gateway.metrics.requests_in_flight.inc();
+    let in_flight = InFlight::begin(gateway, &exchange);
     let carrying = gateway.carrier.carry(wire, admitted, &gateway.lifecycle);
     let carried = carrying.await;
-    gateway.metrics.requests_in_flight.dec();
+    in_flight.end();
 
     let Carried {
         connection,
@@ -204,4 +242,51 @@ async fn farewell(wire: &mut Wire) {
         }
     };
     let _ = tokio::time::timeout(FAREWELL, read).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use gateway_core::level::Level;
+    use tollgate_config::Environment;
+
+    use super::*;
+    use crate::carrier::Carriers;
+    use crate::listener::Entrance;
+    use crate::running::prepare;
+
+    #[tokio::test]
+    async fn an_exchange_that_nobody_carries_to_its_end_is_accounted_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("access.log");
+        let file = format!(
+            "listen: [{{ address: 127.0.0.1:0 }}]\nlog: {{ access: {} }}\n\
+             services: {{ s: {{ endpoints: [\"127.0.0.1:1\"] }} }}\n\
+             routes: [{{ match: \"/{{rest*}}\", to: s }}]\n",
+            log.display()
+        );
+        let environment = Environment::of([], 1);
+        let loaded = tollgate_config::compile("test.yaml", file.as_bytes(), &environment).unwrap();
+        let gateway = prepare(Carriers::Both, &loaded.gateway).unwrap();
+        let entrance = Entrance {
+            place: 0,
+            level: Level::Open,
+            h2c: false,
+        };
+        let peer = Peer::new("127.0.0.1:2".parse().unwrap(), entrance, "http");
+        let head = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
+        let admitted = gateway.admit(head, &peer, clock::now()).unwrap();
+
+        let in_flight = InFlight::begin(&gateway, &admitted.exchange);
+        assert_eq!(gateway.metrics.requests_in_flight.get(), 1);
+        drop(in_flight);
+        assert_eq!(gateway.metrics.requests_in_flight.get(), 0);
+        InFlight::begin(&gateway, &admitted.exchange).end();
+        assert_eq!(gateway.metrics.requests_in_flight.get(), 0);
+
+        gateway.access_log.close();
+        let lines = std::fs::read_to_string(log).unwrap();
+        let lines: Vec<_> = lines.lines().collect();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("\"code\":\"internal\""), "{lines:?}");
+    }
 }

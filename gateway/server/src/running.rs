@@ -257,7 +257,7 @@ async fn bind(
     })
 }
 
-fn prepare(carriers: Carriers, config: &Config) -> Result<Gateway, StartError> {
+pub(crate) fn prepare(carriers: Carriers, config: &Config) -> Result<Gateway, StartError> {
     let metrics = Metrics::new().map_err(StartError::Metrics)?;
     let access_log = AccessLog::open(&config.access_log, metrics.lost.log_lines.clone())
         .map_err(StartError::AccessLog)?;

@@ -108,7 +108,9 @@ pub(crate) fn serve<'a>(
         while tally.open() > 0 {
             tally.changed().await;
         }
-        gateway.metrics.streams.count_connection(end.as_str());
+        let streams = &gateway.metrics.streams;
+        streams.unheard.inc_by(tally.unheard());
+        streams.count_connection(end.as_str());
     })
 }
 
@@ -263,6 +265,7 @@ impl<'a> Serving<'a> {
         // Those that were called off may still be ending, so there can be more than are open there.
         if self.tally.open() >= 2 * self.streams_max {
             respond.send_reset(Reason::REFUSED_STREAM);
+            self.tally.refuse();
             return;
         }
         self.is_late = false;

@@ -157,10 +157,7 @@ impl Trunks {
         }
         if !state.is_opening && !state.is_closed && state.open.len() < TRUNKS_MAX {
             state.is_opening = true;
-            spawn(
-                "trunk",
-                run(Arc::downgrade(self), self.address, self.connect),
-            );
+            spawn("trunk", run(Opening::of(self), self.address, self.connect));
         }
         (None, state.failures)
     }
@@ -218,19 +215,46 @@ impl Trunks {
     }
 }
 
+/// A connection that is being opened. Unless it ends with one, whatever the reason, those who wait are
+/// told that none came about.
+struct Opening {
+    trunks: Weak<Trunks>,
+}
+
+impl Opening {
+    fn of(trunks: &Arc<Trunks>) -> Self {
+        Self {
+            trunks: Arc::downgrade(trunks),
+        }
+    }
+
+    fn end_with(mut self, trunk: &Arc<Trunk>) -> Weak<Trunks> {
+        let trunks = std::mem::take(&mut self.trunks);
+        if let Some(known) = trunks.upgrade() {
+            known.note_opened(trunk);
+        }
+        trunks
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        if let Some(known) = self.trunks.upgrade() {
+            known.note_failed();
+        }
+    }
+}
+
 /// Opens a connection and drives it to its end.
-async fn run(trunks: Weak<Trunks>, address: SocketAddr, connect: Duration) {
+async fn run(opening: Opening, address: SocketAddr, connect: Duration) {
     let opened = timeout(connect, open(address)).await;
     let opened = opened.unwrap_or(Err(AskError::Late));
-    let Some(known) = trunks.upgrade() else {
-        return;
-    };
     let (requests, connection) = match opened {
         Ok(opened) => opened,
         Err(error) => {
             let error = &error as &dyn std::error::Error;
             tracing::debug!(endpoint = %address, error, "cannot connect");
-            return known.note_failed();
+            return;
         }
     };
     let trunk = Arc::new(Trunk {
@@ -240,8 +264,7 @@ async fn run(trunks: Weak<Trunks>, address: SocketAddr, connect: Duration) {
         heard: AtomicU64::new(0),
         idle_since: Mutex::new(clock::now()),
     });
-    known.note_opened(&trunk);
-    drop(known);
+    let trunks = opening.end_with(&trunk);
     // The connection ends by itself once nobody can send requests on it.
     let trunk_seen = Arc::downgrade(&trunk);
     drop(trunk);

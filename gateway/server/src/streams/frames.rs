@@ -31,6 +31,10 @@ pub(super) struct Frames {
     payload_left: usize,
     credit: u64,
     refilled: Instant,
+    /// Streams that the client opened, as far as their heads began.
+    opened: u64,
+    /// The last of them; their numbers only grow.
+    last_stream: u32,
 }
 
 impl Frames {
@@ -41,6 +45,8 @@ impl Frames {
             payload_left: PREFACE_BYTES,
             credit: CREDIT_MAX,
             refilled: now,
+            opened: 0,
+            last_stream: 0,
         }
     }
 
@@ -72,19 +78,35 @@ impl Frames {
         self.earn(bytes as u64);
     }
 
+    /// How many streams were opened since this was last asked.
+    pub(super) fn take_opened(&mut self) -> u64 {
+        std::mem::take(&mut self.opened)
+    }
+
     fn begin_frame(&mut self) -> bool {
-        let [high, middle, low, kind, ..] = self.head;
+        let [high, middle, low, kind, _, stream @ ..] = self.head;
         self.head_bytes = 0;
         self.payload_left = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
         match kind {
             DATA => self.earn(self.payload_left as u64),
-            HEADERS => self.earn(OF_REQUEST),
+            HEADERS => {
+                self.earn(OF_REQUEST);
+                self.note_head(u32::from_be_bytes(stream));
+            }
             _ => match self.credit.checked_sub(COST) {
                 Some(left) => self.credit = left,
                 None => return false,
             },
         }
         true
+    }
+
+    /// Trailers come on a stream that is open.
+    fn note_head(&mut self, stream: u32) {
+        if stream > self.last_stream {
+            self.last_stream = stream;
+            self.opened += 1;
+        }
     }
 
     fn refill(&mut self, now: Instant) {

@@ -100,7 +100,9 @@ impl AsyncRead for Line {
             this.ahead.advance(count);
         }
         let heard = buffer.filled().get(before..).unwrap_or_default();
-        if this.frames.hear(heard, clock::now()) {
+        let may_go_on = this.frames.hear(heard, clock::now());
+        this.tally.note_opened(this.frames.take_opened());
+        if may_go_on {
             return Poll::Ready(Ok(()));
         }
         // Not another byte is read; whoever accepts the streams says goodbye.

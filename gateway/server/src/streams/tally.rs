@@ -1,7 +1,7 @@
 //! What is under way on one connection of HTTP/2, and how much of it the client called off.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use prometheus::IntGauge;
@@ -19,6 +19,8 @@ const HASTY_MAX: usize = 100;
 pub(super) struct Tally {
     open: AtomicUsize,
     hasty: AtomicUsize,
+    /// Streams that the client opened and that did not become requests, or not yet.
+    unheard: AtomicU64,
     is_abused: AtomicBool,
     changed: Notify,
     gauge: IntGauge,
@@ -36,13 +38,24 @@ impl Tally {
         Arc::new(Self {
             open: AtomicUsize::new(0),
             hasty: AtomicUsize::new(0),
+            unheard: AtomicU64::new(0),
             is_abused: AtomicBool::new(false),
             changed: Notify::new(),
             gauge,
         })
     }
 
+    pub(super) fn note_opened(&self, streams: u64) {
+        self.unheard.fetch_add(streams, Ordering::AcqRel);
+    }
+
+    /// Of a connection at its end: streams of which nobody heard.
+    pub(super) fn unheard(&self) -> u64 {
+        self.unheard.load(Ordering::Acquire)
+    }
+
     pub(super) fn begin(self: &Arc<Self>) -> OpenStream {
+        self.note_heard();
         self.open.fetch_add(1, Ordering::AcqRel);
         self.gauge.inc();
         OpenStream {
@@ -53,6 +66,23 @@ impl Tally {
 
     pub(super) fn open(&self) -> usize {
         self.open.load(Ordering::Acquire)
+    }
+
+    /// Notes a request that is not taken.
+    pub(super) fn refuse(&self) {
+        self.note_heard();
+        self.spend_haste();
+    }
+
+    /// The head of a stream was counted before, when its first bytes came.
+    fn note_heard(&self) {
+        self.unheard.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    fn spend_haste(&self) {
+        if self.hasty.fetch_add(1, Ordering::AcqRel) >= HASTY_MAX {
+            self.abuse();
+        }
     }
 
     /// Whether the connection must end for what the client does with it.
@@ -83,8 +113,8 @@ impl OpenStream {
 
     pub(super) fn called_off(&self) {
         let lasted = clock::now().saturating_duration_since(self.began);
-        if lasted < HASTE && self.tally.hasty.fetch_add(1, Ordering::AcqRel) >= HASTY_MAX {
-            self.tally.abuse();
+        if lasted < HASTE {
+            self.tally.spend_haste();
         }
     }
 }

@@ -18,9 +18,12 @@ use tokio::io::{AsyncReadExt as _, DuplexStream, ReadHalf};
 use tokio::time::timeout;
 
 use super::Ended;
+use crate::clock;
 
 /// Bytes read from the pipe at once, which is what a frame holds.
 const READ_BYTES: usize = 16 * 1024;
+/// The slowest that a client may take an answer, in the long run.
+const BYTES_PER_SECOND_MIN: u32 = 500;
 
 pub(super) struct AnswerWay {
     pipe: ReadHalf<DuplexStream>,
@@ -28,7 +31,14 @@ pub(super) struct AnswerWay {
     respond: SendResponse<Bytes>,
     /// Once the head was sent.
     body: Option<SendStream<Bytes>>,
-    stall: Duration,
+    patience: Patience,
+}
+
+/// How long a client may still leave its window shut. Waiting uses it up, and what is taken brings it
+/// back, so that opening the window by a byte now and then holds no stream.
+struct Patience {
+    left: Duration,
+    most: Duration,
 }
 
 /// Why an answer was not sent to its end.
@@ -45,7 +55,10 @@ impl AnswerWay {
             buffer: BytesMut::new(),
             respond,
             body: None,
-            stall,
+            patience: Patience {
+                left: stall,
+                most: stall,
+            },
         }
     }
 
@@ -148,14 +161,15 @@ impl AnswerWay {
         body.send_trailers(fields).map_err(|_| Ended::CalledOff)
     }
 
-    /// Sends as the client's window allows; one that stays shut is a stalled write.
+    /// Sends as the client's window allows; one that stays shut, or as good as shut, is a stalled write.
     async fn send(&mut self, mut data: Bytes, is_end: bool) -> Result<(), Broken> {
         let body = self.body.as_mut().ok_or(Ended::Cut)?;
         while !data.is_empty() {
             body.reserve_capacity(data.len());
-            let room = timeout(self.stall, room(body)).await;
-            let room = room.ok().flatten().ok_or(Ended::CalledOff)?;
+            let room = self.patience.wait(room(body)).await;
+            let room = room.flatten().ok_or(Ended::CalledOff)?;
             let part = data.split_to(room.min(data.len()));
+            self.patience.restore(part.len());
             let is_last = is_end && data.is_empty();
             body.send_data(part, is_last)
                 .map_err(|_| Ended::CalledOff)?;
@@ -193,6 +207,22 @@ impl AnswerWay {
             reset.map(|_| Err(Ended::CalledOff))
         })
         .await
+    }
+}
+
+impl Patience {
+    async fn wait<T>(&mut self, moment: impl Future<Output = T>) -> Option<T> {
+        let began = clock::now();
+        let come = timeout(self.left, moment).await.ok();
+        let waited = clock::now().saturating_duration_since(began);
+        self.left = self.left.saturating_sub(waited);
+        come
+    }
+
+    fn restore(&mut self, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let restored = Duration::from_secs(1) * bytes / BYTES_PER_SECOND_MIN;
+        self.left = self.most.min(self.left.saturating_add(restored));
     }
 }
 

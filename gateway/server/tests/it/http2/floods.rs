@@ -45,6 +45,14 @@ async fn requests_that_are_called_off_at_once_have_a_budget() {
     assert_eq!(flood(b"", 20_000, piece).await, Some(CALM));
 }
 
+/// Fewer than may be called off in haste: what counts here is that nobody looked at them yet.
+#[tokio::test]
+async fn requests_that_are_called_off_before_they_are_begun_have_a_smaller_budget() {
+    let pair = |nth| [get_frame(nth_stream(nth)), cancel(nth_stream(nth))].concat();
+    let at_once: Vec<u8> = (0..60).flat_map(pair).collect();
+    assert_eq!(flood(&at_once, 0, |_| Vec::new()).await, Some(CALM));
+}
+
 #[tokio::test]
 async fn requests_that_are_called_off_once_they_were_begun_have_a_budget() {
     let service = Service::start().await;
@@ -91,16 +99,79 @@ async fn answers_make_up_for_requests_that_were_called_off() {
     }
 }
 
+fn literal_head(path: &[u8], more: &[(&[u8], &[u8])]) -> Vec<u8> {
+    let usual: [(&[u8], &[u8]); 4] = [
+        (b":method", b"GET"),
+        (b":scheme", b"http"),
+        (b":path", path),
+        (b":authority", b"h"),
+    ];
+    literal(&[&usual, more].concat())
+}
+
+/// Frames on a stream of this number.
+type Provocation<'a> = &'a dyn Fn(u32) -> Vec<u8>;
+
+/// CVE-2025-8671. Hardly more of each than the budget, so that no other budget can be what ends it.
 #[tokio::test]
 async fn resets_that_a_client_provokes_have_a_budget() {
-    // CVE-2025-8671: a window update of nothing is an error of the stream.
-    let piece = |nth| {
-        let update = frame(WINDOW_UPDATE, 0, nth_stream(nth), &[0; 4]);
-        let head = frame(HEADERS, END_HEADERS, nth_stream(nth), &get());
-        [head, update].concat()
+    let open = |stream, more: &[(&[u8], &[u8])]| {
+        frame(HEADERS, END_HEADERS, stream, &literal_head(b"/hang", more))
     };
-    let told = flood(b"", 20_000, piece).await;
-    assert!(matches!(told, Some(CALM | 1)), "{told:?}");
+    let provocations: [(&str, Provocation<'_>); 4] = [
+        ("a window that overflows", &|stream| {
+            let update = frame(WINDOW_UPDATE, 0, stream, &[0x7f, 0xff, 0xff, 0xff]);
+            [open(stream, &[]), update].concat()
+        }),
+        ("a body past its length", &|stream| {
+            let data = frame(DATA, 0, stream, b"five!");
+            [open(stream, &[(b"content-length", b"4")]), data].concat()
+        }),
+        ("a second head that ends nothing", &|stream| {
+            [open(stream, &[]), open(stream, &[])].concat()
+        }),
+        ("a head that is none", &|stream| {
+            open(stream, &[(b"connection", b"close")])
+        }),
+    ];
+    for (what, provocation) in provocations {
+        let told = flood(b"", 110, |nth| provocation(nth_stream(nth))).await;
+        assert_eq!(told, Some(CALM), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn streams_past_the_limit_have_a_budget() {
+    let service = Service::start().await;
+    let rest = everything_to(&[service.address]) + "limits: { streams: 1 }\n";
+    let edge = Edge::start_with_http2(Carriers::Both, &rest).await;
+    let mut raw = Raw::connect(edge.address()).await;
+    let hang = literal_head(b"/hang", &[]);
+    for nth in 0..110 {
+        let head = frame(HEADERS, END_STREAM | END_HEADERS, nth_stream(nth), &hang);
+        raw.say(&head).await;
+    }
+    assert_eq!(raw.goodbye().await, Some(CALM));
+}
+
+/// Those that were called off count until they have ended here, or a client could have any number.
+#[tokio::test]
+async fn streams_that_are_ending_count_as_well() {
+    let service = Service::start().await;
+    let rest = everything_to(&[service.address]) + "limits: { streams: 2 }\n";
+    let edge = Edge::start_with_http2(Carriers::Both, &rest).await;
+    let mut raw = Raw::connect(edge.address()).await;
+    let hang = literal_head(b"/hang", &[]);
+    let begin = |stream| frame(HEADERS, END_STREAM | END_HEADERS, stream, &hang);
+    raw.say(&[begin(1), begin(3)].concat()).await;
+    service.heard(2).await;
+    // Heard at once, so that none of them has ended when the last one comes.
+    let both = |first, second| [cancel(first), cancel(second)].concat();
+    let more = |first, second| [begin(first), begin(second)].concat();
+    raw.say(&[both(1, 3), more(5, 7), both(5, 7), begin(9)].concat())
+        .await;
+    let refused = u32::from(Reason::REFUSED_STREAM);
+    assert_eq!(raw.verdict(9).await, format!("reset {refused}"));
 }
 
 #[tokio::test]

@@ -8,9 +8,16 @@ use h2::Reason;
 use tokio::task::JoinSet;
 
 use super::client::{Client, read, request, with, within};
-use super::raw::{END_STREAM, Raw, get_frame, header_frames, literal};
+use super::raw::{
+    DATA, END_STREAM, HEADERS, RESET, Raw, WINDOW_UPDATE, frame, get_frame, header_frames, literal,
+};
 use super::service::{Service, until};
 use crate::edge::{Edge, everything_to};
+use crate::upstream::{Upstream, ok};
+
+fn window_update(stream: u32, bytes: u32) -> Vec<u8> {
+    frame(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes())
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_of_one_connection_get_their_own_answers() {
@@ -135,6 +142,59 @@ async fn a_window_that_stays_shut_is_a_stalled_write() {
     assert!(metrics.contains("tollgate_http2_streams 0"), "{metrics}");
 }
 
+/// The gateway has the whole answer; only the client is left to wait for.
+#[tokio::test]
+async fn a_window_that_opens_by_a_byte_now_and_then_is_as_good_as_shut() {
+    let service = Upstream::start([ok(&"x".repeat(20_000))]).await;
+    let rest = everything_to(&[service.address]) + "deadlines: { stall: 400ms }\n";
+    let edge = Edge::start_with_http2(Carriers::Both, &rest).await;
+    let mut raw = Raw::connect_with(edge.address(), &[0, 4, 0, 0, 0, 0]).await;
+    raw.say(&get_frame(1)).await;
+    let trickle = async {
+        let mut taken = 0;
+        loop {
+            let frame = raw.hear().await.expect("an end of the stream");
+            match frame.kind {
+                RESET => return (taken, frame.code()),
+                HEADERS | DATA => {
+                    taken += 1;
+                    // sleeps: the pace is the misbehaviour
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    raw.say(&window_update(1, 1)).await;
+                }
+                _ => {}
+            }
+        }
+    };
+    let (taken, code) = within(trickle).await;
+    assert_eq!(code, u32::from(Reason::CANCEL));
+    assert!((2..=6).contains(&taken), "{taken}");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_an_answer_slowly_but_steadily_gets_all_of_it() {
+    let service = Upstream::start([ok(&"x".repeat(20_000))]).await;
+    let rest = everything_to(&[service.address]) + "deadlines: { stall: 400ms }\n";
+    let edge = Edge::start_with_http2(Carriers::Both, &rest).await;
+    let mut raw = Raw::connect_with(edge.address(), &[0, 4, 0, 0, 0, 0]).await;
+    raw.say(&get_frame(1)).await;
+    let steadily = async {
+        loop {
+            let frame = raw.hear().await.expect("an end of the stream");
+            assert_ne!(frame.kind, RESET, "{frame:?}");
+            if frame.stream == 1 && frame.flags & END_STREAM != 0 {
+                return;
+            }
+            if [HEADERS, DATA].contains(&frame.kind) {
+                // sleeps: a pause of the client, within the deadline
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                raw.say(&window_update(1, 1000)).await;
+            }
+        }
+    };
+    within(steadily).await;
+}
+
 #[tokio::test]
 async fn a_client_that_takes_nothing_at_all_loses_its_connection() {
     let service = Service::start().await;
@@ -143,8 +203,7 @@ async fn a_client_that_takes_nothing_at_all_loses_its_connection() {
     // The largest windows there are, and not a byte is read.
     let mut raw = Raw::connect_with(edge.address(), &[0, 4, 0x7f, 0xff, 0xff, 0xff]).await;
     let more = [0x7f, 0xff, 0, 0];
-    raw.say(&super::raw::frame(super::raw::WINDOW_UPDATE, 0, 0, &more))
-        .await;
+    raw.say(&frame(WINDOW_UPDATE, 0, 0, &more)).await;
     let flood = literal(&[
         (b":method", b"GET"),
         (b":scheme", b"http"),

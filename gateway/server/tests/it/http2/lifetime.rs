@@ -8,7 +8,10 @@ use gateway_server::Carriers;
 use tokio::time::Instant;
 
 use super::client::{Client, request, with, within};
-use super::raw::{ACK, GOAWAY, HEADERS, PING, PREFACE, Raw, SETTINGS, frame, get_frame};
+use super::raw::{
+    ACK, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, Raw, SETTINGS, frame, get, get_frame,
+    header_frames, literal,
+};
 use super::service::Service;
 use crate::edge::{Edge, everything_to};
 
@@ -98,6 +101,27 @@ async fn settings_are_due_within_the_deadline_of_a_head() {
         assert_eq!(raw.goodbye().await, Some(PROTOCOL_ERROR));
         assert!(began.elapsed() < Duration::from_secs(3));
     }
+}
+
+#[tokio::test]
+async fn streams_that_never_became_requests_are_counted() {
+    let (edge, _service) = edge_with("head: 5s").await;
+    let mut raw = Raw::connect(edge.address()).await;
+    let odd = [get(), literal(&[(b"connection", b"close")])].concat();
+    let huge = [get(), literal(&[(b"x", &[b'y'; 60_000])])].concat();
+    raw.say(&get_frame(1)).await;
+    assert_eq!(raw.verdict(1).await, "200");
+    raw.say(&header_frames(END_STREAM, 3, &odd)).await;
+    assert_eq!(raw.verdict(3).await, "reset 1");
+    raw.say(&header_frames(END_STREAM, 5, &huge)).await;
+    assert_eq!(raw.verdict(5).await, "431");
+    drop(raw);
+    until_ended(&edge, "client").await;
+    let (_, metrics) = edge.admin("/metrics").await;
+    let counted = metrics.contains("tollgate_http2_streams_unheard_total 2\n");
+    assert!(counted, "{metrics}");
+    let lines = edge.stop_and_read_log().await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
 }
 
 #[tokio::test]
