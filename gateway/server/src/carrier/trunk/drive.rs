@@ -148,7 +148,38 @@ fn has_sign(pings: Option<&mut PingPong>, context: &mut Context<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpSocket;
+
     use super::*;
+
+    /// The endpoint reads nothing, and there is more to say than the buffers between hold.
+    #[tokio::test]
+    async fn a_connection_that_nobody_uses_ends_even_if_the_endpoint_does_not_let_it() {
+        const SMALL: u32 = 4 * 1024;
+        let listener = TcpSocket::new_v4().unwrap();
+        listener.set_recv_buffer_size(SMALL).unwrap();
+        listener.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = listener.listen(1).unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_send_buffer_size(SMALL).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stream, accepted) = tokio::join!(socket.connect(address), listener.accept());
+        let (mut requests, connection) = h2::client::Builder::new()
+            .handshake(stream.unwrap())
+            .await
+            .unwrap();
+        let request = http::Request::post("http://h/").body(()).unwrap();
+        let (answer, mut body) = requests.send_request(request, false).unwrap();
+        body.send_data(vec![b'x'; 65_535].into(), true).unwrap();
+        drop(requests);
+
+        let every = Duration::from_millis(20);
+        let nobody = Weak::new();
+        let driven = drive(connection, &nobody, Signs::new(every, clock::now()));
+        let end = tokio::time::timeout(Duration::from_secs(5), driven).await;
+        assert!(matches!(end, Ok(End::Stuck)), "{end:?}");
+        drop((answer, body, accepted));
+    }
 
     #[test]
     fn a_sign_of_life_is_asked_for_once_in_a_silence_in_which_an_answer_is_due() {

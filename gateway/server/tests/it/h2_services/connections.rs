@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Barrier;
 
 use super::frames::*;
@@ -107,7 +109,7 @@ async fn what_finds_no_room_waits_for_it_and_is_told_when_none_comes() {
     );
     assert_eq!(service.seen().connections, 64);
 
-    // One leaves, and its place is taken.
+    // One leaves, and its place is taken by the one that waits for it.
     let waiting = {
         let edge = Arc::clone(&edge);
         gateway_server::spawn("client", async move {
@@ -116,6 +118,11 @@ async fn what_finds_no_room_waits_for_it_and_is_told_when_none_comes() {
             client
         })
     };
+    until("it waits", || async {
+        let (_, metrics) = edge.admin("/metrics").await;
+        metrics.contains("tollgate_requests_in_flight 65\n")
+    })
+    .await;
     busy.pop().unwrap().reset();
     until("the place is taken", || async {
         service.seen().requests.len() == 65
@@ -173,6 +180,69 @@ async fn a_connection_that_nobody_uses_is_let_go_in_time() {
     assert_eq!(connections_told(&edge).await, Some(0));
     assert_eq!(edge.get("/").await.text(), "good");
     assert_eq!(service.seen().connections, 2);
+}
+
+#[tokio::test]
+async fn a_connection_with_an_exchange_under_way_is_not_idle() {
+    let service = Service::start(sound()).await;
+    let keys = "timeout: 9s, idle_timeout: 50ms";
+    let edge = Edge::start(&config(&[service.address], keys)).await;
+    let mut slow = edge.connect().await;
+    slow.say("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+        .await;
+    until("it is under way", || async {
+        service.seen().requests.len() == 1
+    })
+    .await;
+    // sleeps: connections are looked over once a second
+    tokio::time::sleep(Duration::from_millis(1_300)).await;
+    assert_eq!(edge.get("/").await.text(), "good");
+    assert_eq!(slow.ask("0\r\n\r\n").await.text(), "good");
+    assert_eq!(service.seen().requests, [0, 0]);
+}
+
+/// Accepts a connection and hears its preface, but says nothing yet.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut preface = [0; PREFACE.len()];
+    stream.read_exact(&mut preface).await.unwrap();
+    assert_eq!(preface, PREFACE);
+    stream
+}
+
+#[tokio::test]
+async fn a_connection_that_is_not_there_in_time_is_not_the_last_one_tried() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let keys = "timeout: 5s, connect_timeout: 200ms, breaker: false";
+    let edge = Edge::start(&config(&[listener.local_addr().unwrap()], keys)).await;
+    let mut client = edge.connect().await;
+    for _ in 0..3 {
+        client.say(GET).await;
+        let silent = accept(&listener).await;
+        assert_eq!(client.hear().await.code(), "upstream_unreachable");
+        drop(silent);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_comes_about_after_the_stop_is_let_go_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let keys = "timeout: 9s, connect_timeout: 9s";
+    let rest = config(&[listener.local_addr().unwrap()], keys) + "deadlines: { drain: 10ms }\n";
+    let edge = Edge::start(&rest).await;
+    let mut client = edge.connect().await;
+    client.say(GET).await;
+    let mut late = accept(&listener).await;
+    assert!(!edge.running.stop(Some(Duration::ZERO)).await);
+
+    late.write_all(&settings(&[])).await.unwrap();
+    let mut heard = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(5), late.read_to_end(&mut heard));
+    ended.await.expect("the connection ends").unwrap();
+    assert!(
+        !heard.windows(2).any(|two| two == [HEADERS, 5]),
+        "{heard:?}"
+    );
 }
 
 #[tokio::test]

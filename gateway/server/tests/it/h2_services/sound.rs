@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -130,6 +131,7 @@ async fn serve(request: Request<RecvStream>, respond: SendResponse<Bytes>, notes
         "/continue" => wait_for(body, respond, &notes).await,
         "/trailers-only" => trailers_only(respond),
         "/flood" => flood(respond, &notes).await,
+        "/ticks" => ticks(respond).await,
         "/never" => never(body, &notes).await,
         _ => unary(body, respond, &notes).await,
     };
@@ -220,6 +222,17 @@ async fn flood(mut respond: SendResponse<Bytes>, notes: &Notes) -> Result<(), h2
         sink.send_data(vec![b'x'; room].into(), false)?;
         *notes.flooded.lock().unwrap() += room;
     }
+}
+
+/// Says a little now and then, and hears nothing.
+async fn ticks(mut respond: SendResponse<Bytes>) -> Result<(), h2::Error> {
+    let mut sink = respond.send_response(ok(), false)?;
+    for _ in 0..6 {
+        // sleeps: the pace of the service
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        sink.send_data("tick".into(), false)?;
+    }
+    sink.send_data(Bytes::new(), true)
 }
 
 async fn room(sink: &mut SendStream<Bytes>) -> Result<usize, h2::Error> {

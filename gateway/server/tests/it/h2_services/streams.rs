@@ -10,6 +10,9 @@ use super::service::{Act, Behaviour, Service, config, until};
 use super::sound::Sound;
 use crate::edge::Edge;
 
+/// What may be taken of an answer for a client that reads none of it.
+const FLOODED_BYTES_MAX: usize = 6 * 1024 * 1024;
+
 /// A client that hears the bytes of an answer as they come.
 struct Talk {
     stream: TcpStream,
@@ -160,6 +163,47 @@ async fn a_client_that_reads_nothing_fills_its_own_window_and_holds_up_nobody() 
     for _ in 0..10 {
         assert_eq!(edge.get("/x").await.text(), "got 0");
     }
+    // Most of it lies in the buffers of the kernel, between the gateway and its clients.
+    let flooded = service.flooded();
+    assert!(flooded < 20 * FLOODED_BYTES_MAX, "{flooded} bytes");
+
+    // Whoever reads on is served on.
+    let mut talk = slow.pop().unwrap();
+    let mut read = 0;
+    while read < 2 * FLOODED_BYTES_MAX {
+        let mut buffer = [0; 65_536];
+        let count = talk.stream.read(&mut buffer).await.unwrap();
+        assert!(count > 0, "ended after {read} bytes");
+        read += count;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_its_client_does_not_take_is_a_stalled_write() {
+    let service = Sound::start().await;
+    let edge = Edge::start(&with_stall(&service, "300ms")).await;
+    let mut talk = Talk::begin(&edge, "/flood").await;
+    talk.say("0\r\n\r\n").await;
+    until("the request is given up", || async {
+        let (_, metrics) = edge.admin("/metrics").await;
+        service.flooded() > 0 && metrics.contains("tollgate_requests_in_flight 0\n")
+    })
+    .await;
+    let lines = edge.stop_and_read_log().await;
+    assert_eq!(lines[0]["client_left"], true, "{lines:?}");
+    assert_eq!(lines[0]["answer_cut"], true, "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_body_is_not_late_while_the_answer_goes_on() {
+    let service = Sound::start().await;
+    let edge = Edge::start(&with_stall(&service, "400ms")).await;
+    let mut talk = Talk::begin(&edge, "/ticks").await;
+    let heard = talk.hear("0\r\n\r\n").await;
+    assert!(
+        heard.ends_with(&("4\r\ntick\r\n".repeat(6) + "0\r\n\r\n")),
+        "{heard}"
+    );
 }
 
 #[tokio::test]
