@@ -266,7 +266,7 @@ mod tests {
         );
         let environment = Environment::of([], 1);
         let loaded = tollgate_config::compile("test.yaml", file.as_bytes(), &environment).unwrap();
-        let gateway = prepare(Carriers::Both, &loaded.gateway).unwrap();
+        let gateway = prepare(Carriers::Both, &loaded.gateway.unwrap()).unwrap();
         let entrance = Entrance {
             place: 0,
             level: Level::Open,

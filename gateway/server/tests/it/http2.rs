@@ -5,6 +5,7 @@
 mod client;
 mod raw;
 mod service;
+pub(crate) mod transcript;
 
 mod bodies;
 mod endings;

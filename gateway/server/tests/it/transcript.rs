@@ -68,7 +68,7 @@ impl Ear {
         let mut line = status.to_owned();
         if !body.is_empty() {
             line.push(' ');
-            line.push_str(&told(&head, &body));
+            line.push_str(&told_body(is_problem(&head), &body));
         }
         if head.contains("\r\nconnection: close\r\n") {
             line.push_str(" (last)");
@@ -165,8 +165,13 @@ impl Ear {
     }
 }
 
-fn told(head: &str, body: &[u8]) -> String {
-    if head.contains("\r\ncontent-type: application/problem+json\r\n") {
+fn is_problem(head: &str) -> bool {
+    head.contains("\r\ncontent-type: application/problem+json\r\n")
+}
+
+/// The code of a problem, or the body, unless that is long.
+pub(crate) fn told_body(is_problem: bool, body: &[u8]) -> String {
+    if is_problem {
         let problem: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
         return problem["code"].as_str().unwrap_or("no code").to_owned();
     }

@@ -3,8 +3,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use gateway_server::Carriers;
+
 use super::service::{Act, Service, When};
 use crate::edge::Edge;
+use crate::http2::transcript as http2;
 use crate::site::Site;
 use crate::transcript::Ear;
 
@@ -78,6 +81,52 @@ pub(crate) fn sound(act: Act, heard: &str) -> Case {
     }
 }
 
+/// How a client comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Plain,
+    Tls,
+    Http2,
+}
+
+/// A client, on one connection.
+enum Visitor {
+    Lines(Ear),
+    Frames(http2::Ear),
+}
+
+impl By {
+    async fn edge(self, config: &str) -> Edge {
+        match self {
+            Self::Plain => Edge::start(config).await,
+            Self::Tls => Edge::secure(Site::new(), &["first"], config).await,
+            Self::Http2 => Edge::start_with_http2(Carriers::Both, config).await,
+        }
+    }
+
+    async fn visit(self, edge: &Edge) -> Visitor {
+        match self {
+            Self::Plain | Self::Tls => Visitor::Lines(Ear::on(edge.socket().await)),
+            Self::Http2 => Visitor::Frames(http2::Ear::connect(edge.address()).await),
+        }
+    }
+}
+
+impl Visitor {
+    async fn ask(&mut self, case: &Case, method: &str, path: &str, answers: usize) -> Vec<String> {
+        let ear = match self {
+            Self::Lines(ear) => ear,
+            Self::Frames(ear) => return ear.ask(method, path, answers).await,
+        };
+        ear.say(case.request(method, path).as_bytes()).await;
+        let mut heard = Vec::new();
+        for _ in 0..answers {
+            heard.push(ear.hear(method == "HEAD").await);
+        }
+        heard
+    }
+}
+
 impl Case {
     /// These informational answers come first.
     pub(crate) fn after(mut self, informational: &[&str]) -> Self {
@@ -106,6 +155,13 @@ impl Case {
         match self.method {
             Some(method) => vec![method],
             None => vec!["GET", "POST"],
+        }
+    }
+
+    fn ways(&self) -> &'static [By] {
+        match self.is_old {
+            true => &[By::Plain, By::Tls],
+            false => &[By::Plain, By::Tls, By::Http2],
         }
     }
 
@@ -162,10 +218,9 @@ pub(crate) async fn run_together(cases: Vec<Case>) {
 async fn faults_of(case: &Case) -> String {
     let mut faults = String::new();
     for method in case.methods() {
-        for secure in [false, true] {
-            if let Err(fault) = check(case, method, secure).await {
-                let by = if secure { "TLS" } else { "plain" };
-                let _ = writeln!(faults, "{by}, {method}, {}\n  {fault}", told_act(case));
+        for by in case.ways() {
+            if let Err(fault) = check(case, method, *by).await {
+                let _ = writeln!(faults, "{by:?}, {method}, {}\n  {fault}", told_act(case));
             }
         }
     }
@@ -186,32 +241,24 @@ pub(crate) async fn run_also_slowly(cases: Vec<Case>) {
     run(slowly).await;
 }
 
-async fn check(case: &Case, method: &str, secure: bool) -> Result<(), String> {
+async fn check(case: &Case, method: &str, by: By) -> Result<(), String> {
     let service = Service::start(case.act.clone()).await;
-    let config = case.config(&service);
-    let edge = match secure {
-        true => Edge::secure(Site::new(), &["first"], &config).await,
-        false => Edge::start(&config).await,
-    };
-    let mut ear = Ear::on(edge.socket().await);
-    ear.say(case.request(method, "/a").as_bytes()).await;
-    let mut heard = Vec::new();
-    for _ in &case.heard {
-        heard.push(ear.hear(method == "HEAD").await);
-    }
+    let edge = by.edge(&case.config(&service)).await;
+    let mut visitor = by.visit(&edge).await;
+    let heard = visitor.ask(case, method, "/a", case.heard.len()).await;
     if !case.is_as_told(&heard) {
         return Err(format!("heard {heard:?}, must {:?}", case.heard));
     }
     if case.act.when == When::Told {
         service.tell().await;
     }
-    if !case.survives {
-        ear = Ear::on(edge.socket().await);
+    // In HTTP/2 what is cut is a stream, and its connection goes on.
+    if !case.survives && by != By::Http2 {
+        visitor = by.visit(&edge).await;
     }
     let next = if method == "HEAD" { "GET" } else { method };
-    ear.say(case.request(next, "/next").as_bytes()).await;
-    let next = ear.hear(false).await;
-    if !next.starts_with("200 good") {
+    let next = visitor.ask(case, next, "/next", 1).await;
+    if !next.iter().all(|line| line.starts_with("200 good")) {
         return Err(format!("heard {next:?} next"));
     }
     let seen = service.seen();
