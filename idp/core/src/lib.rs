@@ -39,6 +39,7 @@ pub mod login;
 pub mod parameters;
 mod presented;
 pub mod provider;
+pub mod receipts;
 pub mod record;
 pub mod refusal;
 pub mod relay;

@@ -15,6 +15,7 @@ mod json;
 pub mod kills;
 pub mod lease;
 pub mod log;
+pub mod membership;
 pub mod projection;
 pub mod reference;
 pub mod refresh;

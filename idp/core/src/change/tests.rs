@@ -1,7 +1,12 @@
 use std::time::Duration;
 
+use idp_token::filter::FilterKeyId;
+use idp_token::value::Algorithm;
+use zeroize::Zeroizing;
+
 use super::*;
 use crate::id::{Generation, UserId, Username};
+use crate::keyring::{FilterRing, FilterSecret, Held, KeySecret, PrivateKey, Retired, SigningKeys};
 use crate::record::{Cause, Generations, PasswordHash};
 use crate::scope::Scopes;
 
@@ -149,4 +154,60 @@ fn a_change_of_a_session_need_not_be_remembered_past_its_end() {
         until: Some(UnixSeconds(1000)),
     };
     assert_eq!(change, Some(expected));
+}
+
+fn signing_key(byte: u8) -> PrivateKey {
+    PrivateKey::stored(Algorithm::Es256, Zeroizing::new(vec![byte]))
+}
+
+/// The key that signs, the next one, and one that signed until lately.
+fn keyring(active: u8, next: u8, retired: Option<u8>) -> Option<Record> {
+    let held = |byte| Held {
+        key: signing_key(byte),
+        since: NOW,
+    };
+    let retired = retired.map(|byte| Retired {
+        key: signing_key(byte),
+        until: UnixSeconds(NOW.0 + 1),
+    });
+    let secret = KeySecret::new([0; 32]);
+    Some(Record::Keyring(Box::new(Keyring {
+        signing: SigningKeys {
+            active: held(active),
+            next: held(next),
+            retired: retired.into_iter().collect(),
+        },
+        filter: FilterRing {
+            tagging: FilterSecret {
+                id: FilterKeyId::FIRST,
+                secret: secret.clone(),
+            },
+            other: None,
+        },
+        refresh: secret.clone(),
+        client_secrets: secret,
+        dummy_password: PasswordHash(String::new()),
+        partition: 0,
+    })))
+}
+
+#[test]
+fn a_signing_key_that_is_dropped_before_its_time_is_announced() {
+    let before = keyring(1, 2, Some(3));
+    #[rustfmt::skip]
+    let cases = [
+        (keyring(1, 2, Some(3)), None),
+        (keyring(2, 1, Some(3)), None),
+        (keyring(1, 2, None),    Some(Kind::Changed)),
+        (keyring(1, 9, Some(3)), Some(Kind::Changed)),
+        (keyring(9, 2, Some(3)), Some(Kind::Changed)),
+        (None,                   Some(Kind::Changed)),
+    ];
+    for (after, expected) in cases {
+        assert_eq!(kind(&before, &after), expected, "{after:?}");
+    }
+    assert_eq!(kind(&None, &before), None);
+    let over = UnixSeconds(NOW.0 + 1);
+    let change = announce(before.as_ref(), keyring(1, 2, None).as_ref(), over);
+    assert_eq!(change, None, "its time was over");
 }
