@@ -99,6 +99,7 @@ export function tollgate(program) {
       scopes: [${SCOPES.join(', ')}]
       ${uris}
     ${PUBLIC}:
+      public: true
       grants: [authorization_code, refresh_token]
       scopes: [${SCOPES.join(', ')}]
       ${uris}
