@@ -74,6 +74,12 @@ pub(crate) const LOGIN_IDLE: Bounds<Time> = range(Time::minutes(1), days(30)).or
 pub(crate) const LOGIN_ABSOLUTE: Bounds<Time> =
     range(Time::minutes(1), days(90)).or(Time::minutes(12 * 60));
 pub(crate) const PASSWORDS_AT_ONCE: Bounds<Count> = range(Count(1), Count(256)).or(Count(2));
+/// A token that lives longer would keep old keys alive as long.
+pub(crate) const ACCESS: Range<Time> = range(Time::seconds(10), days(1));
+pub(crate) const SESSION_IDLE: Range<Time> = range(Time::minutes(1), days(90));
+pub(crate) const SESSION_ABSOLUTE: Range<Time> = range(Time::minutes(1), days(365));
+/// Of Redis.
+pub(crate) const PASSWORD_FILE_MAX: Size = Size::kib(4);
 pub(crate) const ISSUER_BYTES_MAX: usize = 256;
 pub(crate) const PATH_BYTES_MAX: usize = 1_024;
 
@@ -86,6 +92,10 @@ pub(crate) const SERVICES_MAX: usize = 5_000;
 pub(crate) const ENDPOINTS_MAX: usize = 1_000;
 pub(crate) const ROUTES_MAX: usize = 20_000;
 pub(crate) const SHARES_MAX: usize = 16;
+/// More than these are registered through the admin API.
+pub(crate) const TENANTS_MAX: usize = 1_000;
+pub(crate) const CLIENTS_MAX: usize = 1_000;
+pub(crate) const USERS_MAX: usize = 1_000;
 /// Each is looked for in the query of every request whose path and method match.
 pub(crate) const QUERY_MAX: usize = 16;
 

@@ -47,17 +47,24 @@ pub(crate) fn compile(
 }
 
 fn is_of_gateway(file: &written::File) -> bool {
-    let has_provider_only = file.listen.is_absent()
-        && file.admin.is_absent()
-        && file.log.is_absent()
-        && file.traces.is_absent()
-        && file.limits.is_absent()
-        && file.deadlines.is_absent()
-        && file.trusted_proxies.is_absent()
-        && file.services.is_absent()
-        && file.routes.is_absent()
-        && !file.provider.is_absent();
-    !has_provider_only
+    file.provider.is_absent() || gateway_key(file).is_some()
+}
+
+/// The first key that is there for a gateway only.
+fn gateway_key(file: &written::File) -> Option<&'static str> {
+    let keys = [
+        ("listen", file.listen.is_absent()),
+        ("admin", file.admin.is_absent()),
+        ("log", file.log.is_absent()),
+        ("traces", file.traces.is_absent()),
+        ("limits", file.limits.is_absent()),
+        ("deadlines", file.deadlines.is_absent()),
+        ("trusted_proxies", file.trusted_proxies.is_absent()),
+        ("services", file.services.is_absent()),
+        ("routes", file.routes.is_absent()),
+    ];
+    let mut given = keys.into_iter().filter(|(_, is_absent)| !is_absent);
+    given.next().map(|(key, _)| key)
 }
 
 fn compile_gateway(file: &written::File, taken: &mut Vec<Taken>, reading: Reading<'_>) -> Gateway {

@@ -136,6 +136,16 @@ impl Environment {
         Ok(Cow::Owned(filled))
     }
 
+    /// A text as it would be if no variable that it speaks of had anything in it.
+    pub(crate) fn leave_out(text: &str) -> String {
+        let fallback = |piece| match piece {
+            Ok(Piece::Text(text)) => text,
+            Ok(Piece::Variable { fallback, .. }) => fallback.unwrap_or_default(),
+            Err(_) => "",
+        };
+        pieces(text).map(fallback).collect()
+    }
+
     fn value(&self, name: &str, fallback: Option<&str>) -> Result<String, FillError> {
         match (self.find(name)?, fallback) {
             (Some(value), None) => Ok(value),

@@ -70,6 +70,10 @@ pub enum RedisAddress {
 pub struct RedisPassword(String);
 
 impl RedisPassword {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -24,10 +24,12 @@ use crate::source::Span;
 
 pub(crate) use field::{Entries, Field, Located};
 pub(crate) use scalar::{Scalar, deserialize as deserialize_scalar};
+pub(crate) use short::{Long, Short};
 
 mod access;
 mod field;
 mod scalar;
+mod short;
 
 /// What reading and compiling share: the file, its surroundings and what is wrong so far.
 #[derive(Debug, Clone, Copy)]
@@ -265,7 +267,22 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         visitor.visit_seq(access::ListAccess::new(self.reading, items))
     }
 
-    /// Only a value that may be a scalar or a map comes this way; all others say what they want.
+    /// A value that may be a scalar or a map of these keys comes this way.
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        kind: &'static str,
+        known: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        let expected = (&visitor as &dyn de::Expected).to_string();
+        let Content::Map(entries) = self.content() else {
+            return self.read_scalar(&expected, visitor);
+        };
+        let entries = self.known_entries(entries, kind, known);
+        visitor.visit_map(access::StructAccess::new(self.reading, entries))
+    }
+
+    /// A value that may be a scalar or a map of any keys comes this way; all others say what they want.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         match self.content() {
             Content::Map(_) => self.deserialize_map(visitor),
@@ -278,7 +295,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        option unit unit_struct tuple tuple_struct enum identifier ignored_any
+        option unit unit_struct tuple tuple_struct identifier ignored_any
     }
 }
 

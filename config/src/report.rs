@@ -66,6 +66,11 @@ impl Report {
         }
     }
 
+    /// How many findings there are so far.
+    pub(crate) fn count(&self) -> usize {
+        self.findings.borrow().len() + self.left_out.get()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.findings.borrow().is_empty()
     }

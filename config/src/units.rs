@@ -14,13 +14,17 @@ use crate::reader::{Scalar, deserialize_scalar};
 pub(crate) use address::{Address, Network};
 pub(crate) use date::Date;
 pub(crate) use percent::Percent;
+pub(crate) use redis::RedisUrl;
 pub(crate) use size::Size;
 pub(crate) use time::Time;
-pub(crate) use word::{Algorithm, Class, Exposable, Level, Protocol, Upgrade};
+pub(crate) use word::{
+    Algorithm, Class, Consent, Exposable, Grant, Introspects, Level, Preset, Protocol, Upgrade,
+};
 
 mod address;
 mod date;
 mod percent;
+mod redis;
 mod size;
 mod time;
 mod word;
@@ -149,6 +153,17 @@ scalar! {
     Protocol => string_schema("h1|h2", &["h1", "h2"]);
     Upgrade => string_schema("websocket", &["websocket"]);
     Algorithm => string_schema("ES256|EdDSA|RS256", &["ES256", "EdDSA", "RS256"]);
+    Grant => string_schema(
+        "authorization_code|refresh_token|client_credentials",
+        &["authorization_code", "refresh_token", "client_credentials"]
+    );
+    Consent => string_schema("asked|implied", &["asked", "implied"]);
+    Introspects => string_schema("own|tenant", &["own", "tenant"]);
+    Preset => string_schema("payment|machine", &["payment", "machine"]);
+    RedisUrl => string_schema(
+        "redis://.*|unix:///.*",
+        &["redis://127.0.0.1:6379", "unix:///run/redis/redis.sock"]
+    );
     Exposable => string_schema("listen|internal", &["listen", "internal"]);
     Percent => string_schema("[0-9]+([.][0-9]{1,2})?%", &["1%", "25%", "0.05%"]);
     Network => string_schema("[0-9a-fA-F.:]+(/[0-9]{1,3})?", &["10.0.0.0/8", "127.0.0.1"]);

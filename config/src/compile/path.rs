@@ -19,6 +19,10 @@ pub(super) struct Paths<'a> {
 }
 
 impl<'a> Paths<'a> {
+    pub(super) fn reading(&self) -> Reading<'a> {
+        self.reading
+    }
+
     pub(super) fn new(reading: Reading<'a>) -> Self {
         Self {
             reading,

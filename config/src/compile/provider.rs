@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use idp_core::id::TenantId;
 use idp_core::provider::LoginLifetimes;
 
 use super::path::Paths;
@@ -14,9 +13,11 @@ use crate::reader::{Field, Located, Reading};
 use crate::units::{Address, Exposable, Time};
 use crate::written;
 
+mod client;
 mod issuer;
-
-const DEFAULT_TENANT: &str = "default";
+mod redis;
+mod tenant;
+mod user;
 
 pub(super) fn compile(
     file: &written::File,
@@ -28,6 +29,10 @@ pub(super) fn compile(
     let internal = compile_address(given, Exposable::Internal, taken, reading);
     let mut paths = Paths::new(reading);
     let (store, beside) = compile_store(&given.store, &mut paths, reading);
+    let admin_key_file = paths.take(&given.admin_key_file, beside("admin.key"));
+    let gateway_key_file = paths.take(&given.gateway_key_file, beside("gateway.key"));
+    let audit_log = compile_audit_log(&given.audit_log, &beside("audit.log"), &mut paths);
+    let tenants = tenant::compile(&given.tenants, reading);
     let passwords = given.passwords.value();
     let at_once = passwords.map_or(bounds::PASSWORDS_AT_ONCE.default, |passwords| {
         bounds::PASSWORDS_AT_ONCE.take(&passwords.at_once, reading)
@@ -38,16 +43,16 @@ pub(super) fn compile(
         internal,
         threads: threads(file, reading),
         store,
-        redis: None,
+        redis: redis::compile(&given.redis, reading),
         signing: compile_signing(&given.signing, reading),
-        admin_key_file: paths.take(&given.admin_key_file, beside("admin.key")),
-        gateway_key_file: paths.take(&given.gateway_key_file, beside("gateway.key")),
-        audit_log: compile_audit_log(&given.audit_log, &beside("audit.log"), &mut paths),
+        admin_key_file,
+        gateway_key_file,
+        audit_log,
         login: compile_login(&given.login, reading),
         passwords_at_once: at_once.get(),
-        tenants: TenantId::parse(DEFAULT_TENANT).into_iter().collect(),
-        clients: Vec::new(),
-        users: Vec::new(),
+        clients: client::compile(&given.clients, &tenants, &mut paths),
+        users: user::compile(&given.users, &tenants, &mut paths),
+        tenants: tenants.ids,
     })
 }
 

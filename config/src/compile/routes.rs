@@ -9,7 +9,8 @@ use gateway_core::routes::{Conflict, RouteTable};
 use gateway_core::share::Shares;
 
 use super::{
-    Missing, check_count, class, header, lifetime, matching, query, reach, rewrite, upgrade,
+    Missing, check_count, class, gateway_key, header, lifetime, matching, query, reach, rewrite,
+    upgrade,
 };
 use crate::bounds;
 use crate::document::NodeId;
@@ -45,7 +46,7 @@ struct Routing<'a> {
 }
 
 pub(super) fn compile(file: &written::File, body_max: Size, reading: Reading<'_>) -> RouteTable {
-    check_presence(&file.routes, reading);
+    check_presence(file, reading);
     check_count(file.routes.count(), bounds::ROUTES_MAX, "routes", reading);
     let names: Vec<&str> = file
         .services
@@ -87,8 +88,8 @@ pub(super) fn compile(file: &written::File, body_max: Size, reading: Reading<'_>
     table
 }
 
-fn check_presence(routes: &Field<Vec<Field<written::Route>>>, reading: Reading<'_>) {
-    let span = match routes {
+fn check_presence(file: &written::File, reading: Reading<'_>) {
+    let span = match &file.routes {
         Field::Broken => return,
         Field::Given(given) if !given.value.is_empty() => return,
         Field::Given(given) => reading.span(given.node),
@@ -96,7 +97,13 @@ fn check_presence(routes: &Field<Vec<Field<written::Route>>>, reading: Reading<'
         Field::Absent => 0..0,
     };
     let finding = Finding::at(span, "a gateway needs at least one route");
-    reading.report.add(finding.note(ADVICE));
+    let note = match gateway_key(file) {
+        Some(key) if !file.provider.is_absent() => {
+            format!("`{key}` is for a gateway: leave it out, or {ADVICE}")
+        }
+        Some(_) | None => ADVICE.to_owned(),
+    };
+    reading.report.add(finding.note(note));
 }
 
 /// Reports every conflict and returns the places of the routes that came second.

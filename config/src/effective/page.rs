@@ -149,10 +149,18 @@ impl<'a> Page<'a> {
     }
 
     pub(super) fn empty_list<T>(&mut self, key: &str, field: &Field<T>) {
+        self.empty(key, field, " []");
+    }
+
+    pub(super) fn empty_map<T>(&mut self, key: &str, field: &Field<T>) {
+        self.empty(key, field, " {}");
+    }
+
+    fn empty<T>(&mut self, key: &str, field: &Field<T>, text: &str) {
         self.head(key, field);
         self.end();
         if let Some(line) = self.lines.last_mut() {
-            line.text.push_str(" []");
+            line.text.push_str(text);
         }
     }
 

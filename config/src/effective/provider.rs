@@ -2,9 +2,13 @@
 
 use std::path::Path;
 
+use idp_core::client::Grant;
+
 use super::page::Page;
 use crate::bounds;
-use crate::reader::Field;
+use crate::reader::{Entries, Field, Short};
+use crate::units::RedisUrl;
+use crate::written::provider::{Client, Redis, User};
 use crate::written::{self, Provider};
 
 const BESIDE: &str = "default: beside the store";
@@ -17,8 +21,12 @@ pub(super) fn write(page: &mut Page<'_>, field: &Field<Provider>) {
     page.head("provider", field);
     write_addresses(page, provider);
     write_files(page, provider);
+    write_redis(page, &provider.redis);
     write_signing(page, provider);
     write_login(page, provider);
+    page.scalars("tenants", &provider.tenants);
+    write_clients(page, &provider.clients);
+    write_users(page, &provider.users);
     page.end();
 }
 
@@ -106,5 +114,99 @@ fn write_login(page: &mut Page<'_>, provider: &Provider) {
         &passwords.at_once,
         bounds::PASSWORDS_AT_ONCE.default,
     );
+    page.end();
+}
+
+/// A URL holds no password but that of a variable, which is shown as the variable it is.
+fn write_redis(page: &mut Page<'_>, field: &Field<Short<RedisUrl, Redis>>) {
+    match field.value() {
+        None => page.remark("redis: none, gateways are told over HTTP"),
+        Some(Short::Scalar(_)) => page.required("redis", field),
+        Some(Short::Map(redis)) => {
+            page.head("redis", field);
+            page.required("url", &redis.url);
+            page.required("password_file", &redis.password_file);
+            page.end();
+        }
+    }
+}
+
+fn write_clients(page: &mut Page<'_>, clients: &Field<Entries<Client>>) {
+    if clients.entries().next().is_none() {
+        page.empty_map("clients", clients);
+        return;
+    }
+    page.head("clients", clients);
+    for (name, client) in clients.entries() {
+        if let Some(client) = client.value() {
+            page.head_of(name.node, "");
+            write_client(page, client);
+            page.end();
+        }
+    }
+    page.end();
+}
+
+fn write_client(page: &mut Page<'_>, client: &Client) {
+    page.scalar("tenant", &client.tenant, "default");
+    page.required("secret_file", &client.secret_file);
+    page.scalar("public", &client.public, false);
+    page.scalars("redirect_uris", &client.redirect_uris);
+    page.scalars("logout_uris", &client.logout_uris);
+    match client.backchannel_logout_uri.is_absent() {
+        true => page.remark("backchannel_logout_uri: none"),
+        false => page.required("backchannel_logout_uri", &client.backchannel_logout_uri),
+    }
+    page.scalars("grants", &client.grants);
+    page.scalars("scopes", &client.scopes);
+    page.scalars("roles", &client.roles);
+    page.scalars("audience", &client.audience);
+    page.scalar("consent", &client.consent, "asked");
+    page.scalar("introspects", &client.introspects, "own");
+    write_lifetimes(page, client);
+    page.scalar("enabled", &client.enabled, true);
+}
+
+fn write_lifetimes(page: &mut Page<'_>, client: &Client) {
+    let is_code = |grant: Grant| grant == Grant::AuthorizationCode;
+    match client.lifetimes.value() {
+        None if client.grants.items().any(|it| is_code(it.value.0)) => {
+            page.default("lifetimes", "payment", "default with `authorization_code`");
+        }
+        None => page.default(
+            "lifetimes",
+            "machine",
+            "default without `authorization_code`",
+        ),
+        Some(Short::Scalar(_)) => page.required("lifetimes", &client.lifetimes),
+        Some(Short::Map(own)) => {
+            page.head("lifetimes", &client.lifetimes);
+            page.required("access", &own.access);
+            match own.idle.is_absent() {
+                true => page.remark("idle: never"),
+                false => page.required("idle", &own.idle),
+            }
+            page.required("absolute", &own.absolute);
+            page.end();
+        }
+    }
+}
+
+fn write_users(page: &mut Page<'_>, users: &Field<Entries<User>>) {
+    if users.entries().next().is_none() {
+        page.empty_map("users", users);
+        return;
+    }
+    page.head("users", users);
+    for (name, user) in users.entries() {
+        if let Some(user) = user.value() {
+            page.head_of(name.node, "");
+            page.scalar("tenant", &user.tenant, "default");
+            page.required("password_file", &user.password_file);
+            page.scalars("roles", &user.roles);
+            page.scalar("enabled", &user.enabled, true);
+            page.end();
+        }
+    }
     page.end();
 }

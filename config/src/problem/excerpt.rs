@@ -1,5 +1,6 @@
 //! One line of a file with a part of it underlined.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::Paint;
@@ -34,23 +35,26 @@ impl Excerpt {
         let line = source.line_around(span.start);
         let start = span.start.min(line.end);
         let end = span.end.clamp(start, line.end);
-        let marked = source.slice(&(start..end));
+        let window = near(source, &line, start);
+        let text = hide_passwords(source.slice(&window));
+        let part = |part: Span| {
+            let shift = |at: usize| at.clamp(window.start, window.end) - window.start;
+            text.get(shift(part.start)..shift(part.end))
+                .unwrap_or_default()
+        };
+        let marked = part(start..end);
 
-        let before = cut_front(printable(last_chars(source.slice(&(line.start..start)))));
+        let before = cut_front(printable(last_chars(part(line.start..start))));
         let shown = cut_back(printable(first_chars(marked)), MARKED_WIDTH_MAX);
         // What is cut already does not go on behind the cut.
         let is_cut = width(&shown) < width(&printable(first_chars(marked)));
-        let rest = if is_cut {
-            ""
-        } else {
-            source.slice(&(end..line.end))
-        };
+        let rest = if is_cut { "" } else { part(end..line.end) };
         let left = LINE_WIDTH_MAX.saturating_sub(width(&before) + width(&shown));
         let after = cut_back(printable(first_chars(rest)), left.max(CUT.len()));
         Self {
             line: position.line,
             column: position.column,
-            len: marked.chars().count(),
+            len: source.slice(&(start..end)).chars().count(),
             mark_column: width(&before),
             mark_width: width(&shown),
             text: format!("{before}{shown}{after}").trim_end().to_owned(),
@@ -125,7 +129,8 @@ impl Excerpt {
 
 /// A text of the file as it is quoted in a message.
 pub(crate) fn shown(text: &str) -> String {
-    cut_back(printable(first_chars(text)), MARKED_WIDTH_MAX)
+    let text = hide_passwords(first_chars(text));
+    cut_back(printable(&text), MARKED_WIDTH_MAX)
 }
 
 /// A sentence of ours, which may quote a text of any length and content.
@@ -135,6 +140,47 @@ pub(crate) fn said(sentence: &str) -> String {
 
 /// Characters looked at on either side: a line may be megabytes long, and only its end shows.
 const CHARS_MAX: usize = 1_000;
+
+/// As much of a line around a byte as may be shown.
+fn near(source: &Source, line: &Span, byte: usize) -> Span {
+    const BYTES_MAX: usize = 8 * CHARS_MAX;
+    let text = source.slice(line);
+    let at = byte - line.start;
+    let start = text.floor_char_boundary(at.saturating_sub(BYTES_MAX));
+    let end = text.ceil_char_boundary(at.saturating_add(BYTES_MAX).min(text.len()));
+    line.start + start..line.start + end
+}
+
+/// The text with stars for the passwords in its URLs, as many as they have bytes. A password that is
+/// a variable is none.
+fn hide_passwords(text: &str) -> Cow<'_, str> {
+    const AUTHORITY: &str = "://";
+    if !text.contains(AUTHORITY) || !text.contains('@') {
+        return Cow::Borrowed(text);
+    }
+    let mut hidden = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(AUTHORITY) {
+        let (before, after) = rest.split_at(at + AUTHORITY.len());
+        let end = after.find(|c: char| c.is_whitespace() || "\"'".contains(c));
+        let (url, next) = after.split_at(end.unwrap_or(after.len()));
+        hidden.push_str(before);
+        let (user, host) = url.split_at(url.rfind('@').unwrap_or(0));
+        let (name, password) = user.split_at(user.find(':').map_or(user.len(), |at| at + 1));
+        let is_variable = password.starts_with("${")
+            && password.find('}') == password.len().checked_sub(1)
+            && !password.contains(":-");
+        hidden.push_str(name);
+        match is_variable {
+            true => hidden.push_str(password),
+            false => hidden.extend(password.bytes().map(|_| '*')),
+        }
+        hidden.push_str(host);
+        rest = next;
+    }
+    hidden.push_str(rest);
+    Cow::Owned(hidden)
+}
 
 fn first_chars(text: &str) -> &str {
     text.char_indices()
@@ -252,6 +298,27 @@ mod tests {
         ];
         for (text, marked, expected) in cases {
             assert_eq!(shown(text, marked), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_not_shown() {
+        #[rustfmt::skip]
+        let cases = [
+            ("a: redis://:hunter2@127.0.0.1 # b",   "a: redis://:*******@127.0.0.1 # b"),
+            ("[redis://u:p@w@h/1, http://a:b@c]",   "[redis://u:***@h/1, http://a:*@c]"),
+            ("redis://:${PW}@h",                    "redis://:${PW}@h"),
+            ("redis://:${PW:-p}@h",                 "redis://:********@h"),
+            ("redis://:p${PW}@h",                   "redis://:******@h"),
+            ("redis://:${PW}p${PW}@h",              "redis://:***********@h"),
+            ("redis://u@h:1",                       "redis://u@h:1"),
+            ("http://127.0.0.1:80 a@b:c",           "http://127.0.0.1:80 a@b:c"),
+            ("a: b@c",                              "a: b@c"),
+            ("\"x://:\u{e4}@h\": bad",                "\"x://:**@h\": bad"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(hide_passwords(text), expected);
+            assert_eq!(expected.len(), text.len());
         }
     }
 

@@ -2,6 +2,7 @@
 
 use gateway_core::{level, route};
 use gateway_upstream as upstream;
+use idp_core::client;
 use idp_token::value;
 
 use crate::nearest;
@@ -19,6 +20,22 @@ pub(crate) struct Protocol(pub(crate) upstream::Protocol);
 /// What value tokens are signed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Algorithm(pub(crate) value::Algorithm);
+
+/// What a client may do to get a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Grant(pub(crate) client::Grant);
+
+/// Whether people are asked what a client may do in their name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Consent(pub(crate) client::Consents);
+
+/// Whose tokens a client may ask about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Introspects(pub(crate) client::Introspects);
+
+/// Lifetimes that have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Preset(pub(crate) client::Lifetimes);
 
 /// An address of the identity provider that other machines may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +119,59 @@ impl Scalar for Algorithm {
             value::Algorithm::Rs256,
         ];
         find(text, &words.map(|word| (word.as_str(), word))).map(Self)
+    }
+}
+
+impl Scalar for Grant {
+    const EXPECTED: &'static str = "`authorization_code`, `refresh_token` or `client_credentials`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let words = [
+            ("authorization_code", client::Grant::AuthorizationCode),
+            ("refresh_token", client::Grant::RefreshToken),
+            ("client_credentials", client::Grant::ClientCredentials),
+        ];
+        match text {
+            "code" => Err("write `authorization_code`".to_owned()),
+            "implicit" | "password" => Err("it gives tokens away and is not offered".to_owned()),
+            _ => find(text, &words).map(Self),
+        }
+    }
+}
+
+impl Scalar for Consent {
+    const EXPECTED: &'static str = "`asked` or `implied`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let words = [
+            ("asked", client::Consents::Asked),
+            ("implied", client::Consents::Implied),
+        ];
+        find(text, &words).map(Self)
+    }
+}
+
+impl Scalar for Introspects {
+    const EXPECTED: &'static str = "`own` or `tenant`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let words = [
+            ("own", client::Introspects::Own),
+            ("tenant", client::Introspects::Tenant),
+        ];
+        find(text, &words).map(Self)
+    }
+}
+
+impl Scalar for Preset {
+    const EXPECTED: &'static str = "`payment` or `machine`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let words = [
+            ("payment", client::Lifetimes::PAYMENT),
+            ("machine", client::Lifetimes::MACHINE),
+        ];
+        find(text, &words).map(Self)
     }
 }
 

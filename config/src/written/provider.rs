@@ -4,8 +4,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::bounds;
-use crate::reader::{Field, Scalar, deserialize_scalar};
-use crate::units::{Address, Algorithm, Count, Exposable, Flag, Size, Text, Time, or_variable};
+use crate::reader::{Entries, Field, Long, Scalar, Short, deserialize_scalar};
+use crate::units::{
+    Address, Algorithm, Count, Exposable, Flag, RedisUrl, Size, Text, Time, or_variable,
+};
+
+pub(crate) use seeds::{Client, Lifetimes, User};
+
+mod seeds;
 
 /// This process as an identity provider. All of it holds from the next start on.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -34,6 +40,9 @@ pub(crate) struct Provider {
     pub(crate) unencrypted: Field<Flag>,
     /// Where everything that it knows is kept.
     pub(crate) store: Field<Store>,
+    /// Where gateways find copies of what they may need, so that they ask less: a URL, or a map with
+    /// its password in a file. It may be lost at any time.
+    pub(crate) redis: Field<Short<RedisUrl, Redis>>,
     /// With what the tokens that services see are signed.
     pub(crate) signing: Field<Signing>,
     /// What operators show to change anything. The file is made at the first start where it is not
@@ -51,6 +60,35 @@ pub(crate) struct Provider {
     pub(crate) login: Field<Login>,
     /// How the passwords of people are hashed.
     pub(crate) passwords: Field<Passwords>,
+    /// Names of tenants there are beside `default`. Whoever belongs to one is a stranger to the others.
+    pub(crate) tenants: Field<Vec<Field<Text>>>,
+    /// Applications that are registered at the start where there is none of that id. A client that is
+    /// there already stays as it is.
+    #[schemars(extend("propertyNames" = { "pattern": "^[A-Za-z0-9._-]{1,64}$" }))]
+    pub(crate) clients: Field<Entries<Client>>,
+    /// People who are registered at the start where nobody in their tenant has that name. Whoever is
+    /// there already stays as they are.
+    #[schemars(extend("propertyNames" = { "pattern": "^[!-~]{1,128}$" }))]
+    pub(crate) users: Field<Entries<User>>,
+}
+
+/// Redis, with its password in a file.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "`redis`")]
+#[schemars(rename = "Redis", extend("required" = ["url"]))]
+pub(crate) struct Redis {
+    /// `redis://address:port/database`, or `unix:///path` for a socket. A user may stand in it, a
+    /// password only as a variable.
+    pub(crate) url: Field<RedisUrl>,
+    /// A file that holds nothing but the password.
+    #[schemars(extend("type" = "string", "examples" = ["./data/redis.password"]))]
+    pub(crate) password_file: Field<Text>,
+}
+
+impl Long for Redis {
+    const KIND: &'static str = "`redis`";
+    const KEYS: &'static [&'static str] = &["url", "password_file"];
+    const EXPECTED: &'static str = "a URL such as `redis://127.0.0.1:6379`, or a map with `url`";
 }
 
 /// Where everything that it knows is kept.
@@ -161,5 +199,30 @@ impl JsonSchema for AuditLog {
             "pattern": or_variable("stderr|[.]{0,2}/.*"),
             "examples": ["./data/audit.log", "stderr"],
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys<L: Long + JsonSchema>() -> Vec<String> {
+        let schema = L::json_schema(&mut schemars::SchemaGenerator::default());
+        let properties = schema.get("properties").and_then(|it| it.as_object());
+        properties.unwrap().keys().cloned().collect()
+    }
+
+    #[test]
+    fn what_stands_in_for_a_word_has_the_keys_it_says_it_has() {
+        let sorted = |keys: &[&str]| {
+            let mut keys: Vec<_> = keys.iter().map(|key| (*key).to_owned()).collect();
+            keys.sort();
+            keys
+        };
+        let (mut redis, mut lifetimes) = (keys::<Redis>(), keys::<Lifetimes>());
+        redis.sort();
+        lifetimes.sort();
+        assert_eq!(redis, sorted(Redis::KEYS));
+        assert_eq!(lifetimes, sorted(Lifetimes::KEYS));
     }
 }

@@ -72,6 +72,31 @@ provider:
   audit_log: stderr
   signing: { algorithm: EdDSA, rotate: 90d }
   login: { idle: 1h, absolute: 5d }
+  redis: { url: "redis://idp:${REDIS_PASSWORD:-}@127.0.0.1/3" }
+  passwords: { at_once: 1 }
+  tenants: [bank, "1.10"]
+  clients:
+    "on":
+      public: true
+      tenant: bank
+      redirect_uris: ["https://a.example/cb?a=b", "com.example.app:/cb"]
+      logout_uris: ["https://a.example/"]
+      backchannel_logout_uri: http://127.0.0.1:9/out
+      grants: [authorization_code, refresh_token]
+      scopes: [openid, "a:b#c"]
+      audience: [pay]
+      consent: implied
+      lifetimes: { access: 5m, absolute: 10d }
+    api:
+      secret_file: ./data/api secret
+      grants: [client_credentials]
+      roles: ["it's", "- x"]
+      introspects: tenant
+      enabled: false
+    asks: { secret_file: asks, grants: [], lifetimes: payment }
+  users:
+    "Ada@Example.org": { password_file: ./data/ada, roles: [member, "null"], tenant: "1.10" }
+    bob: { password_file: ./data/bob, enabled: false }
 "##;
 
 fn everything() -> String {

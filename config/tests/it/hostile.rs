@@ -49,6 +49,13 @@ services:
     endpoints: ["127.0.0.1:1", "${B:-127.0.0.1:2}"]
     timeout: ${A}s
   api: *web
+provider:
+  listen: 127.0.0.1:0
+  issuer: http://127.0.0.1
+  redis: { url: "redis://:${A}@127.0.0.1" }
+  tenants: [bank]
+  clients: { shop: { secret_file: s, grants: [client_credentials], lifetimes: machine, tenant: bank } }
+  users: { a: { password_file: p } }
 routes:
   - name: "é and 名"
     match: GET,PUT /a/{id}/{rest*}

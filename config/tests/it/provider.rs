@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use idp_core::client::{Consents, Grant, Introspects, Lifetimes, SecretDigest, Secrets};
 use idp_core::provider::LoginLifetimes;
 use idp_token::value::Algorithm;
-use tollgate_config::{AuditLog, Environment, Loaded, Problems, Provider, compile};
+use tollgate_config::{
+    AuditLog, Environment, Loaded, Problems, Provider, RedisAddress, compile, effective,
+};
 
 use crate::load::load_text;
 
@@ -115,4 +118,154 @@ fn a_role_that_the_file_does_not_speak_of_says_what_to_add() {
     let loaded = load_text(gateway).unwrap();
     let problems = loaded.require_provider().unwrap_err().to_string();
     assert!(problems.contains("add `provider: {}`"), "{problems}");
+}
+
+const SEEDED: &str = r#"
+provider:
+  tenants: [bank]
+  clients:
+    shop:
+      secret_file: ./data/shop.secret
+      grants: [refresh_token, authorization_code]
+      redirect_uris: ["https://shop.example/cb"]
+      logout_uris: ["https://shop.example/"]
+      backchannel_logout_uri: https://shop.example/out
+      scopes: [openid, money.read]
+      roles: [shop]
+      audience: [pay]
+      consent: implied
+      introspects: tenant
+      tenant: bank
+      enabled: false
+    phone: { public: true, grants: [], lifetimes: { access: 5m, absolute: 1h } }
+  users:
+    Alice: { password_file: /run/alice, roles: [member], tenant: bank, enabled: false }
+    bob: { password_file: bob }
+"#;
+
+#[test]
+fn clients_are_registered_as_they_are_written() {
+    let provider = provider(SEEDED);
+    let [shop, phone] = provider.clients.as_slice() else {
+        panic!("{:?}", provider.clients);
+    };
+    let secret = Path::new("/etc/tollgate/data/shop.secret");
+    assert_eq!(shop.secret_file.as_deref(), Some(secret));
+    let out = shop.backchannel_logout_uri.as_deref();
+    assert_eq!(out, Some("https://shop.example/out"));
+    let digest = SecretDigest::from_bytes([7; 32]);
+    let client = shop.client(Some(digest.clone()));
+    assert_eq!(client.check(), Ok(()));
+    assert_eq!(
+        (client.id.as_str(), client.tenant.as_str()),
+        ("shop", "bank")
+    );
+    assert_eq!(client.secrets, Secrets::Confidential(vec![digest]));
+    let grants = [Grant::AuthorizationCode, Grant::RefreshToken];
+    assert_eq!(client.grants, grants.into());
+    assert_eq!(client.redirect_uris, ["https://shop.example/cb"]);
+    assert_eq!(client.logout_uris, ["https://shop.example/"]);
+    assert_eq!(client.scopes.to_string(), "money.read openid");
+    assert_eq!(
+        (client.roles[0].as_str(), client.audience[0].as_str()),
+        ("shop", "pay")
+    );
+    assert_eq!(client.consents, Consents::Implied);
+    assert_eq!(client.introspects, Introspects::Tenant);
+    assert_eq!(client.lifetimes, Lifetimes::PAYMENT);
+    assert!(!client.is_enabled);
+
+    assert_eq!(
+        (phone.tenant.as_str(), &phone.secret_file),
+        ("default", &None)
+    );
+    let client = phone.client(None);
+    assert_eq!(client.secrets, Secrets::Public);
+    assert_eq!(client.consents, Consents::Asked);
+    assert_eq!(client.introspects, Introspects::Own);
+    assert!(client.is_enabled);
+    let minutes = |count: u64| Duration::from_secs(count * 60);
+    let lifetimes = Lifetimes {
+        access: minutes(5),
+        idle: None,
+        absolute: minutes(60),
+    };
+    assert_eq!(client.lifetimes, lifetimes);
+}
+
+#[test]
+fn people_are_registered_as_they_are_written() {
+    let provider = provider(SEEDED);
+    let [alice, bob] = provider.users.as_slice() else {
+        panic!("{:?}", provider.users);
+    };
+    assert_eq!(
+        (alice.name.as_str(), alice.tenant.as_str()),
+        ("alice", "bank")
+    );
+    assert_eq!(alice.password_file, Path::new("/run/alice"));
+    assert_eq!(
+        (alice.roles.as_slice(), alice.is_enabled),
+        (&["member".to_owned()][..], false)
+    );
+    assert_eq!((bob.name.as_str(), bob.tenant.as_str()), ("bob", "default"));
+    assert_eq!(bob.password_file, Path::new("/etc/tollgate/bob"));
+    assert!(bob.roles.is_empty() && bob.is_enabled);
+    let tenants: Vec<_> = provider.tenants.iter().map(|it| it.as_str()).collect();
+    assert_eq!(tenants, ["default", "bank"]);
+}
+
+#[test]
+fn lifetimes_are_those_of_what_a_client_does_unless_it_says_otherwise() {
+    #[rustfmt::skip]
+    let cases = [
+        ("grants: []",                                               Lifetimes::MACHINE),
+        ("grants: [client_credentials]",                             Lifetimes::MACHINE),
+        ("grants: [client_credentials], lifetimes: payment",         Lifetimes::PAYMENT),
+        ("grants: [authorization_code]",                             Lifetimes::PAYMENT),
+        ("grants: [authorization_code, client_credentials]",         Lifetimes::PAYMENT),
+        ("grants: [authorization_code], lifetimes: machine",         Lifetimes::MACHINE),
+    ];
+    for (keys, expected) in cases {
+        let text = format!(
+            "provider: {{ clients: {{ a: {{ secret_file: a, {keys}, \
+             redirect_uris: [\"https://a.example\"] }} }} }}"
+        );
+        assert_eq!(provider(&text).clients[0].lifetimes, expected, "{keys}");
+    }
+}
+
+#[test]
+fn a_password_of_redis_comes_from_a_variable_or_a_file_and_is_shown_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("redis.password"), "hunter2\n").unwrap();
+    let environment = Environment::of(
+        [("PW", "hunter2"), ("URL", "redis://:hunter2@127.0.0.1")],
+        2,
+    )
+    .in_folder(folder.path());
+    let cases = [
+        "\"redis://:${PW}@127.0.0.1\"",
+        "\"redis://:${PW:-}@127.0.0.1\"",
+        "${URL}",
+        "{ url: \"${URL}\" }",
+        "{ url: redis://127.0.0.1, password_file: redis.password }",
+    ];
+    for redis in cases {
+        let text = format!("provider:\n  redis: {redis}\n");
+        let loaded = compile("tollgate.yaml", text.as_bytes(), &environment);
+        let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
+        let redis = loaded.provider.as_ref().unwrap().redis.as_ref().unwrap();
+        assert_eq!(
+            redis.at,
+            RedisAddress::Tcp("127.0.0.1:6379".parse().unwrap())
+        );
+        assert_eq!(
+            redis.password.as_ref().unwrap().as_str(),
+            "hunter2",
+            "{text}"
+        );
+        let shown = format!("{:?}{}", loaded.provider, effective(&loaded));
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
 }

@@ -13,7 +13,10 @@ use crate::scope::Scopes;
 pub use authentication::Presented;
 pub(crate) use authentication::authenticate;
 pub(crate) use registration::are_roles;
-pub use registration::{ClientProblem, ROLE_BYTES_MAX, ROLES_MAX};
+pub use registration::{
+    AUDIENCE_BYTES_MAX, AUDIENCE_MAX, ClientProblem, ROLE_BYTES_MAX, ROLES_MAX, URI_BYTES_MAX,
+    URIS_MAX, is_redirect_uri,
+};
 
 mod authentication;
 mod registration;

@@ -3,15 +3,15 @@
 use super::{Client, Grant, Lifetimes, Secrets};
 use crate::scope::Scopes;
 
-const URIS_MAX: usize = 32;
-const URI_BYTES_MAX: usize = 512;
+pub const URIS_MAX: usize = 32;
+pub const URI_BYTES_MAX: usize = 512;
 const SECRETS_MAX: usize = 8;
 /// Scopes, roles and audience go into every record and value token that gateways are given. Small
 /// as these caps are, together they leave a token below what gateways read.
 pub const ROLES_MAX: usize = 32;
 pub const ROLE_BYTES_MAX: usize = 64;
-const AUDIENCE_MAX: usize = 4;
-const AUDIENCE_BYTES_MAX: usize = 128;
+pub const AUDIENCE_MAX: usize = 4;
+pub const AUDIENCE_BYTES_MAX: usize = 128;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClientProblem {
@@ -40,7 +40,7 @@ pub enum ClientProblem {
 }
 
 impl Client {
-    pub(crate) fn check(&self) -> Result<(), ClientProblem> {
+    pub fn check(&self) -> Result<(), ClientProblem> {
         self.check_sizes()?;
         self.check_grants()?;
         let is_like_a_user =
@@ -114,7 +114,8 @@ fn are_within(texts: &[String], count_max: usize, bytes_max: usize) -> bool {
 }
 
 /// What a browser can be sent to without its address meaning something else to the browser.
-fn is_redirect_uri(uri: &str) -> bool {
+#[must_use]
+pub fn is_redirect_uri(uri: &str) -> bool {
     let is_plain = uri
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && !b"#*\\\"<>^`{|}".contains(&byte));
