@@ -27,6 +27,8 @@ enum Verb {
     Up(verb::up::Up),
     /// Run the gateway
     Gateway(verb::gateway::Gateway),
+    /// Run the identity provider
+    Idp(verb::idp::Idp),
     /// Check a configuration file: every problem in one run; starts nothing
     Check(verb::check::Check),
     /// Print the JSON Schema of the configuration file
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Up(up) => up.run(),
         Verb::Gateway(gateway) => gateway.run(),
+        Verb::Idp(idp) => idp.run(),
         Verb::Check(check) => check.run(),
         Verb::Schema(schema) => schema.run(),
     };

@@ -14,6 +14,8 @@ use tollgate_config::{Environment, Files};
 /// What a verb wants to run.
 pub(crate) struct Serving {
     pub(crate) plan: Plan,
+    /// Of the runtime.
+    pub(crate) threads: usize,
     /// Watched for changes; `None` when the built-in default runs.
     pub(crate) file: Option<PathBuf>,
     /// What was read of it.
@@ -43,7 +45,7 @@ struct Signals {
 pub(crate) fn run(serving: Serving) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(serving.plan.gateway.threads)
+        .worker_threads(serving.threads)
         .thread_name("tollgate")
         .enable_all()
         .build()
@@ -56,11 +58,10 @@ async fn serve(serving: Serving, began: Instant) -> anyhow::Result<ExitCode> {
     let stack = Stack::boot(serving.plan).await?;
     (serving.ready)(&stack, began.elapsed());
 
-    let gateway = stack.gateway().clone();
     let (files, environment) = (serving.files, serving.environment);
-    let mut reloader = serving
-        .file
-        .map(|file| Reloader::new(file, files, environment, gateway));
+    let watched = serving.file.zip(stack.gateway().cloned());
+    let mut reloader =
+        watched.map(|(file, gateway)| Reloader::new(file, files, environment, gateway));
     let lame_duck = loop {
         match next_order(&mut signals, reloader.as_mut()).await {
             Order::Stop => break None,
@@ -96,9 +97,11 @@ async fn next_order(signals: &mut Signals, reloader: Option<&mut Reloader>) -> O
 }
 
 async fn reload(stack: &Stack, reloader: Option<&mut Reloader>) {
-    stack.gateway().reopen_access_log();
+    if let Some(gateway) = stack.gateway() {
+        gateway.reopen_access_log();
+    }
     let Some(reloader) = reloader else {
-        tracing::info!("the built-in default runs; there is no file to reload");
+        tracing::info!("there is no file whose changes could hold before the next start");
         return;
     };
     match reloader.reload().await {

@@ -4,22 +4,25 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_server::{Running, StartError};
+use gateway_server::Running;
+use idp_server::Idp;
 use pay::Pay;
-use tollgate_config::Gateway;
+use tollgate_config::{Gateway, Provider};
 
-/// What to boot.
-#[derive(Debug)]
+/// What to boot; nothing of what is absent.
+#[derive(Debug, Default)]
 pub struct Plan {
-    pub gateway: Gateway,
-    /// The pay services, with their addresses already chosen; `None` where others stand in.
+    pub gateway: Option<Gateway>,
+    pub provider: Option<Provider>,
+    /// The pay services, with their addresses already chosen.
     pub pay: Option<pay::Settings>,
 }
 
 /// Roles that run.
 #[derive(Debug)]
 pub struct Stack {
-    gateway: Arc<Running>,
+    gateway: Option<Arc<Running>>,
+    idp: Option<Idp>,
     pay: Option<Pay>,
 }
 
@@ -27,8 +30,10 @@ pub struct Stack {
 pub enum BootError {
     #[error("the pay services did not start")]
     Pay(#[from] pay::BootError),
+    #[error("the identity provider did not start")]
+    Idp(#[from] idp_server::StartError),
     #[error("the gateway did not start")]
-    Gateway(#[from] StartError),
+    Gateway(#[from] gateway_server::StartError),
 }
 
 impl Plan {
@@ -64,36 +69,52 @@ impl Plan {
         .iter()
         .all(|addresses| !addresses.is_empty());
         Self {
-            gateway,
+            gateway: Some(gateway),
+            provider: None,
             pay: is_wanted.then(|| pay::Settings::new(listen)),
         }
     }
 }
 
 impl Stack {
-    /// Starts everything, or nothing.
+    /// Starts everything, or nothing: from the back to the front, so that whoever is asked finds
+    /// whom to ask.
     pub async fn boot(plan: Plan) -> Result<Self, BootError> {
-        let pay = match plan.pay {
-            Some(settings) => Some(Pay::boot(settings).await?),
-            None => None,
+        let mut stack = Self {
+            gateway: None,
+            idp: None,
+            pay: None,
         };
-        match Running::start(plan.gateway).await {
-            Ok(gateway) => Ok(Self {
-                gateway: Arc::new(gateway),
-                pay,
-            }),
+        match stack.start(plan).await {
+            Ok(()) => Ok(stack),
             Err(error) => {
-                if let Some(pay) = pay {
-                    pay.shutdown().await;
-                }
-                Err(error.into())
+                stack.stop(Some(Duration::ZERO)).await;
+                Err(error)
             }
         }
     }
 
+    async fn start(&mut self, plan: Plan) -> Result<(), BootError> {
+        if let Some(settings) = plan.pay {
+            self.pay = Some(Pay::boot(settings).await?);
+        }
+        if let Some(provider) = plan.provider {
+            self.idp = Some(Idp::start(provider).await?);
+        }
+        if let Some(gateway) = plan.gateway {
+            self.gateway = Some(Arc::new(Running::start(gateway).await?));
+        }
+        Ok(())
+    }
+
     #[must_use]
-    pub fn gateway(&self) -> &Arc<Running> {
-        &self.gateway
+    pub fn gateway(&self) -> Option<&Arc<Running>> {
+        self.gateway.as_ref()
+    }
+
+    #[must_use]
+    pub fn idp(&self) -> Option<&Idp> {
+        self.idp.as_ref()
     }
 
     #[must_use]
@@ -104,7 +125,13 @@ impl Stack {
     /// Stops the gateway first, so that what is under way still finds its services. `false` when
     /// the drain deadline came before the last connection ended.
     pub async fn stop(self, lame_duck: Option<Duration>) -> bool {
-        let is_empty = self.gateway.stop(lame_duck).await;
+        let mut is_empty = true;
+        if let Some(gateway) = self.gateway {
+            is_empty &= gateway.stop(lame_duck).await;
+        }
+        if let Some(idp) = self.idp {
+            is_empty &= idp.stop().await;
+        }
         if let Some(pay) = self.pay {
             pay.shutdown().await;
         }

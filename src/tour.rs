@@ -15,24 +15,31 @@ pub(crate) fn tour(stack: &Stack, took: Duration) -> String {
     let paint = Paint {
         is_on: std::io::stdout().is_terminal(),
     };
-    let addresses = stack.gateway().addresses();
     let mut text = format!(
         "\n  {}  ready in {} ms\n\n",
         paint.bold(concat!("Tollgate ", env!("CARGO_PKG_VERSION"))),
         took.as_millis()
     );
-    for listen in &addresses.listen {
-        text.push_str(&row(
-            "gateway",
-            &paint.link(&url(*listen)),
-            "send requests here",
-        ));
+    if let Some(gateway) = stack.gateway() {
+        let addresses = gateway.addresses();
+        for listen in &addresses.listen {
+            let at = paint.link(&url(*listen));
+            text.push_str(&row("gateway", &at, "send requests here"));
+        }
+        let at = paint.link(&url(addresses.admin));
+        text.push_str(&row("admin", &at, "/livez /readyz /metrics"));
     }
-    text.push_str(&row(
-        "admin",
-        &paint.link(&url(addresses.admin)),
-        "/livez /readyz /metrics",
-    ));
+    if let Some(idp) = stack.idp() {
+        let addresses = idp.addresses();
+        let at = paint.link(&url(addresses.public));
+        text.push_str(&row(
+            "idp",
+            &at,
+            "/.well-known/openid-configuration /authorize /token",
+        ));
+        let at = paint.link(&url(addresses.internal));
+        text.push_str(&row("idp admin", &at, "/admin/openapi.json /livez"));
+    }
     if let Some(pay) = stack.pay() {
         let pay = pay.addresses();
         for (name, listen) in [
@@ -52,13 +59,13 @@ pub(crate) fn tour(stack: &Stack, took: Duration) -> String {
     } else {
         text.push_str(&row("pay", "not started", NO_PAY));
     }
-    if let Some(gateway) = addresses.listen.first() {
+    if let Some(gateway) = stack.gateway()
+        && let Some(listen) = gateway.addresses().listen.first()
+    {
         text.push_str(&format!("\n  {}\n", paint.bold("try")));
-        for (command, what) in commands(*gateway, stack.gateway().examples()) {
-            text.push_str(&format!(
-                "    {command}  {}\n",
-                paint.dim(&format!("# {what}"))
-            ));
+        for (command, what) in commands(*listen, gateway.examples()) {
+            let what = paint.dim(&format!("# {what}"));
+            text.push_str(&format!("    {command}  {what}\n"));
         }
     }
     text.push_str("\n  One line per request follows. Ctrl-C drains and stops.\n\n");

@@ -8,6 +8,7 @@ use tollgate_config::{Environment, Loaded, Problems};
 
 pub(crate) mod check;
 pub(crate) mod gateway;
+pub(crate) mod idp;
 pub(crate) mod schema;
 pub(crate) mod up;
 

@@ -33,13 +33,19 @@ impl Gateway {
         log::start(self.log);
         gateway_server::warn_of(&loaded.warnings);
         serve::run(Serving {
-            plan: Plan { gateway, pay: None },
+            threads: gateway.threads,
+            plan: Plan {
+                gateway: Some(gateway),
+                ..Plan::default()
+            },
             file: self.file.path().map(Into::into),
             files: loaded.files,
             environment,
             ready: |stack, took| {
-                let addresses = stack.gateway().addresses();
-                tracing::info!(listen = ?addresses.listen, admin = %addresses.admin, ?took, "ready");
+                if let Some(gateway) = stack.gateway() {
+                    let addresses = gateway.addresses();
+                    tracing::info!(listen = ?addresses.listen, admin = %addresses.admin, ?took, "ready");
+                }
             },
         })
     }

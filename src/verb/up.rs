@@ -46,11 +46,14 @@ impl Up {
         };
         log::start(self.log);
         gateway_server::warn_of(&loaded.warnings);
+        let threads = gateway.threads;
         let mut plan = Plan::with_pay(gateway, self.pay_admin);
+        plan.provider = loaded.provider.clone();
         if let Some(settings) = &mut plan.pay {
             settings.sizes = self.sizes();
         }
         serve::run(Serving {
+            threads,
             plan,
             file: self.file.path().map(Into::into),
             files: loaded.files,

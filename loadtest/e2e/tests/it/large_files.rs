@@ -64,7 +64,7 @@ async fn a_reload_of_five_thousand_routes_holds_no_request_up() {
     fs::write(&path, &first).unwrap();
     let files: Vec<String> = (1..=RELOADS).map(file).collect();
     let edge = Edge::with(pay, &first).await;
-    let gateway = Arc::clone(edge.stack.gateway());
+    let gateway = Arc::clone(edge.stack.gateway().unwrap());
     let mut reloader = Reloader::new(path.clone(), Files::of(&path), environment(), gateway);
     let load = Load::new(edge.address(), Request::get("/v1/accounts/1")).start();
 

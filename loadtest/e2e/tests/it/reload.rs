@@ -75,7 +75,7 @@ async fn a_thousand_reloads_under_load_lose_no_request_and_keep_no_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tollgate.yaml");
     fs::write(&path, &files[0]).unwrap();
-    let gateway = Arc::clone(edge.stack.gateway());
+    let gateway = Arc::clone(edge.stack.gateway().unwrap());
     let mut reloader = Reloader::new(path.clone(), Files::of(&path), environment(), gateway);
 
     let seen = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);

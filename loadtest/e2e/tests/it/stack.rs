@@ -100,7 +100,12 @@ impl Edge {
 
     pub(crate) async fn with(pay: Pay, text: &str) -> Self {
         let gateway = compile(text);
-        let stack = Stack::boot(Plan { gateway, pay: None }).await.unwrap();
+        let stack = Stack::boot(Plan {
+            gateway: Some(gateway),
+            ..Plan::default()
+        })
+        .await
+        .unwrap();
         Self {
             pay,
             stack,
@@ -109,7 +114,7 @@ impl Edge {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.stack.gateway().addresses().listen[0]
+        self.stack.gateway().unwrap().addresses().listen[0]
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
