@@ -19,6 +19,7 @@ pub mod jws;
 mod keys;
 mod roca;
 mod signing;
+pub mod statements;
 mod verifier;
 
 /// What a value token may be signed with. Nothing symmetric: who verifies must not be able to sign.
