@@ -30,6 +30,8 @@ pub struct Client {
     pub redirect_uris: Vec<String>,
     /// Where a browser may be sent after signing out, likewise.
     pub logout_uris: Vec<String>,
+    /// Where it is told that a session of it is over.
+    pub backchannel_logout_uri: Option<String>,
     pub grants: BTreeSet<Grant>,
     /// All that it may ever ask for.
     pub scopes: Scopes,

@@ -36,6 +36,7 @@ pub mod id;
 pub mod introspect;
 pub mod keyring;
 pub mod login;
+pub mod notice;
 pub mod parameters;
 mod presented;
 pub mod provider;

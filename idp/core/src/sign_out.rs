@@ -6,11 +6,14 @@
 
 use idp_token::session::SessionId;
 use idp_token::time::UnixSeconds;
+use idp_token::value::statements::IdHint;
 
 use crate::audit::{About, Entry, Event};
 use crate::decision::{Decided, Decision};
 use crate::id::{ClientId, LoginId};
+use crate::notice::{Notice, notices};
 use crate::parameters::escape;
+use crate::provider::Provider;
 use crate::record::{Cause, Login, Record, Standing};
 use crate::session;
 use crate::store::{Key, Transaction};
@@ -34,6 +37,18 @@ pub struct Hint {
     pub client: ClientId,
 }
 
+impl Hint {
+    /// From what such a token says, if it is one of this provider.
+    #[must_use]
+    pub fn of(said: &IdHint, provider: &Provider) -> Option<Self> {
+        let client = ClientId::parse(&said.audience)?;
+        (said.issuer == provider.issuer).then_some(Self {
+            session: said.session,
+            client,
+        })
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Ask the person.
@@ -41,8 +56,8 @@ pub enum Outcome {
     SignedOut {
         /// Where to go next, if the client of the hint registered it; a page of our own if not.
         location: Option<String>,
-        /// Whom to tell (OpenID Connect Back-Channel Logout).
-        ended: Vec<(ClientId, SessionId)>,
+        /// Whom to tell, once it is committed.
+        notices: Vec<Notice>,
     },
 }
 
@@ -71,17 +86,18 @@ pub fn sign_out(view: &View, asked: &SignOut, now: UnixSeconds) -> Decided<Outco
     let mut transaction = Transaction::of(view);
     let mut ended = Vec::new();
     for id in all {
-        let is_ended = session::end(&mut transaction, view, id, (Cause::LoggedOut, now))?;
-        let client = view.session(id)?.map(|session| session.client.clone());
-        ended.extend(client.filter(|_| is_ended).map(|client| (client, id)));
+        if session::end(&mut transaction, view, id, (Cause::LoggedOut, now))? {
+            ended.push(id);
+        }
     }
+    let notices = notices(view, &ended)?;
     if let Some(login) = login.filter(|login| login.standing == Standing::Live) {
         transaction.put(view, Record::Login(login.over(now)), now);
     }
     Ok(Decision {
         answer: Outcome::SignedOut {
             location: location(view, asked)?,
-            ended,
+            notices,
         },
         transaction,
         audit: login.map(|login| entry(login, now)),

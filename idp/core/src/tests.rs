@@ -6,4 +6,5 @@ mod interleavings;
 mod keys;
 mod life;
 mod process;
+mod statements;
 mod world;

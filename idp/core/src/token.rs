@@ -11,6 +11,8 @@ use idp_token::reference::{AbsoluteEnd, ReferenceToken, Spelled};
 use idp_token::refresh::SpelledRefresh;
 use idp_token::session::SessionId;
 use idp_token::time::UnixSeconds;
+use idp_token::value::statements::{IdClaims, at_hash};
+use idp_token::value::{Algorithm, expiry};
 
 use crate::audit::{About, Entry, Event};
 use crate::client::{Client, Grant, Presented, authenticate};
@@ -36,7 +38,7 @@ pub struct Issued {
     pub expires_in: Duration,
     pub scopes: Scopes,
     pub refresh_token: Option<SpelledRefresh>,
-    /// To be signed, where `openid` was asked for.
+    /// To be signed ([`IdToken::claims`]), where `openid` was asked for.
     pub id_token: Option<IdToken>,
     pub session: SessionId,
 }
@@ -50,6 +52,33 @@ pub struct IdToken {
     pub nonce: Option<String>,
     pub auth_time: UnixSeconds,
     pub amr: Vec<String>,
+    /// With its session.
+    pub ends_at: UnixSeconds,
+}
+
+impl IdToken {
+    /// What is signed, beside which access token, with a key of which algorithm.
+    #[must_use]
+    pub fn claims(
+        &self,
+        provider: &Provider,
+        access_token: &Spelled,
+        algorithm: Algorithm,
+        now: UnixSeconds,
+    ) -> IdClaims {
+        IdClaims {
+            issuer: provider.issuer.clone(),
+            subject: self.subject.clone(),
+            audience: self.audience.as_str().to_owned(),
+            session: self.session,
+            nonce: self.nonce.clone(),
+            auth_time: self.auth_time,
+            amr: self.amr.clone(),
+            issued_at: now,
+            expires_at: expiry(now, self.ends_at),
+            access_token_hash: at_hash(algorithm, access_token.as_str()),
+        }
+    }
 }
 
 /// A request to an endpoint for clients, as it came. It holds secrets, so it is not shown.

@@ -24,6 +24,11 @@ pub enum ClientProblem {
          it leads to this machine or to an app"
     )]
     RedirectUri,
+    #[error(
+        "a URI for back-channel logout must be absolute, without user or fragment, and with https \
+         unless it leads to this machine"
+    )]
+    BackchannelLogoutUri,
     #[error("a client that receives codes needs a redirect URI")]
     NoRedirectUri,
     #[error("a client that cannot keep a secret cannot act for itself")]
@@ -52,6 +57,10 @@ impl Client {
         if !uris.all(|uri| is_redirect_uri(uri)) {
             return Err(ClientProblem::RedirectUri);
         }
+        let told_at = self.backchannel_logout_uri.as_ref();
+        if !told_at.is_none_or(|uri| is_server_uri(uri)) {
+            return Err(ClientProblem::BackchannelLogoutUri);
+        }
         let lifetimes = self.lifetimes;
         let is_ordered = !lifetimes.access.is_zero()
             && lifetimes.access <= lifetimes.absolute
@@ -74,6 +83,7 @@ impl Client {
         let fits = secrets <= SECRETS_MAX
             && are_within(&self.redirect_uris, URIS_MAX, URI_BYTES_MAX)
             && are_within(&self.logout_uris, URIS_MAX, URI_BYTES_MAX)
+            && are_within(self.backchannel_logout_uri.as_slice(), 1, URI_BYTES_MAX)
             && are_within(&self.audience, AUDIENCE_MAX, AUDIENCE_BYTES_MAX)
             && are_roles(&self.roles);
         if fits {
@@ -125,6 +135,11 @@ pub fn is_redirect_uri(uri: &str) -> bool {
     is_plain && is_scheme_sound(scheme, rest)
 }
 
+/// What this provider itself can send something to: no app has an address for that.
+fn is_server_uri(uri: &str) -> bool {
+    is_redirect_uri(uri) && uri.contains("://")
+}
+
 fn is_scheme_sound(scheme: &str, rest: &str) -> bool {
     let Some(after) = rest.strip_prefix("//") else {
         // `com.example.app:/callback`, RFC 8252 section 7.1: the dot keeps `javascript:` out.
@@ -138,9 +153,11 @@ fn is_scheme_sound(scheme: &str, rest: &str) -> bool {
     if authority.is_empty() || authority.contains('@') {
         return false;
     }
-    let host = authority
+    // What follows the last colon of `[::1]` is no port.
+    let with_port = authority
         .rsplit_once(':')
-        .map_or(authority, |(host, _)| host);
+        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let host = with_port.map_or(authority, |(host, _)| host);
     let is_this_machine = matches!(host, "127.0.0.1" | "[::1]" | "localhost");
     match scheme {
         "https" => true,

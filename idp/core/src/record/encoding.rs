@@ -162,8 +162,8 @@ fields! {
     Realm { generation }
     Tenant { id, is_enabled, generation }
     Client {
-        id, tenant, secrets, redirect_uris, logout_uris, grants, scopes, roles, audience, consents,
-        introspects, lifetimes, is_enabled, generation,
+        id, tenant, secrets, redirect_uris, logout_uris, backchannel_logout_uri, grants, scopes, roles,
+        audience, consents, introspects, lifetimes, is_enabled, generation,
     }
     Lifetimes { access, idle, absolute }
     User { id, tenant, name, password, roles, is_enabled, generation }

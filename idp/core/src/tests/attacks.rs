@@ -8,6 +8,7 @@ use crate::client::ClientProblem;
 use crate::decision::Decision;
 use crate::introspect::Answer;
 use crate::login::{self, Claimant, FAILURES_MAX, Verdict};
+use crate::notice::Notice;
 use crate::refusal::Refusal;
 use crate::resolve::Resolved;
 use crate::revoke::Revoked;
@@ -913,7 +914,12 @@ fn a_link_from_elsewhere_signs_nobody_out() {
     };
     let expected = sign_out::Outcome::SignedOut {
         location: Some("https://web.example/bye?state=a%20b".to_owned()),
-        ended: vec![(client_id("web"), session)],
+        notices: vec![Notice {
+            uri: "https://web.example/told".to_owned(),
+            client: client_id("web"),
+            session,
+            subject: ADA.to_string(),
+        }],
     };
     assert_eq!(sign_out(own), expected);
     assert!(world.is_over(session) && !world.is_over(other));

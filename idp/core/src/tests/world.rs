@@ -99,6 +99,7 @@ impl World {
             secrets: Secrets::Public,
             redirect_uris: vec![CALLBACK.to_owned()],
             logout_uris: vec!["https://web.example/bye".to_owned()],
+            backchannel_logout_uri: Some("https://web.example/told".to_owned()),
             grants: BTreeSet::from([Grant::AuthorizationCode, Grant::RefreshToken]),
             scopes: scopes("money.read money.write openid"),
             roles: Vec::new(),

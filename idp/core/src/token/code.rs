@@ -189,5 +189,6 @@ fn id_token(session: &Session, nonce: Option<String>) -> Option<IdToken> {
         nonce,
         auth_time: session.auth_time?,
         amr: session.amr.clone(),
+        ends_at: session.ends_at,
     })
 }

@@ -38,6 +38,8 @@ pub(super) struct Registration {
     redirect_uris: Vec<String>,
     #[serde(default)]
     logout_uris: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    backchannel_logout_uri: Option<String>,
     grants: Vec<GrantName>,
     #[serde(default)]
     scopes: Vec<String>,
@@ -122,6 +124,7 @@ impl Registration {
             public: client.secrets == Secrets::Public,
             redirect_uris: client.redirect_uris.clone(),
             logout_uris: client.logout_uris.clone(),
+            backchannel_logout_uri: client.backchannel_logout_uri.clone(),
             grants: client.grants.iter().map(|grant| (*grant).into()).collect(),
             scopes: client.scopes.iter().map(str::to_owned).collect(),
             roles: client.roles.clone(),
@@ -158,6 +161,7 @@ impl Registration {
             },
             redirect_uris: self.redirect_uris,
             logout_uris: self.logout_uris,
+            backchannel_logout_uri: self.backchannel_logout_uri,
             grants,
             scopes: scopes.ok_or(Problem::Spelling("a scope"))?,
             roles: self.roles,

@@ -47,6 +47,7 @@ pub(crate) async fn set_up<S: Store>(store: &S, provider: &Provider) {
         secrets: Secrets::Confidential(vec![provider.secret_key.digest(SECRET.as_bytes())]),
         redirect_uris: Vec::new(),
         logout_uris: Vec::new(),
+        backchannel_logout_uri: None,
         grants: BTreeSet::from([Grant::ClientCredentials]),
         scopes: Scopes::parse("money.read money.write").expect("scopes"),
         roles: vec!["settler".to_owned()],

@@ -14,6 +14,7 @@ fn client() -> Client {
         secrets: Secrets::Public,
         redirect_uris: vec!["https://a.example/cb".to_owned()],
         logout_uris: Vec::new(),
+        backchannel_logout_uri: None,
         grants: BTreeSet::from([Grant::AuthorizationCode, Grant::RefreshToken]),
         scopes: Scopes::default(),
         roles: Vec::new(),
@@ -81,6 +82,31 @@ fn lifetimes_are_in_their_order_and_never_zero() {
 }
 
 #[test]
+fn a_client_is_told_of_a_logout_over_https_or_on_this_machine() {
+    let cases = [
+        ("https://a.example/out?from=id", true),
+        ("http://127.0.0.1:9/out", true),
+        ("http://[::1]/out", true),
+        ("http://localhost/out", true),
+        ("http://a.example/out", false),
+        ("https://ann@a.example/out", false),
+        ("https://a.example/out#here", false),
+        ("com.example.app:/out", false),
+        ("ftp://a.example/out", false),
+        ("/out", false),
+    ];
+    for (uri, is_sound) in cases {
+        let found = with(|client| client.backchannel_logout_uri = Some(uri.to_owned()));
+        let expected = if is_sound {
+            Ok(())
+        } else {
+            Err(ClientProblem::BackchannelLogoutUri)
+        };
+        assert_eq!(found, expected, "{uri}");
+    }
+}
+
+#[test]
 fn each_list_of_a_client_has_an_end_and_the_largest_fits_into_a_record() {
     let texts = |count: usize, bytes: usize| vec!["r".repeat(bytes); count];
     let uris = |count: usize, bytes: usize| {
@@ -93,6 +119,7 @@ fn each_list_of_a_client_has_an_end_and_the_largest_fits_into_a_record() {
     let largest = Client {
         redirect_uris: uris(URIS_MAX, URI_BYTES_MAX),
         logout_uris: uris(URIS_MAX, URI_BYTES_MAX),
+        backchannel_logout_uri: uris(1, URI_BYTES_MAX).pop(),
         roles: texts(ROLES_MAX, ROLE_BYTES_MAX),
         audience: texts(AUDIENCE_MAX, AUDIENCE_BYTES_MAX),
         scopes: Scopes::of(names.iter().map(String::as_str)).unwrap(),
@@ -102,11 +129,15 @@ fn each_list_of_a_client_has_an_end_and_the_largest_fits_into_a_record() {
     assert_eq!(largest.check(), Ok(()));
     assert!(Record::Client(largest).encode().len() <= RECORD_BYTES_MAX);
 
-    let too_much: [fn(&mut Client); 9] = [
+    let too_much: [fn(&mut Client); 10] = [
         |client| client.redirect_uris = vec!["https://a.example/".to_owned(); URIS_MAX + 1],
         |client| client.logout_uris = vec!["https://a.example/".to_owned(); URIS_MAX + 1],
         |client| {
             client.redirect_uris = vec![format!("https://a.example/{}", "a".repeat(URI_BYTES_MAX))]
+        },
+        |client| {
+            let uri = format!("https://a.example/{}", "a".repeat(URI_BYTES_MAX));
+            client.backchannel_logout_uri = Some(uri);
         },
         |client| client.roles = vec!["r".to_owned(); ROLES_MAX + 1],
         |client| client.roles = vec!["r".repeat(ROLE_BYTES_MAX + 1)],

@@ -155,7 +155,8 @@ impl Gateway {
 }
 
 impl Simulation {
-    /// All goes well for a while first, so that there is something to lose.
+    /// All goes well for a while first, so that there is something to lose. The last gateway has
+    /// just begun: it reads, and nobody has heard of it.
     fn begin() -> Self {
         let start = 1_000_000;
         let mut simulation = Self {
@@ -172,7 +173,7 @@ impl Simulation {
             simulation.now += 10;
             (0..SOURCES).for_each(|source| simulation.relay(source));
             (0..GATEWAYS).for_each(|number| simulation.read(number));
-            (0..GATEWAYS).for_each(|number| simulation.report(number));
+            (1..GATEWAYS).for_each(|number| simulation.report(number - 1));
         }
         simulation
     }

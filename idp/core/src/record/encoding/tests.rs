@@ -9,6 +9,7 @@ fn client() -> Client {
         secrets: Secrets::Confidential(vec![SecretDigest::from_bytes([7; 32])]),
         redirect_uris: vec!["https://a.example/cb".to_owned()],
         logout_uris: Vec::new(),
+        backchannel_logout_uri: Some("https://a.example/out".to_owned()),
         grants: BTreeSet::from([Grant::AuthorizationCode, Grant::RefreshToken]),
         scopes: Scopes::parse("a b").unwrap(),
         roles: vec!["r".to_owned()],
@@ -252,6 +253,7 @@ fn a_record_never_changes_its_spelling() {
          0707070707070707070707070707070707070707070707070707070707070707\
          000000010000001468747470733a2f2f612e6578616d706c652f6362\
          00000000\
+         010000001568747470733a2f2f612e6578616d706c652f6f7574\
          000000020102\
          00000003612062\
          000000010000000172\
