@@ -15,6 +15,10 @@ use crate::record::{Cause, NameOf, PasswordHash, Realm, Record, Session, Standin
 use crate::store::{Key, Transaction};
 use crate::view::View;
 
+pub use inspect::{Inspected, Kind, State, inspect};
+
+mod inspect;
+
 pub const PASSWORD_HASH_BYTES_MAX: usize = 512;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +60,12 @@ pub enum OrderError {
     Taken,
     #[error("a client stays in the tenant that it was registered in")]
     Moved,
+    #[error("the client, the user or their tenant is disabled, or they are not of one tenant")]
+    Disabled,
+    #[error("a scope is more than the client may have")]
+    Scopes,
+    #[error("no token can live so long")]
+    TooLate,
     #[error("too many roles, or one that is empty or too long")]
     Roles,
     #[error("longer than the text of any hash")]

@@ -54,6 +54,7 @@ pub enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     SessionEnded,
+    TokenIssued,
     UserSessionsEnded,
     ClientSessionsEnded,
     TenantSessionsEnded,
@@ -108,6 +109,7 @@ impl Act {
     const fn as_str(self) -> &'static str {
         match self {
             Self::SessionEnded => "admin_session_ended",
+            Self::TokenIssued => "admin_token_issued",
             Self::UserSessionsEnded => "admin_user_sessions_ended",
             Self::ClientSessionsEnded => "admin_client_sessions_ended",
             Self::TenantSessionsEnded => "admin_tenant_sessions_ended",

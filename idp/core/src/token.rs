@@ -25,8 +25,10 @@ use crate::refusal::Refusal;
 use crate::scope::Scopes;
 use crate::view::View;
 
+pub use by_hand::{ByHand, issue_by_hand};
 pub use code::SESSIONS_PER_LOGIN_MAX;
 
+mod by_hand;
 mod code;
 mod machine;
 mod refresh;

@@ -29,6 +29,7 @@ mod keys;
 mod page;
 mod sessions;
 mod tenants;
+mod tokens;
 mod users;
 
 use actor::Actor;
@@ -72,6 +73,9 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
             delete(sessions::end).get(sessions::show),
         )
         .route("/admin/end-all-sessions", post(sessions::end_all))
+        .route("/admin/tokens", post(tokens::issue))
+        .route("/admin/tokens/inspect", post(tokens::inspect))
+        .route("/admin/tokens/revoke", post(tokens::revoke))
         .route("/admin/keys", get(keys::show))
         .route("/admin/keys/rotate", post(keys::rotate))
         .route("/admin/keys/rotate-filter", post(keys::step_filter))

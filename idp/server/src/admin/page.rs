@@ -32,6 +32,10 @@ pub(super) struct Found {
 }
 
 impl Paging {
+    pub(super) const fn new(after: Option<String>, limit: Option<usize>) -> Self {
+        Self { after, limit }
+    }
+
     /// The records of a range after this key.
     pub(super) async fn read(
         &self,
@@ -48,6 +52,16 @@ impl Paging {
         let has_more = records.len() > limit;
         records.truncate(limit);
         Ok(Found { records, has_more })
+    }
+}
+
+impl<T> Page<T> {
+    /// One item, or nothing.
+    pub(super) fn only(item: Option<T>) -> Self {
+        Self {
+            items: item.into_iter().collect(),
+            next: None,
+        }
     }
 }
 

@@ -80,16 +80,46 @@ fn tell(user: &User) -> Told {
     }
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Named {
+    name: Option<String>,
+    #[serde(default = "default_tenant")]
+    tenant: String,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// All of them, or the one of a name.
 pub(super) async fn list(
     State(desk): State<Arc<Desk>>,
-    Query(paging): Query<Paging>,
+    Query(asked): Query<Named>,
 ) -> Result<Json<Page<Told>>, Problem> {
+    if let Some(name) = &asked.name {
+        let named = find_named(&desk, &asked.tenant, name).await?;
+        return Ok(Json(Page::only(named.as_ref().map(tell))));
+    }
+    let paging = Paging::new(asked.after, asked.limit);
     let after = paging.after.as_deref().map(parse_id).transpose()?;
     let page = paging.read(&desk, Range::of(Kind::User), after.map(Key::User));
     Ok(Json(page.await?.tell(|record| match record {
         Record::User(user) => Some((user.id.to_string(), tell(user))),
         _ => None,
     })))
+}
+
+async fn find_named(desk: &Desk, tenant: &str, name: &str) -> Result<Option<User>, Problem> {
+    let tenant = TenantId::parse(tenant).ok_or(Problem::Spelling("a tenant"))?;
+    let name = Username::parse(name).ok_or(Problem::Spelling("a user's name"))?;
+    let id = match find(desk, Key::Username(tenant, name)).await {
+        Ok(Record::Username(name)) => name.user,
+        Ok(_) | Err(Problem::NotFound) => return Ok(None),
+        Err(problem) => return Err(problem),
+    };
+    match find(desk, Key::User(id)).await? {
+        Record::User(user) => Ok(Some(user)),
+        _ => Ok(None),
+    }
 }
 
 pub(super) async fn show(

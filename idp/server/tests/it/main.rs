@@ -1,5 +1,6 @@
 //! Does the provider keep what it promises, whatever happens to it?
 
+mod admin;
 mod backup;
 mod contract;
 mod disk;

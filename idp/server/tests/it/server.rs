@@ -94,6 +94,28 @@ impl Server {
         body: &str,
     ) -> Reply {
         let uri = format!("http://{}{path}", self.idp.addresses().public);
+        self.send_to(uri, method, fields, body).await
+    }
+
+    /// To the listener of gateways and operators.
+    pub(crate) async fn send_inside(
+        &self,
+        method: Method,
+        path: &str,
+        fields: &[(&str, &str)],
+        body: &str,
+    ) -> Reply {
+        let uri = format!("http://{}{path}", self.idp.addresses().internal);
+        self.send_to(uri, method, fields, body).await
+    }
+
+    async fn send_to(
+        &self,
+        uri: String,
+        method: Method,
+        fields: &[(&str, &str)],
+        body: &str,
+    ) -> Reply {
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in fields {
             request = request.header(*name, *value);
