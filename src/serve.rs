@@ -9,13 +9,15 @@ use gateway_server::Reloader;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 use tollgate::{Plan, Stack};
-use tollgate_config::{Environment, Files};
+use tollgate_config::{Environment, Files, Provider};
 
 /// What a verb wants to run.
 pub(crate) struct Serving {
     pub(crate) plan: Plan,
     /// Of the runtime.
     pub(crate) threads: usize,
+    /// What the file says of an identity provider.
+    pub(crate) provider: Option<Provider>,
     /// Watched for changes; `None` when the built-in default runs.
     pub(crate) file: Option<PathBuf>,
     /// What was read of it.
@@ -60,8 +62,9 @@ async fn serve(serving: Serving, began: Instant) -> anyhow::Result<ExitCode> {
 
     let (files, environment) = (serving.files, serving.environment);
     let watched = serving.file.zip(stack.gateway().cloned());
-    let mut reloader =
-        watched.map(|(file, gateway)| Reloader::new(file, files, environment, gateway));
+    let mut reloader = watched.map(|(file, gateway)| {
+        Reloader::new(file, files, environment, gateway).beside(serving.provider)
+    });
     let lame_duck = loop {
         match next_order(&mut signals, reloader.as_mut()).await {
             Order::Stop => break None,

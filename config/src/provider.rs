@@ -41,6 +41,46 @@ pub struct Provider {
     pub users: Vec<UserSeed>,
 }
 
+impl Provider {
+    /// The keys that differ from what a process was started with. All of them hold from the next
+    /// start on.
+    #[must_use]
+    pub fn differences(started_with: Option<&Self>, now: Option<&Self>) -> Vec<&'static str> {
+        let (Some(then), Some(now)) = (started_with, now) else {
+            let differs = started_with.is_some() != now.is_some();
+            return differs.then_some("provider").into_iter().collect();
+        };
+        let rows = [
+            ("provider.issuer", then.issuer != now.issuer),
+            ("provider.listen", then.listen != now.listen),
+            ("provider.internal", then.internal != now.internal),
+            ("threads", then.threads != now.threads),
+            ("provider.store", then.store != now.store),
+            ("provider.redis", then.redis != now.redis),
+            ("provider.signing", then.signing != now.signing),
+            (
+                "provider.admin_key_file",
+                then.admin_key_file != now.admin_key_file,
+            ),
+            (
+                "provider.gateway_key_file",
+                then.gateway_key_file != now.gateway_key_file,
+            ),
+            ("provider.audit_log", then.audit_log != now.audit_log),
+            ("provider.login", then.login != now.login),
+            (
+                "provider.passwords",
+                then.passwords_at_once != now.passwords_at_once,
+            ),
+            ("provider.tenants", then.tenants != now.tenants),
+            ("provider.clients", then.clients != now.clients),
+            ("provider.users", then.users != now.users),
+        ];
+        let differing = rows.into_iter().filter(|(_, differs)| *differs);
+        differing.map(|(key, _)| key).collect()
+    }
+}
+
 /// Where the truth is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {

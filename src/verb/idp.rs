@@ -38,6 +38,7 @@ impl Idp {
                 provider: Some(provider),
                 ..Plan::default()
             },
+            provider: loaded.provider,
             file: self.file.path().map(Into::into),
             files: loaded.files,
             environment,

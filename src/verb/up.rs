@@ -55,6 +55,7 @@ impl Up {
         serve::run(Serving {
             threads,
             plan,
+            provider: loaded.provider,
             file: self.file.path().map(Into::into),
             files: loaded.files,
             environment,

@@ -269,3 +269,36 @@ fn a_password_of_redis_comes_from_a_variable_or_a_file_and_is_shown_nowhere() {
         assert!(!shown.contains("hunter2"), "{shown}");
     }
 }
+
+#[test]
+fn every_key_that_changes_is_one_that_holds_from_the_next_start_on() {
+    let whole = "threads: 2\nprovider: { KEYS }";
+    let of = |keys: &str| provider(&whole.replace("KEYS", keys));
+    #[rustfmt::skip]
+    let cases = [
+        ("",                                             vec![]),
+        ("issuer: https://a.example",                    vec!["provider.issuer"]),
+        ("listen: 127.0.0.1:1",                          vec!["provider.issuer", "provider.listen"]),
+        ("internal: 127.0.0.1:1",                        vec!["provider.internal"]),
+        ("store: { cache: 2MiB }",                       vec!["provider.store"]),
+        ("redis: redis://127.0.0.1",                     vec!["provider.redis"]),
+        ("signing: { rotate: 1d }",                      vec!["provider.signing"]),
+        ("admin_key_file: a",                            vec!["provider.admin_key_file"]),
+        ("gateway_key_file: a",                          vec!["provider.gateway_key_file"]),
+        ("audit_log: stderr",                            vec!["provider.audit_log"]),
+        ("login: { idle: 1m }",                          vec!["provider.login"]),
+        ("passwords: { at_once: 1 }",                    vec!["provider.passwords"]),
+        ("tenants: [a]",                                 vec!["provider.tenants"]),
+        ("clients: { a: { public: true, grants: [] } }", vec!["provider.clients"]),
+        ("users: { a: { password_file: a } }",           vec!["provider.users"]),
+    ];
+    let before = of("");
+    for (keys, expected) in cases {
+        let after = of(keys);
+        let found = Provider::differences(Some(&before), Some(&after));
+        assert_eq!(found, expected, "{keys}");
+    }
+    assert_eq!(Provider::differences(None, Some(&before)), ["provider"]);
+    assert_eq!(Provider::differences(Some(&before), None), ["provider"]);
+    assert_eq!(Provider::differences(None, None), [""; 0]);
+}

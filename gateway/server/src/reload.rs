@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tollgate_config::{Environment, Files, Problem, Problems};
+use tollgate_config::{Environment, Files, Problem, Problems, Provider};
 
 use crate::running::{Applied, Running};
 
@@ -19,6 +19,8 @@ pub struct Reloader {
     gateway: Arc<Running>,
     /// What was read last, whether or not it was taken over.
     seen: Files,
+    /// What the file said of an identity provider when this process was started.
+    provider: Option<Provider>,
 }
 
 /// Why a file was not taken over; the configuration before goes on.
@@ -44,18 +46,30 @@ impl Reloader {
             environment,
             gateway,
             seen,
+            provider: None,
         }
+    }
+
+    /// The same for a file that spoke of this identity provider, of which nothing is reloaded.
+    #[must_use]
+    pub fn beside(self, provider: Option<Provider>) -> Self {
+        Self { provider, ..self }
     }
 
     /// Loads the file now, changed or not.
     pub async fn reload(&mut self) -> Result<Applied, ReloadError> {
         let (path, environment) = (self.path.clone(), self.environment.clone());
-        let gateway = Arc::clone(&self.gateway);
+        let (gateway, provider) = (Arc::clone(&self.gateway), self.provider.clone());
         // A large file takes milliseconds to compile; no request shall wait for that.
         let applied = tokio::task::spawn_blocking(move || {
             let loaded = tollgate_config::load(&path, &environment)?;
             warn_of(&loaded.warnings);
-            let applied = gateway.apply(loaded.require_gateway()?);
+            let mut applied = gateway.apply(loaded.require_gateway()?);
+            for key in Provider::differences(provider.as_ref(), loaded.provider.as_ref()) {
+                if !applied.needs_restart.contains(&key) {
+                    applied.needs_restart.push(key);
+                }
+            }
             Ok::<_, Problems>((applied, loaded.files))
         });
         let (seen, result) = match applied.await {

@@ -56,6 +56,45 @@ async fn what_only_a_restart_can_change_is_named() {
     assert_eq!(edge.running.apply(&config).needs_restart, ["threads"]);
 }
 
+#[tokio::test]
+async fn an_identity_provider_beside_a_gateway_takes_a_restart_to_change() {
+    let service = Upstream::start([ok("fine")]).await;
+    let edge = Edge::before(service.address).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tollgate.yaml");
+    let gateway = edge.text(&everything_to(&[service.address]));
+    let with = |provider: &str| std::fs::write(&path, format!("{gateway}{provider}")).unwrap();
+    with("\nprovider: {}\n");
+    let started_with = tollgate_config::load(&path, &Environment::of([], 2)).unwrap();
+    let mut reloader = reloader(&path, &edge).beside(started_with.provider);
+
+    let cases = [
+        ("\nprovider: {}\n", vec![]),
+        (
+            "\nprovider: { login: { idle: 1m } }\n",
+            vec!["provider.login"],
+        ),
+        ("", vec!["provider"]),
+    ];
+    for (provider, expected) in cases {
+        with(provider);
+        let applied = reloader.reload().await.unwrap();
+        assert_eq!(applied.needs_restart, expected, "{provider}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_without_a_gateway_is_refused_by_one_that_runs() {
+    let service = Upstream::start([ok("fine")]).await;
+    let edge = Edge::before(service.address).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tollgate.yaml");
+    std::fs::write(&path, "provider: {}\n").unwrap();
+    let error = reloader(&path, &edge).reload().await.unwrap_err();
+    assert!(error.to_string().contains("at least one route"), "{error}");
+    assert_eq!(edge.connect().await.get("/").await.text(), "fine");
+}
+
 fn reloader(path: &Path, edge: &Edge) -> Reloader {
     let environment = Environment::of([], 2);
     let gateway = Arc::clone(&edge.running);
