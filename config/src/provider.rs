@@ -176,7 +176,7 @@ impl ClientSeed {
             },
             redirect_uris: self.redirect_uris.clone(),
             logout_uris: self.logout_uris.clone(),
-            backchannel_logout_uri: None,
+            backchannel_logout_uri: self.backchannel_logout_uri.clone(),
             grants: self.grants.clone(),
             scopes: self.scopes.clone(),
             roles: self.roles.clone(),
