@@ -10,7 +10,7 @@ mod desk;
 mod internal;
 mod keys;
 mod listener;
-mod passwords;
+pub mod passwords;
 mod protocol;
 mod random;
 mod running;

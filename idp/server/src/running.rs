@@ -21,7 +21,7 @@ use crate::credential::{Credential, CredentialError, Holder};
 use crate::desk::{Desk, Unanswerable, settle};
 use crate::keys::{self, MaterialError, Ring, RingError, Schedule};
 use crate::listener::{self, Listening, Phase};
-use crate::passwords::{Busy, Passwords};
+use crate::passwords::{Busy, Limits, Password, Passwords};
 use crate::random;
 use crate::seeds::{self, SeedError};
 use crate::spawn::spawn;
@@ -62,6 +62,8 @@ pub enum StartError {
     Unreadable(#[from] StoreError),
     #[error(transparent)]
     Credential(#[from] CredentialError),
+    #[error("no thread can be started that looks at passwords")]
+    Passwords(#[source] io::Error),
     #[error("keys cannot be made")]
     Material(#[from] MaterialError),
     #[error("the keys in the store cannot be used")]
@@ -81,7 +83,8 @@ impl Idp {
         let administrator =
             Credential::find_or_create(&provider.admin_key_file, Holder::Administrator)?;
         let gateway = Credential::find_or_create(&provider.gateway_key_file, Holder::Gateway)?;
-        let passwords = Passwords::new(provider.passwords_at_once);
+        let limits = Limits::new(provider.passwords_at_once);
+        let passwords = Passwords::start(limits).map_err(StartError::Passwords)?;
         let store = open(&provider).await?;
         let settings = Settings {
             issuer: provider.issuer.clone(),
@@ -187,6 +190,7 @@ async fn begin(
             .iter()
             .collect(),
     );
+    let nobody = Password::parse(nobody).expect("invariant: 32 letters");
     let dummy = passwords.hash(nobody).await?;
     let material = keys::draw(algorithm, dummy)?;
     let begun = settle(store, move |view, now, _| {

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::credential::{self, CredentialError};
 use crate::desk::{Desk, Unanswerable};
-use crate::passwords::Busy;
+use crate::passwords::{Busy, Password};
 use crate::random::{self, NoRandom};
 use crate::secret_file;
 
@@ -32,6 +32,11 @@ pub enum SeedError {
         what: String,
         source: CredentialError,
     },
+    #[error(
+        "the password of {what} has no character, or more than {} bytes",
+        Password::BYTES_MAX
+    )]
+    PasswordLength { what: String },
     #[error("the password of {what} cannot be hashed")]
     Password { what: String, source: Busy },
     #[error("no id can be drawn")]
@@ -115,6 +120,9 @@ async fn hash(
     what: &str,
     password: Zeroizing<String>,
 ) -> Result<PasswordHash, SeedError> {
+    let password = Password::parse(password).ok_or_else(|| SeedError::PasswordLength {
+        what: what.to_owned(),
+    })?;
     let hashed = desk.passwords.hash(password).await;
     hashed.map_err(|source| {
         let what = what.to_owned();

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::credential::CredentialError;
 use crate::desk::{Unanswerable, complain};
 use crate::keys::RotateError;
-use crate::passwords::Busy;
+use crate::passwords::{Busy, Password};
 use crate::random::NoRandom;
 
 /// The order is carried out.
@@ -47,6 +47,8 @@ pub(super) enum Problem {
     Order(#[from] OrderError),
     #[error(transparent)]
     Rotation(#[from] RotationError),
+    #[error("a password has between 1 and {} bytes", Password::BYTES_MAX)]
+    Password,
     #[error("too many passwords are being looked at")]
     Busy,
     #[error("nobody can tell at the moment")]
@@ -82,6 +84,7 @@ impl Problem {
             Self::Order(OrderError::Roles) => (StatusCode::UNPROCESSABLE_ENTITY, "roles"),
             Self::Order(OrderError::Password) => (StatusCode::UNPROCESSABLE_ENTITY, "password"),
             Self::Order(OrderError::Client(_)) => (StatusCode::UNPROCESSABLE_ENTITY, "client"),
+            Self::Password => (StatusCode::UNPROCESSABLE_ENTITY, "password"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Unanswerable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         }

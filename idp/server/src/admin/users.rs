@@ -19,7 +19,7 @@ use super::page::{Page, Paging};
 use super::{find, order};
 use crate::credential::draw;
 use crate::desk::Desk;
-use crate::random;
+use crate::{passwords, random};
 
 #[derive(Serialize)]
 pub(super) struct Told {
@@ -164,6 +164,7 @@ async fn password(
             (Some(drawn.clone()), drawn)
         }
     };
+    let password = passwords::Password::parse(password).ok_or(Problem::Password)?;
     Ok((drawn, desk.passwords.hash(password).await?))
 }
 
