@@ -3,7 +3,7 @@
 //! What is decided, and why, is the business of `idp-core`; here is what its rules are run on.
 
 mod admin;
-mod audit;
+pub mod audit;
 mod clock;
 mod credential;
 mod desk;

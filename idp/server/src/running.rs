@@ -38,6 +38,7 @@ pub struct Idp {
     phase: watch::Sender<Phase>,
     listening: Vec<Listening>,
     tasks: Vec<JoinHandle<()>>,
+    desk: Arc<Desk>,
 }
 
 /// Where it listens.
@@ -62,6 +63,8 @@ pub enum StartError {
     Unreadable(#[from] StoreError),
     #[error(transparent)]
     Credential(#[from] CredentialError),
+    #[error("the audit log cannot be opened")]
+    Audit(#[source] io::Error),
     #[error("no thread can be started that looks at passwords")]
     Passwords(#[source] io::Error),
     #[error("keys cannot be made")]
@@ -85,6 +88,7 @@ impl Idp {
         let gateway = Credential::find_or_create(&provider.gateway_key_file, Holder::Gateway)?;
         let limits = Limits::new(provider.passwords_at_once);
         let passwords = Passwords::start(limits).map_err(StartError::Passwords)?;
+        let audit = Audit::open(&provider.audit_log).map_err(StartError::Audit)?;
         let store = open(&provider).await?;
         let settings = Settings {
             issuer: provider.issuer.clone(),
@@ -98,7 +102,7 @@ impl Idp {
                 algorithm: provider.signing.algorithm,
                 every: provider.signing.rotate,
             },
-            audit: Audit::default(),
+            audit,
             passwords,
             administrator,
             gateway,
@@ -117,7 +121,7 @@ impl Idp {
         let public = start(public, protocol::router(Arc::clone(&desk))).map_err(failed)?;
         let inside = start(
             inside,
-            internal::router(Arc::clone(&desk)).merge(admin::router(desk)),
+            internal::router(Arc::clone(&desk)).merge(admin::router(Arc::clone(&desk))),
         )
         .map_err(failed)?;
         Ok(Self {
@@ -128,12 +132,18 @@ impl Idp {
             phase,
             listening: vec![public, inside],
             tasks: vec![keeping],
+            desk,
         })
     }
 
     #[must_use]
     pub const fn addresses(&self) -> Addresses {
         self.addresses
+    }
+
+    /// Opens the audit log anew, as after a rotation.
+    pub async fn reopen_audit_log(&self) {
+        self.desk.audit.reopen().await;
     }
 
     /// Answers what is under way and closes the store. `false` if a connection had to be cut off.
@@ -151,6 +161,7 @@ impl Idp {
             // It was told to end, or a panic in it has been reported by name.
             let _ = task.await;
         }
+        self.desk.audit.close().await;
         is_clean
     }
 }

@@ -1,0 +1,116 @@
+//! How an entry is spelled. Names and their order are stable: whoever collects them depends on it.
+
+use std::fmt;
+
+use idp_core::audit::{Entry, Event};
+use idp_token::time::UnixSeconds;
+use serde::{Serialize, Serializer};
+
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(serialize_with = "as_text")]
+    time: Moment,
+    event: &'static str,
+    /// The error that a client was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'a str>,
+}
+
+fn as_text<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(moment)
+}
+
+/// One line, its line feed included.
+pub(super) fn text(entry: &Entry) -> String {
+    let about = &entry.about;
+    let reason = if let Event::Refused(refusal) = entry.event {
+        Some(refusal.reply().code.to_owned())
+    } else {
+        None
+    };
+    let line = Line {
+        time: Moment(entry.at),
+        event: entry.event.as_str(),
+        reason,
+        user: about.user.map(|id| id.to_string()),
+        client: about.client.as_ref().map(|id| id.as_str()),
+        tenant: about.tenant.as_ref().map(|id| id.as_str()),
+        session: about.session.map(|id| id.to_string()),
+        token: about.token.map(|id| id.to_string()),
+        actor: about.actor.as_deref(),
+    };
+    let mut text =
+        serde_json::to_string(&line).expect("invariant: texts under names that are texts");
+    text.push('\n');
+    text
+}
+
+/// RFC 3339, in UTC.
+struct Moment(UnixSeconds);
+
+const DAY_SECONDS: u64 = 86_400;
+/// 9999-12-31T23:59:59Z: the last second that four digits of a year can say.
+const SECONDS_MAX: u64 = 253_402_300_799;
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.0.min(SECONDS_MAX);
+        let (year, month, day) = date(seconds / DAY_SECONDS);
+        let seconds = seconds % DAY_SECONDS;
+        let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+        )
+    }
+}
+
+/// The date of a day since 1970-01-01, in the Gregorian calendar.
+///
+/// Years begin in March here, so that the day that is not always there is the last one; an era of
+/// 400 years always has as many days.
+fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let leaps = day / 1_460 - day / 36_524 + day / 146_096;
+    let year = (day - leaps) / 365;
+    let day = day - (year * 365 + year / 4 - year / 100);
+    let month = (day * 5 + 2) / 153;
+    let day = day - (month * 153 + 2) / 5 + 1;
+    let is_next_year = month >= 10;
+    let month = if is_next_year { month - 9 } else { month + 3 };
+    (era * 400 + year + u64::from(is_next_year), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_spelled_as_rfc_3339_says() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"),
+            (1_735_689_599, "2024-12-31T23:59:59Z"),
+            (1_735_689_600, "2025-01-01T00:00:00Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (SECONDS_MAX, "9999-12-31T23:59:59Z"),
+            (u64::MAX, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(Moment(UnixSeconds(seconds)).to_string(), text);
+        }
+    }
+}
