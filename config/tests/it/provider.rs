@@ -156,6 +156,7 @@ fn clients_are_registered_as_they_are_written() {
     let digest = SecretDigest::from_bytes([7; 32]);
     let client = shop.client(Some(digest.clone()));
     assert_eq!(client.check(), Ok(()));
+    assert_eq!(client.backchannel_logout_uri.as_deref(), out);
     assert_eq!(
         (client.id.as_str(), client.tenant.as_str()),
         ("shop", "bank")

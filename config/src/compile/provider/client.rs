@@ -278,11 +278,10 @@ fn check(seed: &ClientSeed, client: &Client, name: NodeId, reading: Reading<'_>)
         ),
         ClientProblem::RedirectUri => (client.redirect_uris.given().map(|it| it.node), ""),
         ClientProblem::Lifetimes => (client.lifetimes.given().map(|it| it.node), ""),
-        ClientProblem::TooLong
-        | ClientProblem::Id
-        | ClientProblem::NoSecret
-        // A file names none.
-        | ClientProblem::BackchannelLogoutUri => (None, ""),
+        ClientProblem::BackchannelLogoutUri => {
+            (client.backchannel_logout_uri.given().map(|it| it.node), "")
+        }
+        ClientProblem::TooLong | ClientProblem::Id | ClientProblem::NoSecret => (None, ""),
     };
     let finding = reading.find(node.unwrap_or(name), problem.to_string());
     reading.report.add(finding.note(note));
