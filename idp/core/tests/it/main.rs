@@ -1,0 +1,3 @@
+//! What the rules promise, seen from outside.
+
+mod beats;
