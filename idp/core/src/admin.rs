@@ -11,9 +11,11 @@ use crate::audit::{About, Act, Entry, Event};
 use crate::client::{Client, ClientProblem, are_roles};
 use crate::decision::{Decided, Decision};
 use crate::id::{ClientId, Generation, TenantId, UserId, Username};
-use crate::record::{Cause, NameOf, PasswordHash, Realm, Record, Session, Standing, Tenant, User};
+use crate::record::{
+    Cause, LockoutId, NameOf, PasswordHash, Realm, Record, Session, Standing, Tenant, User,
+};
 use crate::store::{Key, Transaction};
-use crate::view::View;
+use crate::view::{Need, View};
 
 pub use inspect::{Inspected, Kind, State, inspect};
 
@@ -32,6 +34,11 @@ pub enum Order {
     EnableUser(UserId),
     DisableUser(UserId),
     SetRoles(UserId, Vec<String>),
+    /// Nobody is signed out: sessions are of the person, whatever their name is.
+    RenameUser(UserId, Username),
+    /// With what they allowed these clients. Whatever else there is of them ends with it and is
+    /// forgotten in its time.
+    DeleteUser(UserId, Vec<ClientId>),
     /// Whoever knew the old one is signed out.
     SetPassword(UserId, PasswordHash),
     /// Registers a client, or replaces all that is known of it. Its generation is kept here.
@@ -86,9 +93,15 @@ pub fn carry_out(
         Ok(Err(error)) => return Ok(Decision::only(Err(error), None)),
         Err(need) => return Err(need),
     };
+    let removed = removals(view, order)?;
     let mut transaction = Transaction::of(view);
     for record in records {
         transaction.put(view, record, now);
+    }
+    for key in removed {
+        if let Some(stored) = view.peek(&key) {
+            transaction.remove(stored, now);
+        }
     }
     Ok(Decision {
         answer: Ok(()),
@@ -107,7 +120,7 @@ pub fn carry_out(
 /// What is to be written; nothing if it is so already.
 type Judged = Result<(Vec<Record>, Act, About), OrderError>;
 
-fn judge(view: &View, order: &Order, now: UnixSeconds) -> Result<Judged, crate::view::Need> {
+fn judge(view: &View, order: &Order, now: UnixSeconds) -> Result<Judged, Need> {
     Ok(match order {
         Order::EndSession(id) => end_session(view.session(*id)?, now),
         Order::EndUser(id) => end_user(view.user(*id)?),
@@ -135,6 +148,8 @@ fn judge(view: &View, order: &Order, now: UnixSeconds) -> Result<Judged, crate::
         Order::SetRoles(id, roles) => change_user(view.user(*id)?, Act::UserRolesSet, |user| {
             user.roles.clone_from(roles);
         }),
+        Order::RenameUser(id, name) => rename_user(view, view.user(*id)?, name)?,
+        Order::DeleteUser(id, _) => change_user(view.user(*id)?, Act::UserDeleted, |_| ()),
         Order::SetPassword(_, hash) if check_hash(hash).is_err() => Err(OrderError::Password),
         Order::SetPassword(id, hash) => {
             change_user(view.user(*id)?, Act::UserPasswordSet, |user| {
@@ -171,6 +186,51 @@ fn end_session(session: Option<&Session>, now: UnixSeconds) -> Judged {
     let is_live = session.standing == Standing::Live;
     let records = is_live.then_some(Record::Session(ended));
     Ok((records.into_iter().collect(), Act::SessionEnded, about))
+}
+
+/// What goes when this is carried out.
+fn removals(view: &View, order: &Order) -> Result<Vec<Key>, Need> {
+    let keys = if let Order::RenameUser(id, wanted) = order {
+        let renamed = view.user(*id)?.filter(|user| user.name != *wanted);
+        renamed.map(name_of).into_iter().collect()
+    } else if let Order::DeleteUser(id, clients) = order {
+        let own = [Key::User(*id), Key::Lockout(LockoutId::User(*id))];
+        let consents = clients
+            .iter()
+            .map(|client| Key::Consent(*id, client.clone()));
+        let name = view.user(*id)?.map(name_of);
+        own.into_iter().chain(name).chain(consents).collect()
+    } else {
+        Vec::new()
+    };
+    view.want(keys.iter().cloned())?;
+    Ok(keys)
+}
+
+fn name_of(user: &User) -> Key {
+    Key::Username(user.tenant.clone(), user.name.clone())
+}
+
+fn rename_user(view: &View, user: Option<&User>, wanted: &Username) -> Result<Judged, Need> {
+    let Some(known) = user else {
+        return Ok(Err(OrderError::Unknown));
+    };
+    let holder = view.user_named(&known.tenant, wanted)?;
+    if holder.is_some_and(|holder| holder != known.id) {
+        return Ok(Err(OrderError::Taken));
+    }
+    let judged = change_user(user, Act::UserRenamed, |user| user.name = wanted.clone());
+    Ok(judged.map(|(mut records, act, about)| {
+        let name = NameOf {
+            tenant: known.tenant.clone(),
+            name: wanted.clone(),
+            user: known.id,
+        };
+        if !records.is_empty() {
+            records.push(Record::Username(name));
+        }
+        (records, act, about)
+    }))
 }
 
 fn end_user(user: Option<&User>) -> Judged {

@@ -37,6 +37,7 @@ pub enum Event {
     SignInLocked,
     SignedOut,
     ConsentGiven,
+    ConsentWithdrawn,
     CodeIssued,
     CodeReplayed,
     CodeBurnt,
@@ -64,6 +65,8 @@ pub enum Act {
     UserDisabled,
     UserRolesSet,
     UserPasswordSet,
+    UserRenamed,
+    UserDeleted,
     ClientSet,
     TenantSet,
 }
@@ -89,6 +92,7 @@ impl Event {
             Self::SignInLocked => "sign_in_locked",
             Self::SignedOut => "signed_out",
             Self::ConsentGiven => "consent_given",
+            Self::ConsentWithdrawn => "consent_withdrawn",
             Self::CodeIssued => "code_issued",
             Self::CodeReplayed => "code_replayed",
             Self::CodeBurnt => "code_burnt",
@@ -119,6 +123,8 @@ impl Act {
             Self::UserDisabled => "admin_user_disabled",
             Self::UserRolesSet => "admin_user_roles_set",
             Self::UserPasswordSet => "admin_user_password_set",
+            Self::UserRenamed => "admin_user_renamed",
+            Self::UserDeleted => "admin_user_deleted",
             Self::ClientSet => "admin_client_set",
             Self::TenantSet => "admin_tenant_set",
         }

@@ -55,6 +55,7 @@ pub mod token;
 pub mod upkeep;
 pub mod userinfo;
 pub mod view;
+pub mod withdraw;
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ mod attacks;
 mod interleavings;
 mod keys;
 mod life;
+mod people;
 mod process;
 mod statements;
 mod world;

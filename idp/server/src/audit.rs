@@ -143,9 +143,11 @@ impl Weight {
         match event {
             Event::Administered(_) | Event::Keys(_) => Self::Administrative,
             // A code or a refresh token that comes back ends the session it was for.
-            Event::SignedOut | Event::TokenRevoked | Event::CodeReplayed | Event::RefreshReused => {
-                Self::SessionEnded
-            }
+            Event::SignedOut
+            | Event::TokenRevoked
+            | Event::CodeReplayed
+            | Event::RefreshReused
+            | Event::ConsentWithdrawn => Self::SessionEnded,
             Event::SignedIn
             | Event::SignInFailed
             | Event::SignInLocked

@@ -14,8 +14,9 @@ use idp_token::time::UnixSeconds;
 
 use super::{CommitError, Key, Kind, Range, Store, Stored, Transaction, Version};
 use crate::change::Target;
-use crate::id::{Generation, TenantId};
-use crate::record::{Record, Tenant};
+use crate::id::{ClientId, Generation, TenantId, UserId, Username};
+use crate::record::{Consent, NameOf, Record, Tenant};
+use crate::scope::Scopes;
 use crate::view::View;
 
 const NOW: UnixSeconds = UnixSeconds(1000);
@@ -31,6 +32,7 @@ pub async fn hold<S: Store>(store: &S) {
     rows_are_numbered_as_they_are_committed_and_leave_when_settled(store).await;
     the_latest_use_wins_in_any_order(store).await;
     a_range_is_walked_in_the_order_of_its_keys(store).await;
+    the_names_of_a_tenant_and_the_consents_of_a_person_lie_together(store).await;
     of_those_who_race_one_wins(store).await;
 }
 
@@ -228,6 +230,50 @@ async fn a_range_is_walked_in_the_order_of_its_keys<S: Store>(store: &S) {
         walked.extend(page.iter().map(|stored| stored.record.key().encode()));
     }
     assert_eq!(walked, keys, "page by page as at once");
+}
+
+async fn the_names_of_a_tenant_and_the_consents_of_a_person_lie_together<S: Store>(store: &S) {
+    let tenant_named = |text| TenantId::parse(text).expect("invariant: a name");
+    let name = |tenant, text, user| {
+        Record::Username(NameOf {
+            tenant: tenant_named(tenant),
+            name: Username::parse(text).expect("invariant: a name"),
+            user: UserId([user; 16]),
+        })
+    };
+    let consent = |user, client| {
+        Record::Consent(Consent {
+            user: UserId([user; 16]),
+            client: ClientId::parse(client).expect("invariant: a name"),
+            scopes: Scopes::default(),
+            given_at: NOW,
+        })
+    };
+    let names = [name("bank", "ada", 1), name("bank", "bob", 2)];
+    let others = [name("ban", "kbob", 3), name("banks", "ada", 4)];
+    let consents = [consent(1, "app"), consent(1, "web")];
+    let beside = [consent(0, "web"), consent(2, "app")];
+    for record in names.iter().chain(&others).chain(&consents).chain(&beside) {
+        put(store, record).await;
+    }
+    let ranges = [
+        (Range::names_of(&tenant_named("bank")), names),
+        (Range::consents_of(UserId([1; 16])), consents),
+    ];
+    for (range, expected) in ranges {
+        let expected = expected.map(|record| record.key());
+        let [first, second] = &expected;
+        let found = keys_of(store, &range, None).await;
+        assert_eq!(found, expected);
+        let rest = keys_of(store, &range, Some(first)).await;
+        assert_eq!(rest, slice::from_ref(second), "the next page");
+        assert!(keys_of(store, &range, Some(second)).await.is_empty());
+    }
+}
+
+async fn keys_of<S: Store>(store: &S, range: &Range, after: Option<&Key>) -> Vec<Key> {
+    let found = store.scan(range, after, 99).await.expect("a scan");
+    found.iter().map(|stored| stored.record.key()).collect()
 }
 
 /// All rest on the same view, so only one may be committed, whatever the adapter batches.

@@ -195,6 +195,19 @@ impl Range {
         Self(prefix)
     }
 
+    /// The names of the people of a tenant, in their order.
+    #[must_use]
+    pub fn names_of(tenant: &TenantId) -> Self {
+        let mut prefix = vec![Kind::Username as u8];
+        name(tenant.as_str(), &mut prefix);
+        Self(prefix)
+    }
+
+    #[must_use]
+    pub fn consents_of(user: UserId) -> Self {
+        Self([&[Kind::Consent as u8], user.0.as_slice()].concat())
+    }
+
     #[must_use]
     pub fn prefix(&self) -> &[u8] {
         &self.0

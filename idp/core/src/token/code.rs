@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 
 use super::{Caller, IdToken, Issued, Outcome};
 use crate::audit::Event;
-use crate::client::Grant;
+use crate::client::{Consents, Grant};
 use crate::decision::{Decision, Random, Stop};
 use crate::handle::code_digest;
 use crate::login;
@@ -19,6 +19,7 @@ use crate::record::{Cause, Code, CodeState, Login, Record, Refresh, Session};
 use crate::refusal::Refusal;
 use crate::session;
 use crate::store::Transaction;
+use crate::view::Need;
 
 /// Past this a login ends its oldest session for each that begins.
 pub const SESSIONS_PER_LOGIN_MAX: usize = 32;
@@ -130,7 +131,19 @@ impl Caller<'_, '_> {
         })
     }
 
+    /// What the person allowed may have been withdrawn since the code was issued.
+    fn is_allowed(&self, code: &Code, login: &Login) -> Result<bool, Need> {
+        if self.client.consents == Consents::Implied {
+            return Ok(true);
+        }
+        let given = self.view.consent(login.user, &self.client.id)?;
+        Ok(given.is_some_and(|given| code.scopes.is_within(&given.scopes)))
+    }
+
     fn session_of(&self, code: &Code, login: &Login, random: &Random) -> Result<Session, Stop> {
+        if !self.is_allowed(code, login)? {
+            return Err(Refusal::InvalidGrant.into());
+        }
         let owners = (Some(login.user), &self.client.id, &self.client.tenant);
         let found = session::generations(self.view, owners.0, owners.1, owners.2)?;
         if found != Some(code.generations) {
