@@ -113,7 +113,11 @@ async function goThrough(browser, way) {
     code_challenge_method: 'S256',
     state: checks.expectedState,
     nonce: checks.expectedNonce,
+    // Each is asked, whoever was asked before.
+    prompt: 'consent',
   }));
+  await browser.find(PASSWORD);
+  await look(browser, way, 'sign-in');
   await signIn(browser, way, 'not the password');
   const alert = await browser.find(ALERT);
   assert.notEqual((await browser.text(alert)).trim(), '', 'an alert without a word');
@@ -124,7 +128,7 @@ async function goThrough(browser, way) {
   await look(browser, way, 'consent');
   await way.hand.activate(browser, ALLOW);
 
-  const landed = await landing_(browser, redirectUri);
+  const landed = await landingAt(browser, redirectUri);
   assert.equal(landed.searchParams.get('iss'), issuer);
   const tokens = await client.authorizationCodeGrant(config, landed, checks);
   await client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub);
@@ -135,8 +139,6 @@ async function goThrough(browser, way) {
 }
 
 async function signIn(browser, way, password) {
-  await browser.find(PASSWORD);
-  await look(browser, way, 'sign-in');
   const username = await browser.find(USERNAME);
   if (await browser.property(username, 'value') !== person.username) {
     await way.hand.fill(browser, USERNAME, person.username);
@@ -164,7 +166,7 @@ async function signOut(browser, way, tokens) {
   assert.equal(active, false, 'the tokens outlived the sign-out');
 }
 
-async function landing_(browser, uri) {
+async function landingAt(browser, uri) {
   return browser.until(`a redirect to ${uri}`, async () => {
     const url = await browser.url();
     return url.origin + url.pathname === uri && url;
@@ -194,7 +196,8 @@ async function checkNetwork(browser) {
   const events = (await browser.log('performance')).map((line) => JSON.parse(line.message).message);
   const answers = events.filter((it) => it.method === 'Network.responseReceived').map((it) => it.params);
   const origins = [issuer, redirectUri].map((it) => new URL(it).origin);
-  for (const { response, type } of answers.filter((it) => !it.response.url.startsWith('data:'))) {
+  // The browser shows pages of its own before it goes anywhere.
+  for (const { response, type } of answers.filter((it) => it.response.url.startsWith('http'))) {
     const { origin } = new URL(response.url);
     assert.ok(origins.includes(origin), `${response.url} was loaded`);
     if (type !== 'Document' || origin !== new URL(issuer).origin) continue;
