@@ -1,3 +1,5 @@
+//! Who is waited for, until when, and who is forgotten. Gateways themselves are in `simulation`.
+
 use super::*;
 
 use idp_token::ask::report::Reading;

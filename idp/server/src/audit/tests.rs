@@ -257,6 +257,7 @@ fn what_matters_is_waited_for_and_what_administrators_do_is_synced() {
         (Event::TokenRevoked, Weight::SessionEnded),
         (Event::CodeReplayed, Weight::SessionEnded),
         (Event::RefreshReused, Weight::SessionEnded),
+        (Event::ConsentWithdrawn, Weight::SessionEnded),
         (
             Event::Administered(Act::UserCreated),
             Weight::Administrative,

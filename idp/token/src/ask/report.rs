@@ -8,6 +8,9 @@
 //! is not needed: a lease is renewed by proof from the log alone, so that a gateway which is silent
 //! has either read a change or nothing that is fresh, once its lease has passed since that change
 //! was in the log. The identity provider need only have heard how long the lease is.
+//!
+//! It must have heard of the gateway at all, or it waits for nobody: so a gateway trusts what it
+//! remembers only as a member ([`crate::membership`]).
 
 use std::fmt;
 use std::time::Duration;
