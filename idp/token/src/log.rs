@@ -95,7 +95,8 @@ pub struct Hello {
     pub run: u64,
     /// The oldest change that is kept; the next one if none is.
     pub first: Seq,
-    /// The number that the next change will have.
+    /// The number that the next change will have, as the database knows it. What this log lacks so
+    /// far may be in the other one already.
     pub next: Seq,
     /// Whether there was more than the answer holds. A beat that is not in it may be in the rest.
     pub has_more: bool,

@@ -34,9 +34,11 @@ pub struct Pace {
 /// What is to be done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Find out how far the log is, and begin it anew if it does not say: `complete`.
+    /// Find out how far the log is: `complete`. If it does not say, or is further than the database,
+    /// it is begun anew first.
     Compare,
-    /// Write the changes after this one: `complete`.
+    /// Write the changes after this one: `complete`. If they are not kept any more, the log is begun
+    /// anew.
     Publish { after: Seq },
     /// Look at the outbox and number what is there: `look_began`, then `looked`.
     Look,
