@@ -240,3 +240,35 @@ fn so_many_sessions_end_with_one_withdrawal() {
     sessions.remove(0);
     assert_eq!(withdrawn(&world, &sessions, None).answer, [theirs]);
 }
+
+#[test]
+fn a_withdrawal_leaves_the_sessions_of_others_alone() {
+    let world = World::new();
+    let theirs = allow_partner(&world, world.login()).session;
+    let of_another = Withdrawal {
+        user: EVE,
+        client: client_id("partner"),
+        sessions: vec![theirs],
+        actor: None,
+    };
+    let now = world.now();
+    let decided = world.run(|view, _| withdraw(view, &of_another, now));
+    assert!(decided.answer.is_empty() && !world.is_over(theirs));
+}
+
+#[test]
+fn a_code_for_more_than_is_allowed_by_now_is_refused() {
+    let world = World::new();
+    let login = world.login();
+    let code = partners_code(&world, login);
+    assert!(!withdrawn(&world, &[], None).transaction.is_empty());
+    let narrower = query(&[OF_PARTNER[0], OF_PARTNER[1], ("scope", "openid")]);
+    let allowing = Person {
+        answer: Some(ConsentAnswer::Allow),
+        ..person(login)
+    };
+    let outcome = world.authorize(&narrower, allowing);
+    assert!(matches!(outcome, Outcome::Redirect(_)), "{outcome:?}");
+    let refused = redeem_partners(&world, &code).err();
+    assert_eq!(refused, Some(Refusal::InvalidGrant));
+}
