@@ -35,10 +35,11 @@ enum Next {
 pub(crate) async fn serve(gateway: &Arc<Gateway>, stream: Stream, peer: Arc<Peer>) {
     let mut wire = Wire::new(stream);
     let mut phase = gateway.lifecycle.watch_phase();
-    let mut may_begin_http2 = peer.may_begin_http2;
+    let mut is_first = true;
     loop {
-        let heard = head::listen(&mut wire, gateway, &mut phase).await;
-        if std::mem::take(&mut may_begin_http2) && streams::is_begun(&wire.ahead) {
+        let heard = head::listen(&mut wire, gateway, (&mut phase, is_first)).await;
+        let may_begin_http2 = std::mem::take(&mut is_first) && peer.may_begin_http2;
+        if may_begin_http2 && streams::is_begun(&wire.ahead) {
             return streams::serve(gateway, wire, &peer).await;
         }
         let next = match heard {

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use gateway_core::level::Level;
 use gateway_core::rejection::Rejection;
+#[cfg(target_os = "linux")]
+use socket2::{SockFilter, SockRef};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::answer::Answer;
@@ -25,6 +27,8 @@ const REST: Duration = Duration::from_millis(50);
 /// Connections that wait to be accepted, where the system allows as many (`somaxconn`). Past them the
 /// kernel resets clients, so that the usual thousand is too few for all to come back at once.
 const WAITING_MAX: u16 = 4096;
+/// How long a handshake of TCP may still take once the drain has begun.
+const LAST_HANDSHAKES: Duration = Duration::from_millis(100);
 
 /// Binds an address and begins to listen.
 pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -57,11 +61,43 @@ pub(crate) async fn accept(gateway: Arc<Gateway>, listener: TcpListener, entranc
             () = draining(&mut phase) => break,
         }
     }
-    // What the kernel accepted for us before the socket closes is served, not reset.
+    // Whoever is told that a connection is there is served, not reset when the socket closes. So from
+    // here on none begins, and those that began before may become connections.
+    if let Err(error) = begin_no_more(&listener) {
+        tracing::warn!(%error, "connections that begin just now may be reset");
+    }
+    let begun = async {
+        loop {
+            take(&gateway, listener.accept().await, entrance).await;
+        }
+    };
+    // It ends by the deadline and in no other way.
+    let _: Result<(), _> = tokio::time::timeout(LAST_HANDSHAKES, begun).await;
     match listener.into_std() {
         Ok(listener) => accept_waiting(&gateway, &listener, entrance),
         Err(error) => tracing::warn!(%error, "connections that wait to be accepted are reset"),
     }
+}
+
+/// Lets the kernel drop what would begin a connection; the client tries again in a second, when the
+/// socket is closed, or another process listens.
+#[cfg(target_os = "linux")]
+fn begin_no_more(listener: &TcpListener) -> io::Result<()> {
+    /// Of the header of TCP, the byte with the flags, and the flag that begins a connection.
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 2;
+    let filter = [
+        SockFilter::new(0x30, 0, 0, FLAGS), // load that byte
+        SockFilter::new(0x45, 0, 1, SYN),   // is the flag set?
+        SockFilter::new(0x06, 0, 0, 0),     // then drop the packet
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ];
+    SockRef::from(listener).attach_filter(&filter)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn begin_no_more(_: &TcpListener) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Asks the kernel itself: the runtime may not have heard yet of what arrived last.

@@ -14,6 +14,9 @@ use crate::wire::Wire;
 /// How long a connection without a request is kept once the drain has begun: what was sent before
 /// the client could know is still on its way.
 const LAST_REQUEST: Duration = Duration::from_millis(250);
+/// The same for a connection that had no request yet. It was opened for one, and may have been so just
+/// now.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// What came of waiting.
 pub(super) enum Heard {
@@ -27,13 +30,19 @@ pub(super) enum Heard {
 pub(super) async fn listen(
     wire: &mut Wire,
     gateway: &Gateway,
-    phase: &mut watch::Receiver<Phase>,
+    (phase, is_first): (&mut watch::Receiver<Phase>, bool),
 ) -> Heard {
     let (deadlines, head_bytes_max) = {
         let snapshot = gateway.snapshot.load();
         (snapshot.deadlines, snapshot.limits.head_bytes_max)
     };
-    if wire.ahead.is_empty() && !await_first_byte(wire, deadlines.idle, phase).await {
+    let last = if is_first {
+        FIRST_REQUEST
+    } else {
+        LAST_REQUEST
+    };
+    let patience = (deadlines.idle, last);
+    if wire.ahead.is_empty() && !await_first_byte(wire, patience, phase).await {
         return Heard::Nothing;
     }
     let whole = read_head(wire, head_bytes_max);
@@ -42,17 +51,17 @@ pub(super) async fn listen(
         .unwrap_or(Heard::Refusal(Rejection::HeadTimeout))
 }
 
-/// An idle connection is closed without a word: after `idle`, or soon after the drain begins.
+/// An idle connection is closed without a word: after `idle`, or `last` after the drain begins.
 async fn await_first_byte(
     wire: &mut Wire,
-    idle: Duration,
+    (idle, last): (Duration, Duration),
     phase: &mut watch::Receiver<Phase>,
 ) -> bool {
     wire.release_memory();
     let mut read = pin!(tokio::time::timeout(idle, wire.read_more()));
     let read = tokio::select! {
         read = &mut read => read,
-        () = draining(phase) => match tokio::time::timeout(LAST_REQUEST, read).await {
+        () = draining(phase) => match tokio::time::timeout(last, read).await {
             Ok(read) => read,
             Err(silent) => Err(silent),
         },

@@ -1,5 +1,7 @@
 //! Start, reload, stop.
 
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +12,8 @@ use tollgate_config::{Environment, Files};
 
 use crate::edge::{Edge, everything_to};
 use crate::upstream::{Step, Upstream, ok};
+
+const STOPS: usize = 8;
 
 #[tokio::test]
 async fn a_taken_port_is_a_clear_error_at_start() {
@@ -228,6 +232,23 @@ async fn a_request_on_its_way_when_the_drain_begins_is_answered() {
     assert!(stopped);
 }
 
+/// Whoever has just connected may be slow to say why.
+#[tokio::test]
+async fn a_connection_that_had_no_request_yet_is_kept_longer_than_one_that_had() {
+    let service = Upstream::start([ok("fine")]).await;
+    let edge = Edge::before(service.address).await;
+    let mut used = edge.connect().await;
+    assert_eq!(used.get("/").await.status, 200);
+    let mut new = edge.connect().await;
+    while !edge.admin("/metrics").await.1.contains("connections 2") {}
+
+    let (stopped, ()) = tokio::join!(edge.running.stop(Some(Duration::ZERO)), async {
+        assert!(used.is_closed().await);
+        assert_eq!(new.get("/").await.status, 200);
+    });
+    assert!(stopped);
+}
+
 #[tokio::test]
 async fn the_drain_deadline_ends_what_does_not_end() {
     let service = Upstream::start([Step::Hang]).await;
@@ -239,4 +260,36 @@ async fn the_drain_deadline_ends_what_does_not_end() {
         tokio::task::yield_now().await;
     }
     assert!(!edge.running.stop(Some(Duration::ZERO)).await);
+}
+
+/// Whoever connects while the listener closes is refused, or answered; nothing in between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_gets_a_connection_amidst_a_stop_gets_an_answer() {
+    let service = Upstream::start([ok("fine")]).await;
+    for _ in 0..STOPS {
+        let edge = Edge::before(service.address).await;
+        let address = edge.address();
+        // Threads of their own: they connect at any moment of the gateway's.
+        let clients = (0..4).map(|_| std::thread::spawn(move || ask_until_refused(address)));
+        let clients: Vec<_> = clients.collect();
+        assert!(edge.running.stop(Some(Duration::from_millis(20))).await);
+        for client in clients {
+            assert!(client.join().unwrap() > 0);
+        }
+    }
+}
+
+fn ask_until_refused(address: SocketAddr) -> usize {
+    let mut answers = 0;
+    while let Ok(mut stream) = std::net::TcpStream::connect(address) {
+        let sent = stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        let mut answer = Vec::new();
+        let heard = sent.and_then(|()| stream.read_to_end(&mut answer));
+        assert!(
+            answer.ends_with(b"fine"),
+            "lost after {answers} answers: {heard:?}"
+        );
+        answers += 1;
+    }
+    answers
 }

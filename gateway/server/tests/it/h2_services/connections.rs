@@ -203,7 +203,8 @@ async fn a_connection_with_an_exchange_under_way_is_not_idle() {
 
 /// Accepts a connection and hears its preface, but says nothing yet.
 async fn accept(listener: &TcpListener) -> TcpStream {
-    let (mut stream, _) = listener.accept().await.unwrap();
+    let accepted = tokio::time::timeout(Duration::from_secs(5), listener.accept());
+    let (mut stream, _) = accepted.await.expect("a connection").unwrap();
     let mut preface = [0; PREFACE.len()];
     stream.read_exact(&mut preface).await.unwrap();
     assert_eq!(preface, PREFACE);
@@ -216,11 +217,11 @@ async fn a_connection_that_is_not_there_in_time_is_not_the_last_one_tried() {
     let keys = "timeout: 5s, connect_timeout: 200ms, breaker: false";
     let edge = Edge::start(&config(&[listener.local_addr().unwrap()], keys)).await;
     let mut client = edge.connect().await;
+    let mut silent = Vec::new();
     for _ in 0..3 {
         client.say(GET).await;
-        let silent = accept(&listener).await;
+        silent.push(accept(&listener).await);
         assert_eq!(client.hear().await.code(), "upstream_unreachable");
-        drop(silent);
     }
 }
 
