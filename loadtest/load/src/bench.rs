@@ -14,6 +14,8 @@ mod drain;
 mod edge;
 mod fds;
 mod gateway;
+mod h2;
+mod h2load;
 mod idle;
 mod idp;
 mod instructions;
@@ -38,6 +40,7 @@ use thiserror::Error;
 
 pub use drain::{DrainOptions, drain};
 pub use edge::{EdgeOptions, edge};
+pub use h2::{Http2Options, http2};
 pub use idle::{IdleOptions, idle};
 pub use idp::{IdpOptions, idp};
 pub use instructions::{InstructionsOptions, instructions};

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use load::bench::{
-    self, BenchError, DrainOptions, EdgeOptions, IdleOptions, IdpOptions, InstructionsOptions,
-    Outcome, ReloadOptions, SlowOptions,
+    self, BenchError, DrainOptions, EdgeOptions, Http2Options, IdleOptions, IdpOptions,
+    InstructionsOptions, Outcome, ReloadOptions, SlowOptions,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -34,6 +34,9 @@ enum Verb {
 enum Bench {
     /// CPU time per proxied request.
     Edge(Edge),
+    /// CPU time and latency per proxied request of clients in HTTP/2; needs h2load.
+    #[command(name = "h2")]
+    Http2(Http2),
     /// Memory per idle keep-alive connection.
     Idle(Idle),
     /// CPU time per call to the identity provider, beside npm oidc-provider.
@@ -59,6 +62,24 @@ struct Edge {
     /// Keep-alive connections of the load.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Http2 {
+    /// Times every peer is measured, in turn.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Length of one measurement.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Connections of the load.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    /// Requests under way on each connection.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=100))]
+    streams: u16,
     #[command(flatten)]
     common: Common,
 }
@@ -170,6 +191,7 @@ async fn main() -> anyhow::Result<ExitCode> {
 async fn run(bench: Bench) -> Result<Outcome, BenchError> {
     match bench {
         Bench::Edge(edge) => bench::edge(edge.into()).await,
+        Bench::Http2(http2) => bench::http2(http2.into()).await,
         Bench::Idle(idle) => bench::idle(idle.into()).await,
         Bench::Idp(idp) => bench::idp(idp.into()).await,
         Bench::Reload(reload) => bench::reload(reload.into()).await,
@@ -185,6 +207,19 @@ impl From<Edge> for EdgeOptions {
             rounds: given.rounds,
             seconds: given.seconds,
             connections: given.connections.into(),
+            tollgate: given.common.tollgate,
+            out: given.common.out,
+        }
+    }
+}
+
+impl From<Http2> for Http2Options {
+    fn from(given: Http2) -> Self {
+        Self {
+            rounds: given.rounds,
+            seconds: given.seconds,
+            connections: given.connections.into(),
+            streams: given.streams.into(),
             tollgate: given.common.tollgate,
             out: given.common.out,
         }

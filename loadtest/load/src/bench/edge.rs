@@ -8,7 +8,7 @@ use super::conditions::Conditions;
 use super::memory::pss_kib;
 use super::peer::{Peer, Row};
 use super::report::save;
-use super::round::{Gauge, Sample};
+use super::round::{Gauge, Generator, Sample};
 use super::workbench::Workbench;
 use super::wrk::Wrk;
 use super::{BenchError, Outcome, say};
@@ -64,7 +64,7 @@ pub async fn edge(options: EdgeOptions) -> Result<Outcome, BenchError> {
         wrk.run(seat.peer.address, WARM_UP_SECONDS).await?;
     }
     let gauge = Gauge {
-        wrk: &wrk,
+        generator: Generator::Wrk(&wrk),
         sink: &bench.sink,
         seconds,
     };

@@ -34,6 +34,9 @@ pub(super) enum Row {
     NginxUnbuffered,
     NginxNoLog,
     HaproxyNoLog,
+    /// For clients in HTTP/2 without TLS, as is the next.
+    TollgateHttp2,
+    NginxHttp2,
 }
 
 impl Row {
@@ -45,20 +48,35 @@ impl Row {
             Self::NginxUnbuffered => "nginx-unbuffered",
             Self::NginxNoLog => "nginx-no-log",
             Self::HaproxyNoLog => "haproxy-no-log",
+            Self::TollgateHttp2 => "tollgate-h2",
+            Self::NginxHttp2 => "nginx-h2",
         }
     }
 
     pub(super) fn has_log(self) -> bool {
         match self {
-            Self::Tollgate | Self::Nginx | Self::Haproxy | Self::NginxUnbuffered => true,
+            Self::Tollgate
+            | Self::Nginx
+            | Self::Haproxy
+            | Self::NginxUnbuffered
+            | Self::TollgateHttp2
+            | Self::NginxHttp2 => true,
             Self::NginxNoLog | Self::HaproxyNoLog => false,
         }
     }
 
+    pub(super) fn is_tollgate(self) -> bool {
+        matches!(self, Self::Tollgate | Self::TollgateHttp2)
+    }
+
     pub(super) fn setup(self) -> &'static str {
         match self {
-            Self::Tollgate => "JSON access log to a file, metrics; nothing is switched off",
-            Self::Nginx => "JSON access log to a file, buffer=64k flush=1s; no metrics",
+            Self::Tollgate | Self::TollgateHttp2 => {
+                "JSON access log to a file, metrics; nothing is switched off"
+            }
+            Self::Nginx | Self::NginxHttp2 => {
+                "JSON access log to a file, buffer=64k flush=1s; no metrics"
+            }
             Self::Haproxy => {
                 "httplog by UDP, the way it logs, to a syslog sink on the load's CPU (the kernel's \
                  work of delivering each line is charged to it); own statistics"
@@ -86,6 +104,8 @@ pub(super) struct Site {
 pub(super) struct Peer {
     pub(super) row: Row,
     pub(super) address: SocketAddr,
+    /// Where the load goes; elsewhere only where one address speaks one protocol.
+    pub(super) load: SocketAddr,
     pub(super) process: Process,
     pub(super) log: Log,
 }
@@ -119,6 +139,7 @@ impl Log {
 struct Plan {
     launch: Launch,
     log: Log,
+    load: SocketAddr,
     /// Where it says that it is ready, if it has such a place.
     ready: Option<SocketAddr>,
 }
@@ -130,16 +151,20 @@ impl Peer {
         site: &Site,
         gateway: Option<&PathBuf>,
     ) -> Result<Self, BenchError> {
-        let [address, admin] = free_addresses()?;
+        let addresses = free_addresses()?;
+        let [address, _] = addresses;
         let plan = match row {
-            Row::Tollgate => tollgate::plan(site, gateway, address, admin)?,
-            Row::Nginx | Row::NginxUnbuffered | Row::NginxNoLog => nginx::plan(row, site, address)?,
+            Row::Tollgate | Row::TollgateHttp2 => tollgate::plan(row, site, gateway, addresses)?,
+            Row::Nginx | Row::NginxUnbuffered | Row::NginxNoLog | Row::NginxHttp2 => {
+                nginx::plan(row, site, addresses)?
+            }
             Row::Haproxy | Row::HaproxyNoLog => haproxy::plan(row, site, address)?,
         };
         let process = Process::start(plan.launch)?;
         let mut peer = Self {
             row,
             address,
+            load: plan.load,
             process,
             log: plan.log,
         };
@@ -202,7 +227,7 @@ pub(super) async fn wait_until_ready(
     Ok(())
 }
 
-/// Two loopback addresses nobody listens on: the second for an admin listener.
+/// Two loopback addresses nobody listens on: the second for an admin listener, or another protocol.
 pub(super) fn free_addresses() -> Result<[SocketAddr; 2], BenchError> {
     let bind = || TcpListener::bind("127.0.0.1:0");
     // Both are held until both are known, or they might be the same.

@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::BenchError;
 use super::cpu::CpuTimes;
+use super::h2load::H2load;
 use super::peer::{Log, Peer};
 use super::sink::Sink;
-use super::wrk::{LoadErrors, Wrk};
+use super::wrk::{LoadErrors, Wrk, WrkReport};
 
 /// What one peer did in one round.
 #[derive(Clone, Debug, Serialize)]
@@ -30,9 +31,25 @@ pub(super) struct Sample {
 /// Who measures: the load and the place where datagrams of logs arrive.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gauge<'a> {
-    pub(super) wrk: &'a Wrk,
+    pub(super) generator: Generator<'a>,
     pub(super) sink: &'a Sink,
     pub(super) seconds: u64,
+}
+
+/// Who makes the load.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Generator<'a> {
+    Wrk(&'a Wrk),
+    H2load(&'a H2load),
+}
+
+impl Generator<'_> {
+    pub(super) async fn run(self, peer: &Peer, seconds: u64) -> Result<WrkReport, BenchError> {
+        match self {
+            Self::Wrk(wrk) => wrk.run(peer.load, seconds).await,
+            Self::H2load(h2load) => h2load.run(peer.load, seconds).await,
+        }
+    }
 }
 
 impl Gauge<'_> {
@@ -41,7 +58,7 @@ impl Gauge<'_> {
         peer.log.take_file_bytes()?;
         let sunk = self.sink.bytes();
         let before = CpuTimes::read(&family)?;
-        let report = self.wrk.run(peer.address, self.seconds).await?;
+        let report = self.generator.run(peer, self.seconds).await?;
         let spent = CpuTimes::read(&family)?.since(&before);
         let log_bytes = match peer.log {
             Log::Datagrams => self.sink.bytes() - sunk,

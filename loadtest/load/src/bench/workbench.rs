@@ -69,7 +69,7 @@ impl Workbench {
 
     /// The rows that can be measured, and the names of those that cannot.
     pub(super) fn divide(&self, rows: &[Row]) -> (Vec<Row>, Vec<&'static str>) {
-        let is_here = |row: &Row| *row != Row::Tollgate || self.gateway.is_some();
+        let is_here = |row: &Row| !row.is_tollgate() || self.gateway.is_some();
         let (here, missing): (Vec<_>, Vec<_>) = rows.iter().copied().partition(is_here);
         let missing: Vec<_> = missing.into_iter().map(Row::name).collect();
         for name in &missing {

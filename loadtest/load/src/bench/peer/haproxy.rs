@@ -28,6 +28,7 @@ pub(super) fn plan(row: Row, site: &Site, address: SocketAddr) -> Result<Plan, B
     Ok(Plan {
         launch,
         log,
+        load: address,
         ready: None,
     })
 }

@@ -14,7 +14,11 @@ const LOG_FORMAT: &str = r#"log_format line escape=json '{"time":"$time_iso8601"
     '"connect":"$upstream_connect_time","first_byte":"$upstream_header_time",'
     '"total":$request_time,"received":$request_length,"sent":$bytes_sent}';"#;
 
-pub(super) fn plan(row: Row, site: &Site, address: SocketAddr) -> Result<Plan, BenchError> {
+pub(super) fn plan(
+    row: Row,
+    site: &Site,
+    [address, second]: [SocketAddr; 2],
+) -> Result<Plan, BenchError> {
     let dir = site.dir.join(row.name());
     std::fs::create_dir_all(&dir).map_err(BenchError::io("cannot make a peer's folder"))?;
     let log = if row.has_log() {
@@ -23,7 +27,7 @@ pub(super) fn plan(row: Row, site: &Site, address: SocketAddr) -> Result<Plan, B
         Log::Off
     };
     let access = match (&log, row) {
-        (Log::File(path), Row::Nginx) => {
+        (Log::File(path), Row::Nginx | Row::NginxHttp2) => {
             format!(
                 "{LOG_FORMAT} access_log {} line buffer=64k flush=1s;",
                 path.display()
@@ -32,15 +36,23 @@ pub(super) fn plan(row: Row, site: &Site, address: SocketAddr) -> Result<Plan, B
         (Log::File(path), _) => format!("{LOG_FORMAT} access_log {} line;", path.display()),
         (Log::Off | Log::Datagrams, _) => "access_log off;".to_owned(),
     };
+    // Without TLS a listener of nginx speaks one protocol.
+    let (listen, load) = if row == Row::NginxHttp2 {
+        let both = format!("listen {address};\n        listen {second} http2;");
+        (both, second)
+    } else {
+        (format!("listen {address};"), address)
+    };
     let launch = nginx(
         row.name(),
         &dir,
         site.proxy_cpu,
-        &config(site, address, &access, &dir),
+        &config(site, &listen, &access, &dir),
     )?;
     Ok(Plan {
         launch,
         log,
+        load,
         ready: None,
     })
 }
@@ -71,7 +83,7 @@ pub(in crate::bench) fn nginx(
     })
 }
 
-fn config(site: &Site, address: SocketAddr, access: &str, dir: &Path) -> String {
+fn config(site: &Site, listen: &str, access: &str, dir: &Path) -> String {
     let Site {
         upstream,
         connections_max,
@@ -98,7 +110,7 @@ http {{
         keepalive_timeout 600s;
     }}
     server {{
-        listen {address};
+        {listen}
         location / {{
             proxy_pass http://up;
             proxy_http_version 1.1;
@@ -138,6 +150,7 @@ mod tests {
             (Row::Nginx, "access.log line buffer=64k flush=1s;"),
             (Row::NginxUnbuffered, "access.log line;"),
             (Row::NginxNoLog, "access_log off;"),
+            (Row::NginxHttp2, "listen 127.0.0.1:4 http2;"),
         ];
         for (row, expected) in cases {
             let dir = tempfile::tempdir().unwrap();
@@ -149,7 +162,8 @@ mod tests {
                 files_max: 1024,
                 proxy_cpu: 1,
             };
-            let plan = plan(row, &site, "127.0.0.1:1".parse().unwrap()).unwrap();
+            let addresses = ["127.0.0.1:1", "127.0.0.1:4"].map(|at| at.parse().unwrap());
+            let plan = plan(row, &site, addresses).unwrap();
             let file = dir.path().join(row.name()).join("nginx.conf");
             let config = std::fs::read_to_string(file).unwrap();
             assert!(config.contains(expected), "{config}");

@@ -8,22 +8,22 @@ use crate::bench::process::Launch;
 use crate::bench::{BenchError, write};
 
 pub(super) fn plan(
+    row: Row,
     site: &Site,
     gateway: Option<&PathBuf>,
-    address: SocketAddr,
-    admin: SocketAddr,
+    [address, admin]: [SocketAddr; 2],
 ) -> Result<Plan, BenchError> {
-    let name = Row::Tollgate.name();
+    let name = row.name();
     let said = || "no binary was given".to_owned();
     let program = gateway.ok_or_else(|| BenchError::Failed {
         program: name,
         said: said(),
     })?;
-    let log = site.dir.join("tollgate-access.log");
-    let file = site.dir.join("tollgate.yaml");
+    let log = site.dir.join(format!("{name}-access.log"));
+    let file = site.dir.join(format!("{name}.yaml"));
     let upstream = site.upstream;
     let config = format!(
-        r#"listen: [{{ address: "{address}" }}]
+        r#"listen: [{{ address: "{address}", h2c: {h2c} }}]
 admin: {{ address: "{admin}" }}
 log: {{ access: {log} }}
 threads: 1
@@ -31,6 +31,7 @@ services: {{ upstream: {{ endpoints: ["{upstream}"] }} }}
 routes: [{{ match: "GET /{{rest*}}", to: upstream }}]
 "#,
         log = log.display(),
+        h2c = row == Row::TollgateHttp2,
     );
     write(&file, &config)?;
     let launch = Launch {
@@ -43,6 +44,7 @@ routes: [{{ match: "GET /{{rest*}}", to: upstream }}]
     Ok(Plan {
         launch,
         log: Log::File(log),
+        load: address,
         ready: Some(admin),
     })
 }
