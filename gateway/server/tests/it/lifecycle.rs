@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_server::{Reloader, Running, StartError};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tollgate_config::{Environment, Files};
 
@@ -181,11 +182,7 @@ async fn a_stop_lets_requests_under_way_end_and_says_so() {
     );
     drop(busy);
     assert!(stopped);
-    assert!(
-        tokio::net::TcpStream::connect(edge.address())
-            .await
-            .is_err()
-    );
+    assert!(TcpStream::connect(edge.address()).await.is_err());
 }
 
 #[tokio::test]
@@ -260,6 +257,30 @@ async fn the_drain_deadline_ends_what_does_not_end() {
         tokio::task::yield_now().await;
     }
     assert!(!edge.running.stop(Some(Duration::ZERO)).await);
+}
+
+/// Nothing is said to whoever comes too late, until the listener is closed: a connection that came
+/// about at that moment would be reset.
+#[tokio::test]
+async fn no_connection_begins_any_more_once_the_drain_has_begun() {
+    let service = Upstream::start([ok("fine")]).await;
+    let edge = Edge::before(service.address).await;
+    let connect = || {
+        let connecting = TcpStream::connect(edge.address());
+        tokio::time::timeout(Duration::from_millis(50), connecting)
+    };
+    let until_it_fails = async {
+        loop {
+            match connect().await {
+                Ok(Ok(_)) => {}
+                Ok(Err(refused)) => return Err(refused),
+                Err(silence) => return Ok(silence),
+            }
+        }
+    };
+    let stop = edge.running.stop(Some(Duration::from_millis(20)));
+    let (stopped, failed) = tokio::join!(stop, until_it_fails);
+    assert!(stopped && failed.is_ok(), "{failed:?}");
 }
 
 /// Whoever connects while the listener closes is refused, or answered; nothing in between.
