@@ -18,13 +18,12 @@ use crate::audit::{About, Entry, Event};
 use crate::client::Consents;
 use crate::decision::{Decided, Decision, Random, Stop};
 use crate::handle::Handle;
-use crate::id::{ClientId, LoginId};
+use crate::id::{LoginId, Username};
 use crate::login;
 use crate::parameters::escape;
 use crate::provider::Provider;
 use crate::record::{Code, CodeState, Consent, Login, Record};
 use crate::refusal::Refusal;
-use crate::scope::Scopes;
 use crate::session;
 use crate::store::Transaction;
 use crate::view::{Need, View};
@@ -57,12 +56,10 @@ pub enum ConsentAnswer {
 pub enum Outcome {
     /// Told on a page of our own, and sent nowhere.
     Page(Refusal),
-    SignIn,
-    /// Ask whether the client may do all this.
-    Consent {
-        client: ClientId,
-        scopes: Scopes,
-    },
+    /// Somebody of the client's tenant must sign in.
+    SignIn(Box<Request>),
+    /// Ask this person whether the client may do all this.
+    Consent(Box<Request>, Username),
     /// A `Location`, with a code or an error.
     Redirect(Redirect),
 }
@@ -143,7 +140,7 @@ fn admit<'v>(
         return if request.prompt.none {
             Err(Refusal::LoginRequired.into())
         } else {
-            Ok(Admission::Ask(Outcome::SignIn))
+            Ok(Admission::Ask(Outcome::SignIn(Box::new(request.clone()))))
         };
     };
     if has_consent(view, request, login)? {
@@ -153,10 +150,14 @@ fn admit<'v>(
         Some(ConsentAnswer::Allow) => Ok(Admission::Admitted(login)),
         Some(ConsentAnswer::Deny) => Err(Refusal::AccessDenied.into()),
         None if request.prompt.none => Err(Refusal::ConsentRequired.into()),
-        None => Ok(Admission::Ask(Outcome::Consent {
-            client: request.client.clone(),
-            scopes: request.scopes.clone(),
-        })),
+        None => {
+            let user = view.user(login.user)?;
+            let request = Box::new(request.clone());
+            Ok(Admission::Ask(match user {
+                Some(user) => Outcome::Consent(request, user.name.clone()),
+                None => Outcome::SignIn(request),
+            }))
+        }
     }
 }
 

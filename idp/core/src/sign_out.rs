@@ -51,8 +51,8 @@ impl Hint {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Ask the person.
-    Ask,
+    /// Ask the person, who may then go on to where the client of the hint registered.
+    Ask { location: Option<String> },
     SignedOut {
         /// Where to go next, if the client of the hint registered it; a page of our own if not.
         location: Option<String>,
@@ -76,7 +76,8 @@ pub fn sign_out(view: &View, asked: &SignOut, now: UnixSeconds) -> Decided<Outco
     let is_of_login = |login: &Login| hinted.is_some_and(|it| login.sessions.contains(&it.id));
     let is_meant = asked.is_confirmed || login.is_none_or(is_of_login);
     if !is_meant {
-        return Ok(Decision::only(Outcome::Ask, None));
+        let location = location(view, asked)?;
+        return Ok(Decision::only(Outcome::Ask { location }, None));
     }
     let sessions = login.map_or_else(Vec::new, |login| login.sessions.clone());
     let alone = hinted.map(|it| it.id).filter(|id| !sessions.contains(id));

@@ -31,6 +31,14 @@ pub struct Request {
     pub(super) max_age: Option<Duration>,
 }
 
+impl Request {
+    /// Where the answer will go: one of those that the client registered.
+    #[must_use]
+    pub fn redirect_uri(&self) -> &str {
+        &self.back.redirect_uri
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Prompt {
     pub(super) none: bool,

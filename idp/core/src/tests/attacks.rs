@@ -20,14 +20,14 @@ use super::world::*;
 fn page(outcome: &Outcome) -> Option<Refusal> {
     match outcome {
         Outcome::Page(refusal) => Some(*refusal),
-        Outcome::SignIn | Outcome::Consent { .. } | Outcome::Redirect(_) => None,
+        Outcome::SignIn(_) | Outcome::Consent(..) | Outcome::Redirect(_) => None,
     }
 }
 
 fn location(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Redirect(to) => to.as_str().to_owned(),
-        Outcome::Page(_) | Outcome::SignIn | Outcome::Consent { .. } => panic!("{outcome:?}"),
+        Outcome::Page(_) | Outcome::SignIn(_) | Outcome::Consent(..) => panic!("{outcome:?}"),
     }
 }
 
@@ -411,7 +411,7 @@ fn somebody_elses_client_gets_nothing_without_consent() {
         answer: Some(answer),
         ..person(login)
     };
-    let asks = |outcome: &Outcome| matches!(outcome, Outcome::Consent { .. });
+    let asks = |outcome: &Outcome| matches!(outcome, Outcome::Consent(..));
 
     assert!(asks(&world.authorize(&of_partner, person(login))));
     let silent = query(&[partner[0], partner[1], ("prompt", "none")]);
@@ -448,7 +448,7 @@ fn a_person_of_one_tenant_is_nobody_to_a_client_of_another() {
     let world = World::new();
     let eve = world.sign_in("eve", Verdict::Matches).unwrap().login;
     let outcome = world.authorize(&query(&[]), person(eve));
-    assert!(matches!(outcome, Outcome::SignIn), "{outcome:?}");
+    assert!(matches!(outcome, Outcome::SignIn(_)), "{outcome:?}");
 }
 
 // Refresh tokens.
@@ -899,12 +899,15 @@ fn a_link_from_elsewhere_signs_nobody_out() {
         redirect_uri: Some("https://web.example/bye".to_owned()),
         ..SignOut::default()
     };
-    assert_eq!(sign_out(bare.clone()), sign_out::Outcome::Ask);
+    let ask = |location: Option<&str>| sign_out::Outcome::Ask {
+        location: location.map(str::to_owned),
+    };
+    assert_eq!(sign_out(bare.clone()), ask(None));
     let of_another = SignOut {
         hint: hint(other),
         ..bare.clone()
     };
-    assert_eq!(sign_out(of_another), sign_out::Outcome::Ask);
+    assert_eq!(sign_out(of_another), ask(Some("https://web.example/bye")));
     assert!(!world.is_over(session) && !world.is_over(other));
 
     let own = SignOut {

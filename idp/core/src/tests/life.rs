@@ -405,7 +405,7 @@ fn a_login_is_enough_for_the_next_client_until_it_is_idle_or_asked_anew() {
     let world = World::new();
     let login = world.login();
     let asks =
-        |query: &str, person: Person| matches!(world.authorize(query, person), Outcome::SignIn);
+        |query: &str, person: Person| matches!(world.authorize(query, person), Outcome::SignIn(_));
     assert!(!asks(&query(&[]), person(login)));
     let anew = query(&[("prompt", "login")]);
     assert!(asks(&anew, person(login)));
@@ -450,7 +450,7 @@ fn a_login_ends_after_its_absolute_life_however_busy_it_is() {
     }
     world.pass(600);
     let outcome = world.authorize(&query(&[]), person(login));
-    assert!(matches!(outcome, Outcome::SignIn), "{outcome:?}");
+    assert!(matches!(outcome, Outcome::SignIn(_)), "{outcome:?}");
 }
 
 #[test]
