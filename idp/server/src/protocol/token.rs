@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use idp_core::refusal::Refusal;
 use idp_core::token::{self, Issued};
+use idp_token::value::{SignError, Statement};
 use serde::Serialize;
 
 use super::reply::{Form, private, refused};
+use crate::clock;
 use crate::desk::{Desk, Unanswerable};
 
 #[derive(Serialize)]
@@ -42,14 +45,36 @@ pub(super) async fn token(
 }
 
 fn told(desk: &Desk, issued: &Issued) -> Response {
+    let id_token = match id_token(desk, issued) {
+        Ok(signed) => signed,
+        Err(error) => {
+            tracing::error!(%error, "an ID token could not be signed");
+            return refused(Refusal::ServerError);
+        }
+    };
     let told = Told {
         access_token: issued.access_token.as_str(),
         token_type: "Bearer",
         expires_in: issued.expires_in.as_secs(),
         scope: issued.scopes.to_string(),
         refresh_token: issued.refresh_token.as_ref().map(|token| token.as_str()),
-        id_token: None,
+        id_token,
     };
-    let _ = desk;
     (private(), axum::Json(told)).into_response()
+}
+
+fn id_token(desk: &Desk, issued: &Issued) -> Result<Option<String>, SignError> {
+    let Some(said) = &issued.id_token else {
+        return Ok(None);
+    };
+    let ring = desk.ring.load();
+    let algorithm = ring.signing.algorithm();
+    let claims = said.claims(
+        &ring.provider,
+        &issued.access_token,
+        algorithm,
+        clock::now(),
+    );
+    let signed = ring.signing.sign_as(Statement::IdToken, &claims.write());
+    signed.map(Some)
 }
