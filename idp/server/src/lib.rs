@@ -10,6 +10,7 @@ mod desk;
 mod internal;
 mod keys;
 mod listener;
+mod pages;
 pub mod passwords;
 mod protocol;
 mod random;

@@ -24,6 +24,7 @@ mod token;
 mod userinfo;
 
 pub(crate) use discovery::describe;
+pub(crate) use reply::is_form;
 pub(crate) use userinfo::bearer;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

@@ -26,7 +26,7 @@ use crate::random;
 use crate::seeds::{self, SeedError};
 use crate::spawn::spawn;
 use crate::store::{EmbeddedStore, KeySource, OpenError, Options};
-use crate::{admin, internal, protocol};
+use crate::{admin, internal, pages, protocol};
 
 /// How long connections may take to end once the process is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -118,7 +118,9 @@ impl Idp {
             address: provider.listen,
             source,
         };
-        let public = start(public, protocol::router(Arc::clone(&desk))).map_err(failed)?;
+        let pages = pages::router(Arc::clone(&desk)).map_err(MaterialError::from)?;
+        let outside = protocol::router(Arc::clone(&desk)).merge(pages);
+        let public = start(public, outside).map_err(failed)?;
         let inside = start(
             inside,
             internal::router(Arc::clone(&desk)).merge(admin::router(Arc::clone(&desk))),

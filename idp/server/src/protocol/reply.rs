@@ -52,7 +52,7 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     }
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     let Some(kind) = headers.get(header::CONTENT_TYPE) else {
         return false;
     };

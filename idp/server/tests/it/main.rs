@@ -1,5 +1,11 @@
 //! Does the provider keep what it promises, whatever happens to it?
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
 mod admin;
 mod backup;
 mod contract;
@@ -7,9 +13,11 @@ mod disk;
 mod kills;
 mod machine;
 mod opening;
+mod pages;
 mod protocol;
 mod sealing;
 mod server;
 mod sweep;
+mod visitor;
 mod world;
 mod writing;
