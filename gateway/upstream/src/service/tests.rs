@@ -2,6 +2,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use proptest::prelude::*;
 
+use crate::breaker::{OPEN_FIRST, PROBES};
 use crate::call::Fault;
 use crate::policy::{Protocol, Timeouts};
 
@@ -133,6 +134,26 @@ fn a_refused_probe_of_the_breaker_leaves_room_for_another() {
     }
     drop(probe);
     assert!(service.admit(limit(later), later).is_ok());
+}
+
+/// So ends a call whose client left, whether an endpoint was picked by then or not.
+#[test]
+fn a_call_that_is_called_off_leaves_its_probe_to_another() {
+    let (service, now) = service(1);
+    for _ in 0..20 {
+        let mut call = service.admit(limit(now), now).unwrap();
+        call.failed(Fault::Broken, now, 0);
+    }
+    let later = now + OPEN_FIRST;
+    for is_picked in [true, false, true] {
+        let calls = (0..PROBES).map(|_| service.admit(limit(later), later).unwrap());
+        let mut calls: Vec<_> = calls.collect();
+        assert!(service.admit(limit(later), later).is_err());
+        for call in calls.iter_mut().filter(|_| is_picked) {
+            assert!(call.pick(later, 0).is_some());
+        }
+    }
+    assert_eq!(service.breaker_state(), BreakerState::HalfOpen);
 }
 
 #[test]
