@@ -17,6 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::spawn::spawn;
+use prompt::Prompt;
+
+mod prompt;
 
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 const HEAD_FIELDS_MAX: usize = 64;
@@ -128,7 +131,10 @@ async fn converse(
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(HEAD_FIELDS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(
+            TokioIo::new(Prompt::new(stream)),
+            TowerToHyperService::new(router),
+        );
     let serving = async {
         let ended = tokio::select! {
             ended = poll_fn(|cx| Pin::new(&mut connection).poll_without_shutdown(cx)) => Some(ended),
