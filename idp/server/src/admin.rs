@@ -21,6 +21,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::desk::{Desk, Unanswerable};
 use crate::protocol::bearer;
+use crate::receipts;
 
 mod actor;
 mod answer;
@@ -42,6 +43,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const OPENAPI: &str = include_str!("admin/openapi.json");
 
 pub(crate) fn router(desk: Arc<Desk>) -> Router {
+    let waited = middleware::from_fn_with_state(Arc::clone(&desk), receipts::wait);
     let checked = middleware::from_fn_with_state(Arc::clone(&desk), check);
     Router::new()
         .route("/admin/users", get(users::list).post(users::create))
@@ -79,6 +81,7 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         .route("/admin/keys", get(keys::show))
         .route("/admin/keys/rotate", post(keys::rotate))
         .route("/admin/keys/rotate-filter", post(keys::step_filter))
+        .route_layer(waited)
         .route_layer(checked)
         .route("/admin/openapi.json", get(openapi))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -21,14 +21,17 @@ use crate::audit::Audit;
 use crate::clock;
 use crate::credential::Credential;
 use crate::keys::{Ring, Schedule};
+use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::random::{self, NoRandom};
+use crate::receipts::Receipts;
+use crate::relay::{Records, Tail};
 use crate::store::{EmbeddedStore, Snapshot};
 
 /// Each conflict means that somebody else was served; so many in a row mean that something is wrong.
 const ATTEMPTS_MAX: u32 = 64;
 /// No rule asks for records more often than there are kinds of them.
-const NEEDS_MAX: u32 = 32;
+pub(crate) const NEEDS_MAX: u32 = 32;
 
 #[derive(Debug)]
 pub(crate) struct Desk {
@@ -42,6 +45,13 @@ pub(crate) struct Desk {
     pub(crate) gateway: Credential,
     /// Told after every commit that gateways must hear of.
     pub(crate) has_changes: Notify,
+    /// What gateways read, as far as it is new.
+    pub(crate) tail: Tail,
+    /// What they have read.
+    pub(crate) receipts: Receipts,
+    /// Where records go; none without Redis.
+    pub(crate) records: Option<Records>,
+    pub(crate) metrics: Metrics,
 }
 
 /// What a rule is given.
@@ -170,7 +180,7 @@ async fn consider<R: Send + 'static>(
 }
 
 /// Runs a rule until it has all it needs; none if that never happens.
-fn run<R>(
+pub(crate) fn run<R>(
     snapshot: &Snapshot<'_>,
     rule: impl Fn(&View) -> Result<R, Need>,
 ) -> Result<Option<R>, StoreError> {

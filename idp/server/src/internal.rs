@@ -1,14 +1,103 @@
-//! What gateways and operators call.
+//! What gateways call: the log, questions about tokens, reports. And what tells how the process is.
+//!
+//! A gateway shows its credential before anything that it sends is read. How the process is may be
+//! seen by whoever reaches this address.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use idp_core::upkeep::{self, Use};
+use idp_token::ask::report::Report;
+use idp_token::ask::uses::{USES_BYTES_MAX, read_uses};
+use tokio::sync::watch;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
 
 use crate::desk::Desk;
+use crate::listener::Phase;
+use crate::protocol::bearer;
 
-pub(crate) fn router(desk: Arc<Desk>) -> Router {
+mod answer;
+mod log;
+mod probes;
+mod resolve;
+
+use answer::Problem;
+use log::Log;
+
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// What may be longest: reports of uses.
+const BODY_BYTES_MAX: usize = USES_BYTES_MAX;
+
+pub(crate) fn router(desk: Arc<Desk>, phase: watch::Receiver<Phase>) -> Router {
+    let checked = middleware::from_fn_with_state(Arc::clone(&desk), check);
+    let log = Arc::new(Log::new(Arc::clone(&desk), phase));
+    // It is waited for, so that it has a bound of its own.
+    let log = Router::new()
+        .route("/internal/log", get(log::log))
+        .with_state(log);
     Router::new()
-        .route("/livez", get(|| async { "alive\n" }))
+        .route("/internal/resolve", post(resolve::resolve))
+        .route("/internal/uses", post(uses))
+        .route("/internal/receipts", post(receipts))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            REQUEST_TIMEOUT,
+        ))
+        .with_state(Arc::clone(&desk))
+        .merge(log)
+        .route_layer(checked)
+        .merge(open_routes(desk))
+        .layer(CatchPanicLayer::new())
+}
+
+fn open_routes(desk: Arc<Desk>) -> Router {
+    Router::new()
+        .route("/livez", get(probes::live))
+        .route("/readyz", get(probes::ready))
+        .route("/metrics", get(probes::metrics))
         .with_state(desk)
+}
+
+async fn check(
+    State(desk): State<Arc<Desk>>,
+    headers: HeaderMap,
+    request: Request,
+    next: Next,
+) -> Response {
+    if bearer(&headers).is_some_and(|presented| desk.gateway.admits(presented)) {
+        next.run(request).await
+    } else {
+        Problem::Unauthorized.into_response()
+    }
+}
+
+/// When sessions were last used, as far as a gateway knows.
+async fn uses(State(desk): State<Arc<Desk>>, body: Bytes) -> Result<StatusCode, Problem> {
+    let uses: Vec<_> = read_uses(&body)?
+        .into_iter()
+        .map(|used| Use {
+            session: used.session,
+            at: used.at,
+        })
+        .collect();
+    let count = uses.len() as u64;
+    let noted = desk.decide(move |case| upkeep::note_uses(case.view, &uses, case.now));
+    noted.await?;
+    desk.metrics.uses.inc_by(count);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// How far a gateway has applied the log.
+async fn receipts(State(desk): State<Arc<Desk>>, body: Bytes) -> Result<StatusCode, Problem> {
+    desk.note(&Report::read(&body)?)?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -9,12 +9,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
+use axum::middleware;
 use axum::routing::{get, post};
 use idp_core::parameters;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::desk::Desk;
+use crate::receipts;
 
 mod discovery;
 mod introspect;
@@ -24,7 +26,7 @@ mod token;
 mod userinfo;
 
 pub(crate) use discovery::describe;
-pub(crate) use reply::is_form;
+pub(crate) use reply::{is_form, private};
 pub(crate) use userinfo::bearer;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,10 +45,11 @@ pub(crate) mod path {
 }
 
 pub(crate) fn router(desk: Arc<Desk>) -> Router {
+    let waited = middleware::from_fn_with_state(Arc::clone(&desk), receipts::wait);
     Router::new()
         .route(path::TOKEN, post(token::token))
         .route(path::INTROSPECT, post(introspect::introspect))
-        .route(path::REVOKE, post(revoke::revoke))
+        .route(path::REVOKE, post(revoke::revoke).layer(waited))
         .route(
             path::USERINFO,
             get(userinfo::userinfo).post(userinfo::userinfo),

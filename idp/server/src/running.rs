@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use axum::Router;
 use idp_core::keyring;
 use idp_core::provider::Settings;
-use idp_core::store::StoreError;
+use idp_core::store::{StoreError, Version};
 use idp_token::value::Algorithm;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tollgate_config::Provider;
+use tollgate_config::{Provider, Redis};
 use zeroize::Zeroizing;
 
 use crate::audit::Audit;
@@ -21,12 +22,15 @@ use crate::credential::{Credential, CredentialError, Holder};
 use crate::desk::{Desk, Unanswerable, settle};
 use crate::keys::{self, MaterialError, Ring, RingError, Schedule};
 use crate::listener::{self, Listening, Phase};
+use crate::metrics::Metrics;
 use crate::passwords::{Busy, Limits, Password, Passwords};
 use crate::random;
+use crate::receipts::Receipts;
+use crate::relay::{self, BeginError, Projection, Records, RedisSettingsError, Waiting};
 use crate::seeds::{self, SeedError};
 use crate::spawn::spawn;
 use crate::store::{EmbeddedStore, KeySource, OpenError, Options};
-use crate::{admin, internal, pages, protocol};
+use crate::{admin, internal, pages, protocol, upkeep};
 
 /// How long connections may take to end once the process is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -73,6 +77,12 @@ pub enum StartError {
     Ring(#[from] RingError),
     #[error("a decision at the start was not to be had")]
     Unanswerable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the log cannot begin")]
+    Log(#[from] BeginError),
+    #[error(transparent)]
+    Redis(#[from] RedisSettingsError),
+    #[error("what is counted cannot be named")]
+    Metrics(#[from] prometheus::Error),
     #[error("a client or a user of the file cannot be registered")]
     Seed(#[from] SeedError),
 }
@@ -90,11 +100,14 @@ impl Idp {
         let passwords = Passwords::start(limits).map_err(StartError::Passwords)?;
         let audit = Audit::open(&provider.audit_log).map_err(StartError::Audit)?;
         let store = open(&provider).await?;
+        let is_first = store.moment().await?.version == Version(0);
         let settings = Settings {
             issuer: provider.issuer.clone(),
             logins: provider.login,
         };
         let ring = begin(&store, settings, provider.signing.algorithm, &passwords).await?;
+        let tail = relay::begin(&store).await?;
+        let (records, waiting) = provider.redis.as_ref().map(|_| Records::new()).unzip();
         let desk = Arc::new(Desk {
             store,
             ring: ArcSwap::from_pointee(ring),
@@ -107,25 +120,23 @@ impl Idp {
             administrator,
             gateway,
             has_changes: Notify::new(),
+            tail,
+            receipts: Receipts::new(is_first),
+            records,
+            metrics: Metrics::new()?,
         });
         seeds::plant(&desk, &provider).await?;
 
-        let keeping = spawn("keys", keys::keep(Arc::clone(&desk)));
-
-        let (phase, watched) = watch::channel(Phase::Serving);
-        let start = |listener, router| Listening::start(listener, router, watched.clone());
-        let failed = |source| StartError::Listen {
-            address: provider.listen,
-            source,
-        };
+        let tasks = work(&desk, provider.redis.as_ref().zip(waiting))?;
+        let phase = watch::Sender::new(Phase::Serving);
         let pages = pages::router(Arc::clone(&desk)).map_err(MaterialError::from)?;
         let outside = protocol::router(Arc::clone(&desk)).merge(pages);
-        let public = start(public, outside).map_err(failed)?;
-        let inside = start(
-            inside,
-            internal::router(Arc::clone(&desk)).merge(admin::router(Arc::clone(&desk))),
-        )
-        .map_err(failed)?;
+        let inwards = internal::router(Arc::clone(&desk), phase.subscribe())
+            .merge(admin::router(Arc::clone(&desk)));
+        let [public, inside] = serve([(public, outside), (inside, inwards)], &phase).map_err(|source| {
+            let address = provider.listen;
+            StartError::Listen { address, source }
+        })?;
         Ok(Self {
             addresses: Addresses {
                 public: public.address,
@@ -133,7 +144,7 @@ impl Idp {
             },
             phase,
             listening: vec![public, inside],
-            tasks: vec![keeping],
+            tasks,
             desk,
         })
     }
@@ -163,6 +174,7 @@ impl Idp {
             // It was told to end, or a panic in it has been reported by name.
             let _ = task.await;
         }
+        self.desk.store.rest().await;
         self.desk.audit.close().await;
         is_clean
     }
@@ -186,6 +198,36 @@ async fn open(provider: &Provider) -> Result<EmbeddedStore, StartError> {
         Ok(opened) => Ok(opened?),
         Err(error) => Err(StartError::Unanswerable(error.into())),
     }
+}
+
+/// Of the two listeners, each with what it serves.
+fn serve(
+    [public, inside]: [(TcpListener, Router); 2],
+    phase: &watch::Sender<Phase>,
+) -> io::Result<[Listening; 2]> {
+    Ok([
+        Listening::start(public.0, public.1, phase.subscribe())?,
+        Listening::start(inside.0, inside.1, phase.subscribe())?,
+    ])
+}
+
+/// What is done without being asked.
+fn work(
+    desk: &Arc<Desk>,
+    redis: Option<(&Redis, Waiting)>,
+) -> Result<Vec<JoinHandle<()>>, StartError> {
+    let mut tasks = vec![
+        spawn("keys", keys::keep(Arc::clone(desk))),
+        spawn("relay", relay::run(Arc::clone(desk))),
+        spawn("upkeep", upkeep::run(Arc::clone(desk))),
+    ];
+    if let Some((redis, waiting)) = redis {
+        let projection = Projection::new(Arc::clone(desk), redis)?;
+        let keeping = projection.keep(Arc::clone(desk), waiting);
+        tasks.push(spawn("records for Redis", keeping));
+        tasks.push(spawn("projection", projection.run()));
+    }
+    Ok(tasks)
 }
 
 /// The keys of the store; made if it has none.

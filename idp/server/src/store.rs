@@ -119,6 +119,11 @@ impl EmbeddedStore {
         self.readers.ask(question).await
     }
 
+    /// Returns when nothing is read any more: what was begun goes on even if nobody waits for it.
+    pub(crate) async fn rest(&self) {
+        self.readers.rest().await;
+    }
+
     /// The last transaction and the last row that are on disk.
     pub async fn moment(&self) -> Result<Moment, StoreError> {
         self.readers.ask(|snapshot| snapshot.moment()).await

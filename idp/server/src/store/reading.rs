@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use idp_core::record::Record;
 use idp_core::store::{Key, Range, Row, RowId, StoreError, Stored, Version};
-use redb::{ReadTransaction, ReadableTable as _};
+use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 use tokio::sync::Semaphore;
 
 use super::layout::{Moment, OUTBOX, RECORDS, SELF};
@@ -43,14 +43,21 @@ impl Readers {
         let turn = turn.map_err(|_| Refused::Ended)?;
         let volume = Arc::clone(&self.volume);
         let reading = tokio::task::spawn_blocking(move || {
-            // Until it has run, even if nobody waits for it any more.
+            // Until it has run and let go of the volume, even if nobody waits for it any more.
             let _turn = turn;
+            let volume = volume;
             question(&Snapshot::take(&volume)?)
         });
         match reading.await {
             Ok(answer) => answer,
             Err(error) => Err(StoreError::Unavailable(Box::new(error))),
         }
+    }
+
+    /// Returns when nobody reads any more.
+    pub(super) async fn rest(&self) {
+        let all = u32::try_from(RUNNING_MAX).unwrap_or(u32::MAX);
+        let _ = self.turns.acquire_many(all).await;
     }
 }
 
@@ -109,7 +116,7 @@ impl<'a> Snapshot<'a> {
         Ok(page)
     }
 
-    pub(super) fn outbox(&self, limit: usize) -> Result<Vec<Row>, StoreError> {
+    pub(crate) fn outbox(&self, limit: usize) -> Result<Vec<Row>, StoreError> {
         let rows = self.reading.open_table(OUTBOX).map_err(failed)?;
         let mut oldest = Vec::new();
         for entry in rows.iter().map_err(failed)?.take(limit) {
@@ -117,6 +124,12 @@ impl<'a> Snapshot<'a> {
             oldest.push(read_row(id.value(), change.value())?);
         }
         Ok(oldest)
+    }
+
+    /// How many rows are not settled.
+    pub(crate) fn outbox_rows(&self) -> Result<u64, StoreError> {
+        let rows = self.reading.open_table(OUTBOX).map_err(failed)?;
+        Ok(rows.len().map_err(failed)?)
     }
 }
 

@@ -1,0 +1,199 @@
+//! What is a gateway told about tokens that it does not know?
+//!
+//! All questions of a message are answered from one snapshot, which is taken after they came in: a
+//! token whose end was acknowledged before is never told to be good. The value token is signed and
+//! sealed here, under the key that came with the question and is forgotten with it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use idp_core::decision::Random;
+use idp_core::resolve::{Active, Resolved, resolve as judge};
+use idp_core::store::StoreError;
+use idp_core::view::{Need, View};
+use idp_token::ask::resolve::{self, Answer, Purpose, Question, read_questions, write_answers};
+use idp_token::digest::TokenDigest;
+use idp_token::projection::store;
+use idp_token::session::StoredValueToken;
+use idp_token::time::UnixSeconds;
+use idp_token::value::{SignError, SigningKey};
+
+use super::answer::Problem;
+use crate::desk::{Desk, NEEDS_MAX, Unanswerable};
+use crate::keys::Ring;
+use crate::random::{self, NoRandom};
+use crate::store::Snapshot;
+use crate::{clock, protocol};
+
+/// More value tokens than this are not signed on a thread of the runtime.
+const SIGNED_INLINE_MAX: usize = 4;
+
+struct Asked {
+    questions: Vec<Question>,
+    draws: Vec<Random>,
+    ring: Arc<Ring>,
+}
+
+pub(super) async fn resolve(
+    State(desk): State<Arc<Desk>>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let questions = read_questions(&body)?;
+    let asked = Arc::new(Asked {
+        draws: draws(questions.len()).map_err(Unanswerable::from)?,
+        questions,
+        ring: desk.ring.load_full(),
+    });
+    let (resolved, now) = look(&desk, Arc::clone(&asked)).await?;
+    let digests: Vec<_> = asked.digests().collect();
+    let answers = if resolved.len() > SIGNED_INLINE_MAX {
+        let making = tokio::task::spawn_blocking(move || asked.make(resolved));
+        making.await.map_err(|_| Problem::Unanswerable)?
+    } else {
+        asked.make(resolved)
+    };
+    for (digest, answer) in digests.iter().zip(&answers) {
+        note(&desk, *digest, answer, now);
+    }
+    let told = write_answers(digests.into_iter().zip(&answers));
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    Ok((protocol::private(), kind, told).into_response())
+}
+
+fn draws(count: usize) -> Result<Vec<Random>, NoRandom> {
+    (0..count).map(|_| random::draw()).collect()
+}
+
+async fn look(
+    desk: &Desk,
+    asked: Arc<Asked>,
+) -> Result<(Vec<Resolved>, UnixSeconds), Unanswerable> {
+    let looked = desk.store.ask(move |snapshot| {
+        // After the snapshot was taken: no record in it is of a time that is yet to come.
+        let now = clock::now();
+        Ok((asked.judge(snapshot, now)?, now))
+    });
+    let (resolved, now) = looked.await?;
+    Ok((resolved.ok_or(Unanswerable::Endless)?, now))
+}
+
+impl Asked {
+    fn digests(&self) -> impl Iterator<Item = TokenDigest> {
+        self.questions.iter().map(|question| question.key.digest())
+    }
+
+    /// What any of them needs is read for all of them at once.
+    fn judge(
+        &self,
+        snapshot: &Snapshot<'_>,
+        now: UnixSeconds,
+    ) -> Result<Option<Vec<Resolved>>, StoreError> {
+        let mut view = View::default();
+        for _ in 0..NEEDS_MAX {
+            let (resolved, needed) = self.try_all(&view, now);
+            if needed.is_empty() {
+                return Ok(Some(resolved));
+            }
+            let needed: Vec<_> = needed.into_iter().collect();
+            let stored = snapshot.read(&needed)?;
+            view.add(needed, stored);
+        }
+        Ok(None)
+    }
+
+    fn try_all(
+        &self,
+        view: &View,
+        now: UnixSeconds,
+    ) -> (Vec<Resolved>, HashSet<idp_core::store::Key>) {
+        let mut resolved = Vec::with_capacity(self.questions.len());
+        let mut needed = HashSet::new();
+        for (digest, random) in self.digests().zip(&self.draws) {
+            match judge(view, &self.ring.provider, digest, now, random) {
+                Ok(found) => resolved.push(found),
+                Err(Need(keys)) => needed.extend(keys),
+            }
+        }
+        (resolved, needed)
+    }
+
+    fn make(&self, resolved: Vec<Resolved>) -> Vec<Answer> {
+        let questions = self.questions.iter();
+        questions
+            .zip(resolved)
+            .map(|(question, resolved)| match resolved {
+                Resolved::Inactive => Answer::Inactive,
+                Resolved::Active(active) => {
+                    Answer::Active(Box::new(told(question, *active, &self.ring.signing)))
+                }
+            })
+            .collect()
+    }
+}
+
+/// A record without a value token, if there can be none, is of use to routes that need none.
+fn told(question: &Question, active: Active, signing: &SigningKey) -> resolve::Active {
+    let mut record = active.record;
+    record.value_token = match question.purpose {
+        Purpose::Check => None,
+        Purpose::Use | Purpose::Renew => match seal(question, &active.claims, signing) {
+            Ok(value_token) => Some(value_token),
+            Err(error) => {
+                tracing::error!(%error, session = %record.id, "a value token cannot be made");
+                None
+            }
+        },
+    };
+    resolve::Active {
+        record,
+        epochs: active.epochs,
+        expires_at: active.expires_at,
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum MakeError {
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    #[error(transparent)]
+    Seal(#[from] idp_token::seal::SealError),
+    #[error(transparent)]
+    Random(#[from] NoRandom),
+}
+
+fn seal(
+    question: &Question,
+    claims: &idp_token::value::Claims,
+    signing: &SigningKey,
+) -> Result<StoredValueToken, MakeError> {
+    let token = signing.sign(claims)?;
+    Ok(StoredValueToken {
+        sealed: question.key.seal(&token, random::bytes()?)?,
+        renews_at: claims.renews_at(),
+        expires_at: claims.expires_at,
+    })
+}
+
+/// Counts it, and keeps it for whoever asks Redis next.
+fn note(desk: &Desk, digest: TokenDigest, answer: &Answer, now: UnixSeconds) {
+    let Answer::Active(active) = answer else {
+        desk.metrics.resolved_inactive.inc();
+        return;
+    };
+    desk.metrics.resolved_active.inc();
+    let Some(records) = &desk.records else {
+        return;
+    };
+    if active.record.value_token.is_none() {
+        return;
+    }
+    if let Some(call) = store(digest, &active.record, active.expires_at, now)
+        && !records.keep(call)
+    {
+        desk.metrics.records_not_kept.inc();
+    }
+}

@@ -1,0 +1,129 @@
+//! One look at the outbox: what is there, and which numbers does it get?
+
+use std::time::Duration;
+
+use idp_core::decision::Decision;
+use idp_core::record::{Published, Record};
+use idp_core::relay::{ROWS_MAX, publish};
+use idp_core::store::{CommitError, Key, Kind, Range, Store as _, StoreError};
+use idp_token::epoch::Seq;
+
+use crate::clock;
+use crate::desk::{Unanswerable, run};
+use crate::store::{EmbeddedStore, Snapshot};
+
+/// What a look has led to.
+#[derive(Debug)]
+pub(super) struct Looked {
+    /// Changes after the one that was known, in order.
+    pub(super) published: Vec<Published>,
+    /// Whether nothing was left in the outbox.
+    pub(super) saw_all: bool,
+    /// How long the oldest of them had waited.
+    pub(super) age: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LookError {
+    #[error(transparent)]
+    Unanswerable(#[from] Unanswerable),
+    /// There is one relay to a store, so that nobody else should be there.
+    #[error("somebody else numbered what was in the outbox")]
+    Overtaken,
+}
+
+struct Glance {
+    missed: Vec<Published>,
+    numbered: Decision<Vec<Published>>,
+    saw_all: bool,
+    age: Duration,
+}
+
+/// Numbers what is in the outbox. `known` is the last change in the log: what was numbered after
+/// it, by a commit that seemed to fail, is found again.
+pub(super) async fn look(store: &EmbeddedStore, known: Seq) -> Result<Looked, LookError> {
+    let glance = store.ask(move |snapshot| glance(snapshot, known));
+    let glance = glance.await.map_err(Unanswerable::from)?;
+    let glance = glance.ok_or(Unanswerable::Endless)?;
+    if !glance.numbered.transaction.is_empty() {
+        match store.commit(glance.numbered.transaction).await {
+            Ok(()) => {}
+            Err(CommitError::Conflict) => return Err(LookError::Overtaken),
+            Err(CommitError::Store(error)) => return Err(Unanswerable::from(error).into()),
+        }
+    }
+    let mut published = glance.missed;
+    published.extend(glance.numbered.answer);
+    Ok(Looked {
+        published,
+        saw_all: glance.saw_all,
+        age: glance.age,
+    })
+}
+
+fn glance(snapshot: &Snapshot<'_>, known: Seq) -> Result<Option<Glance>, StoreError> {
+    let rows = snapshot.outbox(ROWS_MAX)?;
+    let now = clock::now();
+    let numbered = run(snapshot, |view| publish(view, &rows, now))?;
+    let missed = missed(snapshot, known)?;
+    let oldest = rows.first().map_or(now, |row| row.change.at);
+    Ok(numbered.map(|numbered| Glance {
+        missed,
+        numbered,
+        saw_all: rows.len() < ROWS_MAX,
+        age: now.since(oldest),
+    }))
+}
+
+/// At most what one commit numbers, since only the last one can have seemed to fail.
+fn missed(snapshot: &Snapshot<'_>, known: Seq) -> Result<Vec<Published>, StoreError> {
+    let last = last_published(snapshot)?;
+    let keys: Vec<_> = (known.next().0..=last.0)
+        .map(|seq| Key::Published(Seq(seq)))
+        .collect();
+    let found = snapshot.read(&keys)?;
+    let found = found.into_iter().flatten().map(|stored| stored.record);
+    Ok(found.filter_map(as_published).collect())
+}
+
+pub(super) fn as_published(record: Record) -> Option<Published> {
+    if let Record::Published(published) = record {
+        Some(published)
+    } else {
+        None
+    }
+}
+
+/// The last change that has a number.
+pub(super) async fn published(store: &EmbeddedStore) -> Result<Seq, StoreError> {
+    store.ask(last_published).await
+}
+
+/// The number that the newest of all changes has, or will have once it is numbered: numbers are
+/// given in the order of the outbox.
+pub(crate) async fn promised(store: &EmbeddedStore) -> Result<Seq, StoreError> {
+    let asked = store.ask(|snapshot| {
+        let rows = snapshot.outbox_rows()?;
+        Ok(Seq(last_published(snapshot)?.0.saturating_add(rows)))
+    });
+    asked.await
+}
+
+/// The first change that is kept, the next one if none is, and the last one.
+pub(super) async fn kept(store: &EmbeddedStore) -> Result<(Seq, Seq), StoreError> {
+    let asked = store.ask(|snapshot| {
+        let last = last_published(snapshot)?;
+        let oldest = snapshot.scan(&Range::of(Kind::Published), None, 1)?.pop();
+        let oldest = oldest.and_then(|stored| as_published(stored.record));
+        Ok((oldest.map_or(last.next(), |oldest| oldest.seq), last))
+    });
+    asked.await
+}
+
+fn last_published(snapshot: &Snapshot<'_>) -> Result<Seq, StoreError> {
+    let found = snapshot.read(&[Key::Relay])?.pop().flatten();
+    Ok(match found.map(|stored| stored.record) {
+        Some(Record::Relay(relay)) => relay.seq,
+        _ => Seq::NONE,
+    })
+}
