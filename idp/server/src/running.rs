@@ -133,10 +133,11 @@ impl Idp {
         let outside = protocol::router(Arc::clone(&desk)).merge(pages);
         let inwards = internal::router(Arc::clone(&desk), phase.subscribe())
             .merge(admin::router(Arc::clone(&desk)));
-        let [public, inside] = serve([(public, outside), (inside, inwards)], &phase).map_err(|source| {
-            let address = provider.listen;
-            StartError::Listen { address, source }
-        })?;
+        let [public, inside] =
+            serve([(public, outside), (inside, inwards)], &phase).map_err(|source| {
+                let address = provider.listen;
+                StartError::Listen { address, source }
+            })?;
         Ok(Self {
             addresses: Addresses {
                 public: public.address,

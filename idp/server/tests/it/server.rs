@@ -1,6 +1,7 @@
 //! A whole identity provider in a folder of its own, and somebody who talks to it.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -17,12 +18,20 @@ use idp_core::scope::Scopes;
 use idp_server::Idp;
 use serde_json::Value;
 use tempfile::TempDir;
-use tollgate_config::{ClientSeed, Environment, Provider, UserSeed};
+use tollgate_config::{ClientSeed, Environment, Provider, Redis, UserSeed};
 
 pub(crate) struct Server {
     idp: Idp,
     folder: TempDir,
+    wishes: Wishes,
     client: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// What differs from test to test.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wishes {
+    pub(crate) redis: Option<Redis>,
+    pub(crate) disk_free_bytes_min: Option<u64>,
 }
 
 pub(crate) struct Reply {
@@ -33,24 +42,44 @@ pub(crate) struct Reply {
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        Self::start_in(tempfile::tempdir().unwrap()).await
+        Self::start_with(Wishes::default()).await
     }
 
-    async fn start_in(folder: TempDir) -> Self {
-        let idp = Idp::start(provider(folder.path())).await.unwrap();
+    pub(crate) async fn start_with(wishes: Wishes) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), wishes).await
+    }
+
+    pub(crate) async fn start_in(folder: TempDir, wishes: Wishes) -> Self {
+        let mut provider = provider(folder.path());
+        provider.redis.clone_from(&wishes.redis);
+        if let Some(bytes) = wishes.disk_free_bytes_min {
+            provider.store.disk_free_bytes_min = bytes;
+        }
+        let idp = Idp::start(provider).await.unwrap();
         Self {
             idp,
             folder,
+            wishes,
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
     }
 
     /// Stops it and starts it again on the same files.
     pub(crate) async fn restart(self) -> Self {
+        let wishes = self.wishes.clone();
+        Self::start_in(self.stop().await, wishes).await
+    }
+
+    /// Stops it and leaves its files.
+    pub(crate) async fn stop(self) -> TempDir {
         // Connections that are kept would be waited for.
         drop(self.client);
         assert!(self.idp.stop().await);
-        Self::start_in(self.folder).await
+        self.folder
+    }
+
+    pub(crate) const fn internal(&self) -> SocketAddr {
+        self.idp.addresses().internal
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

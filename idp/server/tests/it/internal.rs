@@ -1,0 +1,198 @@
+//! What gateways ask and report, and who may.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::{Method, StatusCode};
+use idp_core::record::Record;
+use idp_core::store::{Key, Store as _};
+use idp_server::store::{EmbeddedStore, KeySource};
+use idp_token::ask::resolve::{Answer, Purpose, QUESTIONS_MAX, Question, write_questions};
+use idp_token::time::UnixSeconds;
+use idp_token::value::{Expectations, KeySet, LIFETIME_MAX, Verifier};
+use tokio::task::JoinSet;
+
+use crate::gateway::{Reader, START, seal_key};
+use crate::server::Server;
+use crate::world::OPTIONS;
+
+#[tokio::test]
+async fn only_a_gateway_is_told_anything() {
+    let server = Server::start().await;
+    let (gateway, admin) = (server.secret("gateway.key"), server.secret("admin.key"));
+    let cut = &gateway[..gateway.len() - 1];
+    let token = server.token().await;
+    for (method, path) in [
+        (Method::GET, "/internal/log?after=0"),
+        (Method::POST, "/internal/resolve"),
+        (Method::POST, "/internal/uses"),
+        (Method::POST, "/internal/receipts"),
+    ] {
+        for credential in [
+            None,
+            Some(admin.as_str()),
+            Some(cut),
+            Some(""),
+            Some(&token),
+        ] {
+            let reply = server.inside(method.clone(), path, credential, "{}").await;
+            assert_eq!(
+                reply.status,
+                StatusCode::UNAUTHORIZED,
+                "{path} {credential:?}"
+            );
+            assert_eq!(reply.text_of("code"), "unauthorized");
+            assert!(reply.field("www-authenticate").is_some());
+        }
+        let reply = server.inside(method, path, Some(&gateway), "{}").await;
+        assert_ne!(reply.status, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    let reply = server
+        .inside(Method::GET, "/admin/tenants", Some(&gateway), "")
+        .await;
+    assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_good_token_is_told_with_a_value_token_that_services_believe() {
+    let server = Server::start().await;
+    let token = server.token().await;
+    let answers = server
+        .resolve(&[&token, "tg_at_unknown"], Purpose::Use)
+        .await;
+    let [Answer::Active(active), Answer::Inactive] = answers.as_slice() else {
+        panic!("{answers:?}");
+    };
+    let record = &active.record;
+    assert_eq!(
+        (record.subject.as_str(), record.tenant.as_str()),
+        ("robot", "default")
+    );
+    let stored = record.value_token.as_ref().unwrap();
+    let value_token = seal_key(&token).open(&stored.sealed).unwrap();
+    let jwks = server.get("/jwks", &[]).await;
+    let keys = KeySet::parse(&jwks.body).unwrap();
+    let expected = Expectations {
+        issuer: "http://127.0.0.1:8081".to_owned(),
+        audience: "pay".to_owned(),
+        leeway: Duration::ZERO,
+        lifetime_max: LIFETIME_MAX,
+    };
+    let claims = Verifier::new(expected, keys)
+        .verify(&value_token, stored.renews_at)
+        .unwrap();
+    assert_eq!(claims.session, Some(record.id.to_string()));
+    assert!(claims.expires_at <= active.expires_at);
+
+    let checked = server.resolve(&[&token], Purpose::Check).await;
+    assert!(matches!(&checked[0], Answer::Active(it) if it.record.value_token.is_none()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_whose_end_was_acknowledged_is_never_told_to_be_good() {
+    let server = Arc::new(Server::start().await);
+    let mut rounds = JoinSet::new();
+    for _ in 0..32 {
+        let server = Arc::clone(&server);
+        rounds.spawn(async move {
+            for _ in 0..8 {
+                let token = server.token().await;
+                let before = server.resolve(&[&token], Purpose::Check).await;
+                assert!(matches!(before[0], Answer::Active(_)));
+                server.revoke(&token).await;
+                let after = server.resolve(&[&token], Purpose::Use).await;
+                assert_eq!(after, [Answer::Inactive]);
+            }
+        });
+    }
+    rounds.join_all().await;
+}
+
+#[tokio::test]
+async fn a_record_says_as_of_which_change_it_holds() {
+    let server = Server::start().await;
+    let token = server.token().await;
+    assert_eq!(server.record(&token).await.written_seq.0, 0);
+    let other = server.token().await;
+    server.revoke(&other).await;
+    Reader::new(START).read_until_seq(&server, 1).await;
+    let answers = server.resolve(&[&token], Purpose::Use).await;
+    let Answer::Active(active) = &answers[0] else {
+        panic!("{answers:?}");
+    };
+    assert_eq!(active.record.written_seq.0, 1);
+    assert!(active.epochs.admit(active.record.written_seq));
+}
+
+#[tokio::test]
+async fn as_many_questions_as_a_message_may_hold_are_answered_and_one_more_is_refused() {
+    let server = Server::start().await;
+    let good = server.token().await;
+    let mut tokens: Vec<_> = (1..QUESTIONS_MAX)
+        .map(|it| format!("unknown-{it}"))
+        .collect();
+    tokens.insert(100, good);
+    let tokens: Vec<_> = tokens.iter().map(String::as_str).collect();
+    let answers = server.resolve(&tokens, Purpose::Use).await;
+    assert_eq!(answers.len(), QUESTIONS_MAX);
+    for (at, answer) in answers.iter().enumerate() {
+        assert_eq!(matches!(answer, Answer::Active(_)), at == 100, "{at}");
+    }
+
+    let question = |token: &&str| Question {
+        key: seal_key(token),
+        purpose: Purpose::Check,
+    };
+    let many: Vec<_> = tokens.iter().chain(&["one more"]).map(question).collect();
+    for (body, status, code) in [
+        (
+            write_questions(&many).to_string(),
+            StatusCode::BAD_REQUEST,
+            "message",
+        ),
+        (
+            write_questions(&[]).to_string(),
+            StatusCode::BAD_REQUEST,
+            "message",
+        ),
+        ("{}".to_owned(), StatusCode::BAD_REQUEST, "message"),
+        (
+            " ".repeat(70_000),
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "message_too_long",
+        ),
+    ] {
+        let reply = server.tell("/internal/resolve", &body).await;
+        assert_eq!(reply.status, status);
+        assert_eq!(reply.text_of("code"), code);
+        assert!(!String::from_utf8_lossy(&reply.body).contains("unknown-1"));
+    }
+    let reply = server.tell("/internal/resolve", &" ".repeat(200_000)).await;
+    assert_eq!(reply.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn of_many_reports_of_uses_the_latest_use_counts() {
+    let server = Server::start().await;
+    let token = server.token().await;
+    let session = server.record(&token).await;
+    let (id, began) = (session.id, session.began_at.0);
+    // Nothing of this is a use in the future, whatever the clock says meanwhile.
+    for at in [began - 20, began - 5, began - 60, began - 5] {
+        server.report_uses(&[(id, at)]).await;
+    }
+    let stranger = idp_token::session::SessionId([9; 16]);
+    server
+        .report_uses(&[(stranger, began), (id, began - 90)])
+        .await;
+    assert_eq!(server.metric("uses_total").await, 6.0);
+
+    let folder = server.stop().await;
+    let key = KeySource::File(folder.path().join("idp.key"));
+    let store = EmbeddedStore::open(&folder.path().join("idp.redb"), &key, OPTIONS).unwrap();
+    let keys = [Key::LastUse(id), Key::LastUse(stranger)];
+    let mut found = store.read(&keys).await.unwrap();
+    assert!(found.pop().unwrap().is_none());
+    let last = found.pop().unwrap().unwrap().record;
+    assert!(matches!(last, Record::LastUse(last) if last.at == UnixSeconds(began - 5)));
+}
