@@ -107,7 +107,7 @@ impl<'a> Visitor<'a> {
                     };
                 }
                 (300..=399, Some(location)) => {
-                    path = self.path(location);
+                    path = self.follow(&path, location);
                     answer = self.send(Request::get(&path)).await?;
                 }
                 (200, _) => {
@@ -118,10 +118,8 @@ impl<'a> Visitor<'a> {
                     } else {
                         &[("answer", "allow")]
                     };
-                    path = form
-                        .action
-                        .as_deref()
-                        .map_or(path, |action| self.path(action));
+                    let action = form.action.as_deref().unwrap_or(&path);
+                    path = self.follow(&path, action);
                     answer = self.send(self.post(&path, form.filled(typed))).await?;
                 }
                 (429 | 503, _) => return Ok(Step::PutOff),
@@ -131,9 +129,14 @@ impl<'a> Visitor<'a> {
         Err(format!("still at {path}"))
     }
 
-    fn path(&self, location: &str) -> String {
-        let path = location.strip_prefix(self.issuer).unwrap_or(location);
-        path.to_owned()
+    /// Where a `Location` or an `action` of ours leads to from a page at `path`.
+    fn follow(&self, path: &str, reference: &str) -> String {
+        if reference.starts_with('?') {
+            let page = path.split('?').next().unwrap_or_default();
+            return format!("{page}{reference}");
+        }
+        let inside = reference.strip_prefix(self.issuer).unwrap_or(reference);
+        inside.to_owned()
     }
 
     fn post(&self, path: &str, body: String) -> Request {
@@ -189,4 +192,22 @@ fn authorize_path() -> String {
         ("code_challenge_method", "S256"),
     ];
     format!("/authorize?{}", encode(fields.into_iter()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_followed_as_a_browser_would() {
+        let visitor = Visitor::new("127.0.0.1:1".parse().unwrap(), "http://127.0.0.1:1");
+        let cases = [
+            ("?c=1", "/a?c=1"),
+            ("/d?e=2", "/d?e=2"),
+            ("http://127.0.0.1:1/f", "/f"),
+        ];
+        for (reference, expected) in cases {
+            assert_eq!(visitor.follow("/a?b=0", reference), expected);
+        }
+    }
 }

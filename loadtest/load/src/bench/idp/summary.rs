@@ -147,18 +147,20 @@ impl IdpReport {
         paired_ratio(&costs(which), &costs(Which::Tollgate))
     }
 
-    /// The promise, if one was broken.
+    /// The promises that were broken.
     pub(super) fn verdict(&self) -> Option<String> {
-        for call in Call::ALL {
-            let ratio = self.ratio(Which::OidcProvider, call).map(|it| it.median);
-            if let Some(ratio) = ratio.filter(|ratio| *ratio < RATIO_MIN) {
-                let call = call.name();
-                return Some(format!("{call} costs the peer only {ratio:.2} times ours"));
-            }
-        }
-        let ratio = Spread::of(self.besides.iter().map(|it| it.p99_ratio))?.median;
-        (ratio > P99_RATIO_MAX)
-            .then(|| format!("the p99 of token calls grew {ratio:.2} times beside logins"))
+        let dear = Call::ALL.into_iter().filter_map(|call| {
+            let ratio = self.ratio(Which::OidcProvider, call)?.median;
+            let call = call.name();
+            (ratio < RATIO_MIN).then(|| format!("{call} costs the peer only {ratio:.2} times ours"))
+        });
+        let felt = Spread::of(self.besides.iter().map(|it| it.p99_ratio));
+        let felt = felt.filter(|it| it.median > P99_RATIO_MAX).map(|it| {
+            let ratio = it.median;
+            format!("the p99 of token calls grew {ratio:.2} times beside logins")
+        });
+        let broken: Vec<_> = dear.chain(felt).collect();
+        (!broken.is_empty()).then(|| broken.join("; "))
     }
 
     pub(super) fn markdown(&self, tables: &str) -> String {
