@@ -102,3 +102,24 @@ async fn a_form_of_one_page_is_no_answer_to_another() {
     let answer = visitor.press(&consent, &[("answer", "perhaps")]).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
 }
+
+#[tokio::test]
+async fn what_allows_something_signs_nobody_out_and_the_other_way_around() {
+    let house = House::open().await;
+    let (mut visitor, _) = house.guest().await;
+    let asked = request("shop", &[]);
+    let asked_elsewhere = asked.replace("/authorize", "/end-session");
+    let consent = visitor.get(&asked).await;
+    let sign_out = visitor.get(&asked_elsewhere).await;
+    assert!(consent.is_consent() && sign_out.has("<h1>Sign out?</h1>"));
+    for (path, proof) in [
+        (&asked, sign_out.proof()),
+        (&asked_elsewhere, consent.proof()),
+    ] {
+        let forged = form(&[("csrf", &proof), ("answer", "allow")]);
+        let again = visitor.post(path, &forged, &[]).await;
+        assert_eq!(again.status, StatusCode::OK);
+        assert!(again.has("Nothing was done"), "{path}: {}", again.text);
+    }
+    assert!(visitor.get(&asked).await.is_consent());
+}
