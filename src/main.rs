@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
 
 mod log;
+mod operator;
 mod serve;
 mod tour;
 mod verb;
@@ -29,6 +30,12 @@ enum Verb {
     Gateway(verb::gateway::Gateway),
     /// Run the identity provider
     Idp(verb::idp::Idp),
+    /// Issue, inspect and revoke single tokens
+    Token(verb::token::Token),
+    /// Create, list and disable those who may sign in
+    User(verb::user::User),
+    /// Register, list and disable applications
+    Client(verb::client::Client),
     /// Check a configuration file: every problem in one run; starts nothing
     Check(verb::check::Check),
     /// Print the JSON Schema of the configuration file
@@ -40,6 +47,9 @@ fn main() -> ExitCode {
         Verb::Up(up) => up.run(),
         Verb::Gateway(gateway) => gateway.run(),
         Verb::Idp(idp) => idp.run(),
+        Verb::Token(token) => token.run(),
+        Verb::User(user) => user.run(),
+        Verb::Client(client) => client.run(),
         Verb::Check(check) => check.run(),
         Verb::Schema(schema) => schema.run(),
     };

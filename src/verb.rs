@@ -4,13 +4,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::Value;
 use tollgate_config::{Environment, Loaded, Problems};
 
 pub(crate) mod check;
+pub(crate) mod client;
 pub(crate) mod gateway;
 pub(crate) mod idp;
 pub(crate) mod schema;
+pub(crate) mod token;
 pub(crate) mod up;
+pub(crate) mod user;
 
 /// A wrong configuration: `EX_USAGE` of sysexits.h.
 const EXIT_WRONG_FILE: u8 = 64;
@@ -27,7 +31,7 @@ impl FileArgs {
         self.config.as_deref()
     }
 
-    fn load(&self, environment: &Environment) -> Result<Loaded, Problems> {
+    pub(crate) fn load(&self, environment: &Environment) -> Result<Loaded, Problems> {
         match &self.config {
             Some(path) => tollgate_config::load(path, environment),
             None => {
@@ -59,4 +63,52 @@ pub(crate) fn complain(error: &anyhow::Error) {
 fn say(to: &mut impl std::io::Write, text: &str) {
     let _ = to.write_all(text.as_bytes());
     let _ = to.flush();
+}
+
+/// A member that is a text; nothing where it is not.
+fn text_of<'a>(value: &'a Value, member: &str) -> &'a str {
+    value
+        .get(member)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+/// The members of an object, one line each.
+fn rows(object: &Value) -> String {
+    let members = object.as_object().into_iter().flatten();
+    let rows = members.map(|(name, value)| format!("{name:<16} {}\n", cell(value)));
+    rows.collect()
+}
+
+/// A table with a head, as wide as it has to be.
+fn table(columns: &[&str], items: &[Value]) -> String {
+    let head: Vec<_> = columns.iter().map(|name| (*name).to_owned()).collect();
+    let cells = |item: &Value| columns.iter().map(|name| cell(&item[*name])).collect();
+    let lines: Vec<Vec<String>> = std::iter::once(head)
+        .chain(items.iter().map(cells))
+        .collect();
+    let width = |at: usize| {
+        let widths = lines.iter().filter_map(|line| line.get(at));
+        widths.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..columns.len()).map(width).collect();
+    let mut text = String::new();
+    for line in &lines {
+        let cells = line.iter().zip(&widths);
+        let padded: Vec<_> = cells
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        text.push_str(padded.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
+        Value::Null => String::new(),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
+    }
 }

@@ -1,17 +1,24 @@
 //! `tollgate idp`: the identity provider alone, as it runs in production.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use serde_json::json;
 use tollgate::Plan;
 use tollgate_config::Environment;
 
-use super::{FileArgs, refuse};
+use super::{FileArgs, refuse, say};
 use crate::log::{self, Level};
+use crate::operator::OperatorArgs;
 use crate::serve::{self, Serving};
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Idp {
+    #[command(subcommand)]
+    verb: Option<Verb>,
     #[command(flatten)]
     file: FileArgs,
     /// How much the process says of itself on standard error
@@ -19,8 +26,25 @@ pub(crate) struct Idp {
     log: Level,
 }
 
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Copy the store of a running identity provider, as it is at one moment, into a new file
+    Backup(Backup),
+}
+
+#[derive(Debug, Args)]
+struct Backup {
+    /// The file to write, on the machine of the identity provider
+    to: PathBuf,
+    #[command(flatten)]
+    operator: OperatorArgs,
+}
+
 impl Idp {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        if let Some(Verb::Backup(backup)) = &self.verb {
+            return backup.run();
+        }
         let environment = Environment::from_process();
         let loaded = match self.file.load(&environment) {
             Ok(loaded) => loaded,
@@ -49,5 +73,20 @@ impl Idp {
                 }
             },
         })
+    }
+}
+
+impl Backup {
+    fn run(&self) -> anyhow::Result<ExitCode> {
+        let to = std::path::absolute(&self.to).context("this is no path")?;
+        let operator = self.operator.operator()?;
+        let moment = operator.post("/admin/backup", Some(json!({ "to": to })))?;
+        let (transaction, to) = (&moment["transaction"], to.display());
+        let done = format!(
+            "{to} holds everything up to transaction {transaction}; it is opened with the same \
+             sealing key, which is not in it\n"
+        );
+        say(&mut std::io::stderr(), &done);
+        Ok(ExitCode::SUCCESS)
     }
 }

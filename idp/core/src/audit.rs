@@ -69,6 +69,7 @@ pub enum Act {
     UserDeleted,
     ClientSet,
     TenantSet,
+    BackedUp,
 }
 
 /// What was done to the keys. On schedule nobody did it.
@@ -127,6 +128,7 @@ impl Act {
             Self::UserDeleted => "admin_user_deleted",
             Self::ClientSet => "admin_client_set",
             Self::TenantSet => "admin_tenant_set",
+            Self::BackedUp => "admin_backed_up",
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::receipts;
 
 mod actor;
 mod answer;
+mod backup;
 mod clients;
 mod keys;
 mod page;
@@ -78,6 +79,7 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         .route("/admin/tokens", post(tokens::issue))
         .route("/admin/tokens/inspect", post(tokens::inspect))
         .route("/admin/tokens/revoke", post(tokens::revoke))
+        .route("/admin/backup", post(backup::backup))
         .route("/admin/keys", get(keys::show))
         .route("/admin/keys/rotate", post(keys::rotate))
         .route("/admin/keys/rotate-filter", post(keys::step_filter))

@@ -9,7 +9,7 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use idp_core::audit::Entry;
+use idp_core::audit::{About, Act, Entry, Event};
 use idp_core::decision::{Decided, Decision, Random};
 use idp_core::provider::Provider;
 use idp_core::store::{CommitError, Store as _, StoreError};
@@ -97,6 +97,19 @@ impl Desk {
             self.audit.log(entry).await;
         }
         Ok(settled.answer)
+    }
+
+    /// What an administrator did that is no decision of a rule.
+    pub(crate) async fn write_down(&self, act: Act, actor: &str) {
+        let entry = Entry {
+            at: clock::now(),
+            event: Event::Administered(act),
+            about: About {
+                actor: Some(actor.to_owned()),
+                ..About::default()
+            },
+        };
+        self.audit.log(entry).await;
     }
 
     /// For rules that change nothing.

@@ -15,6 +15,7 @@ use crate::desk::{Unanswerable, complain};
 use crate::keys::RotateError;
 use crate::passwords::{Busy, Password};
 use crate::random::NoRandom;
+use crate::store::BackupError;
 
 /// The order is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub(super) enum Problem {
     Public,
     #[error(transparent)]
     Order(#[from] OrderError),
+    #[error("a backup is not to be had: {0}")]
+    Backup(#[from] BackupError),
     #[error(transparent)]
     Rotation(#[from] RotationError),
     #[error("a password has between 1 and {} bytes", Password::BYTES_MAX)]
@@ -74,6 +77,9 @@ impl Problem {
             Self::Limit(_) => (StatusCode::BAD_REQUEST, "limit"),
             Self::NotFound => (StatusCode::NOT_FOUND, "unknown"),
             Self::Public => (StatusCode::CONFLICT, "public"),
+            Self::Backup(BackupError::Exists) => (StatusCode::CONFLICT, "exists"),
+            Self::Backup(BackupError::Busy) => (StatusCode::CONFLICT, "busy"),
+            Self::Backup(_) => (StatusCode::SERVICE_UNAVAILABLE, "backup"),
             Self::Rotation(_) => (StatusCode::CONFLICT, "rotation"),
             Self::Order(OrderError::Unknown) => (StatusCode::NOT_FOUND, "unknown"),
             Self::Order(OrderError::Taken) => (StatusCode::CONFLICT, "taken"),
