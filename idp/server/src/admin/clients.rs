@@ -228,9 +228,11 @@ pub(super) async fn list(
 ) -> Result<Json<Page<Told>>, Problem> {
     let after = paging.after.as_deref().map(parse_id).transpose()?;
     let page = paging.read(&desk, Range::of(Kind::Client), after.map(Key::Client));
-    Ok(Json(page.await?.tell(|record| match record {
-        Record::Client(client) => Some((client.id.as_str().to_owned(), tell(client))),
-        _ => None,
+    Ok(Json(page.await?.tell(|record| {
+        let Record::Client(client) = record else {
+            return None;
+        };
+        Some((client.id.as_str().to_owned(), tell(client)))
     })))
 }
 
@@ -242,10 +244,10 @@ pub(super) async fn show(
 }
 
 async fn find_client(desk: &Desk, id: &ClientId) -> Result<Client, Problem> {
-    match find(desk, Key::Client(id.clone())).await? {
-        Record::Client(client) => Ok(client),
-        _ => Err(Problem::NotFound),
-    }
+    let Record::Client(client) = find(desk, Key::Client(id.clone())).await? else {
+        return Err(Problem::NotFound);
+    };
+    Ok(client)
 }
 
 /// Registers a client, or replaces all that is known of it but for its secrets.

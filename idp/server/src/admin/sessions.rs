@@ -70,27 +70,29 @@ async fn list(desk: &Desk, owner: Owner, paging: &Paging) -> Result<Json<Page<To
     let keys: Vec<_> = found.records().filter_map(session_key).collect();
     let stored = desk.store.read(&keys).await.map_err(Unanswerable::from)?;
     let sessions = stored.into_iter().flatten().map(|stored| stored.record);
-    Ok(Json(found.with(sessions, |record| match record {
-        Record::Session(session) => Some((session.id.to_string(), tell(session))),
-        _ => None,
+    Ok(Json(found.with(sessions, |record| {
+        let Record::Session(session) = record else {
+            return None;
+        };
+        Some((session.id.to_string(), tell(session)))
     })))
 }
 
 fn session_key(record: &Record) -> Option<Key> {
-    match record {
-        Record::SessionOf(of) => Some(Key::Session(of.session)),
-        _ => None,
-    }
+    let Record::SessionOf(of) = record else {
+        return None;
+    };
+    Some(Key::Session(of.session))
 }
 
 pub(super) async fn show(
     State(desk): State<Arc<Desk>>,
     Path(id): Path<String>,
 ) -> Result<Json<Told>, Problem> {
-    match find(&desk, Key::Session(parse_id(&id)?)).await? {
-        Record::Session(session) => Ok(Json(tell(&session))),
-        _ => Err(Problem::NotFound),
-    }
+    let Record::Session(session) = find(&desk, Key::Session(parse_id(&id)?)).await? else {
+        return Err(Problem::NotFound);
+    };
+    Ok(Json(tell(&session)))
 }
 
 pub(super) async fn end(

@@ -38,13 +38,13 @@ pub(super) async fn list(
 ) -> Result<Json<Page<Told>>, Problem> {
     let after = paging.after.as_deref().map(parse_id).transpose()?;
     let page = paging.read(&desk, Range::of(Kind::Tenant), after.map(Key::Tenant));
-    Ok(Json(page.await?.tell(|record| match record {
-        Record::Tenant(tenant) => {
-            let id = tenant.id.as_str().to_owned();
-            let enabled = tenant.is_enabled;
-            Some((id.clone(), Told { id, enabled }))
-        }
-        _ => None,
+    Ok(Json(page.await?.tell(|record| {
+        let Record::Tenant(tenant) = record else {
+            return None;
+        };
+        let id = tenant.id.as_str().to_owned();
+        let enabled = tenant.is_enabled;
+        Some((id.clone(), Told { id, enabled }))
     })))
 }
 

@@ -102,9 +102,11 @@ pub(super) async fn list(
     let paging = Paging::new(asked.after, asked.limit);
     let after = paging.after.as_deref().map(parse_id).transpose()?;
     let page = paging.read(&desk, Range::of(Kind::User), after.map(Key::User));
-    Ok(Json(page.await?.tell(|record| match record {
-        Record::User(user) => Some((user.id.to_string(), tell(user))),
-        _ => None,
+    Ok(Json(page.await?.tell(|record| {
+        let Record::User(user) = record else {
+            return None;
+        };
+        Some((user.id.to_string(), tell(user)))
     })))
 }
 
@@ -116,20 +118,20 @@ async fn find_named(desk: &Desk, tenant: &str, name: &str) -> Result<Option<User
         Ok(_) | Err(Problem::NotFound) => return Ok(None),
         Err(problem) => return Err(problem),
     };
-    match find(desk, Key::User(id)).await? {
-        Record::User(user) => Ok(Some(user)),
-        _ => Ok(None),
-    }
+    let Record::User(user) = find(desk, Key::User(id)).await? else {
+        return Ok(None);
+    };
+    Ok(Some(user))
 }
 
 pub(super) async fn show(
     State(desk): State<Arc<Desk>>,
     Path(id): Path<String>,
 ) -> Result<Json<Told>, Problem> {
-    match find(&desk, Key::User(parse_id(&id)?)).await? {
-        Record::User(user) => Ok(Json(tell(&user))),
-        _ => Err(Problem::NotFound),
-    }
+    let Record::User(user) = find(&desk, Key::User(parse_id(&id)?)).await? else {
+        return Err(Problem::NotFound);
+    };
+    Ok(Json(tell(&user)))
 }
 
 pub(super) async fn create(

@@ -36,9 +36,13 @@ async fn no_password_hash_lies_open_in_the_file_or_in_a_backup() {
 }
 
 fn private_key(seed: [u8; 32]) -> PrivateKey {
-    let pair = Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
-    let der = pair.to_pkcs8().unwrap().as_ref().to_vec();
-    PrivateKey::new(Algorithm::EdDsa, Zeroizing::new(der)).unwrap()
+    let pair = Ed25519KeyPair::from_seed_unchecked(&seed).expect("as the test needs it");
+    let der = pair
+        .to_pkcs8()
+        .expect("as the test needs it")
+        .as_ref()
+        .to_vec();
+    PrivateKey::new(Algorithm::EdDsa, Zeroizing::new(der)).expect("as the test needs it")
 }
 
 #[tokio::test]

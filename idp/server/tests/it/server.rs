@@ -46,7 +46,7 @@ impl Server {
     }
 
     pub(crate) async fn start_with(wishes: Wishes) -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), wishes).await
+        Self::start_in(tempfile::tempdir().expect("as the test needs it"), wishes).await
     }
 
     pub(crate) async fn start_in(folder: TempDir, wishes: Wishes) -> Self {
@@ -55,7 +55,7 @@ impl Server {
         if let Some(bytes) = wishes.disk_free_bytes_min {
             provider.store.disk_free_bytes_min = bytes;
         }
-        let idp = Idp::start(provider).await.unwrap();
+        let idp = Idp::start(provider).await.expect("as the test needs it");
         Self {
             idp,
             folder,
@@ -88,7 +88,7 @@ impl Server {
 
     /// What was made for the first start, without its line feed.
     pub(crate) fn secret(&self, name: &str) -> String {
-        let text = fs::read_to_string(self.path(name)).unwrap();
+        let text = fs::read_to_string(self.path(name)).expect("as the test needs it");
         text.trim_end().to_owned()
     }
 
@@ -152,11 +152,15 @@ impl Server {
         let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes())));
         let (head, body) = self
             .client
-            .request(request.unwrap())
+            .request(request.expect("as the test needs it"))
             .await
-            .unwrap()
+            .expect("as the test needs it")
             .into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
+        let body = body
+            .collect()
+            .await
+            .expect("as the test needs it")
+            .to_bytes();
         Reply {
             status: head.status,
             head: Response::from_parts(head, ()),
@@ -176,18 +180,21 @@ impl Server {
 
 impl Reply {
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
+        serde_json::from_slice(&self.body).expect("as the test needs it")
     }
 
     pub(crate) fn text_of(&self, member: &str) -> String {
-        self.json()[member].as_str().unwrap().to_owned()
+        self.json()[member]
+            .as_str()
+            .expect("as the test needs it")
+            .to_owned()
     }
 
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.head
             .headers()
             .get(name)
-            .map(|value| value.to_str().unwrap())
+            .map(|value| value.to_str().expect("as the test needs it"))
     }
 
     /// Whether nobody between may keep it.
@@ -201,12 +208,13 @@ fn provider(folder: &Path) -> Provider {
     let text = "provider:\n  listen: 127.0.0.1:0\n  internal: 127.0.0.1:0\n  \
                 issuer: http://127.0.0.1:8081\n  \
                 store: { path: idp.redb, disk_free_min: 16MiB }\n";
-    fs::write(&file, text).unwrap();
-    let loaded = tollgate_config::load(&file, &Environment::of([], 1)).unwrap();
+    fs::write(&file, text).expect("as the test needs it");
+    let loaded =
+        tollgate_config::load(&file, &Environment::of([], 1)).expect("as the test needs it");
     Provider {
         clients: vec![
             ClientSeed {
-                scopes: Scopes::parse("money.read money.write").unwrap(),
+                scopes: Scopes::parse("money.read money.write").expect("as the test needs it"),
                 audience: vec!["pay".to_owned()],
                 ..machine("robot", folder)
             },
@@ -217,23 +225,23 @@ fn provider(folder: &Path) -> Provider {
             web(folder),
         ],
         users: vec![UserSeed {
-            name: Username::parse("alice").unwrap(),
+            name: Username::parse("alice").expect("as the test needs it"),
             tenant: default_tenant(),
             password_file: folder.join("alice.password"),
             roles: vec!["member".to_owned()],
             is_enabled: true,
         }],
-        ..loaded.provider.unwrap()
+        ..loaded.provider.expect("as the test needs it")
     }
 }
 
 fn default_tenant() -> TenantId {
-    TenantId::parse("default").unwrap()
+    TenantId::parse("default").expect("as the test needs it")
 }
 
 fn machine(id: &str, folder: &Path) -> ClientSeed {
     ClientSeed {
-        id: ClientId::parse(id).unwrap(),
+        id: ClientId::parse(id).expect("as the test needs it"),
         tenant: default_tenant(),
         secret_file: Some(folder.join(format!("{id}.secret"))),
         redirect_uris: Vec::new(),
@@ -256,7 +264,7 @@ fn web(folder: &Path) -> ClientSeed {
         redirect_uris: vec!["http://127.0.0.1:1/callback".to_owned()],
         logout_uris: vec!["http://127.0.0.1:1/bye".to_owned()],
         grants: [Grant::AuthorizationCode, Grant::RefreshToken].into(),
-        scopes: Scopes::parse("openid money.read").unwrap(),
+        scopes: Scopes::parse("openid money.read").expect("as the test needs it"),
         audience: vec!["pay".to_owned()],
         lifetimes: Lifetimes::PAYMENT,
         ..machine("web", folder)
