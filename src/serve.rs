@@ -103,6 +103,9 @@ async fn reload(stack: &Stack, reloader: Option<&mut Reloader>) {
     if let Some(gateway) = stack.gateway() {
         gateway.reopen_access_log();
     }
+    if let Some(idp) = stack.idp() {
+        idp.reopen_audit_log().await;
+    }
     let Some(reloader) = reloader else {
         tracing::info!("there is no file whose changes could hold before the next start");
         return;

@@ -78,7 +78,7 @@ pub(crate) enum Unanswerable {
 /// What was decided and is on disk.
 pub(crate) struct Settled<A> {
     pub(crate) answer: A,
-    audit: Option<Entry>,
+    pub(crate) audit: Option<Entry>,
     /// Whether gateways must hear of it.
     has_changes: bool,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use idp_core::keyring;
+use idp_core::keyring::{self, Keyring};
 use idp_core::provider::Settings;
 use idp_core::store::{StoreError, Version};
 use idp_token::value::Algorithm;
@@ -105,7 +105,8 @@ impl Idp {
             issuer: provider.issuer.clone(),
             logins: provider.login,
         };
-        let ring = begin(&store, settings, provider.signing.algorithm, &passwords).await?;
+        let keyring = begin(&store, provider.signing.algorithm, &passwords, &audit).await?;
+        let ring = Ring::new(settings, &keyring)?;
         let tail = relay::begin(&store).await?;
         let (records, waiting) = provider.redis.as_ref().map(|_| Records::new()).unzip();
         let desk = Arc::new(Desk {
@@ -234,10 +235,10 @@ fn work(
 /// The keys of the store; made if it has none.
 async fn begin(
     store: &EmbeddedStore,
-    settings: Settings,
     algorithm: Algorithm,
     passwords: &Passwords,
-) -> Result<Ring, StartError> {
+    audit: &Audit,
+) -> Result<Keyring, StartError> {
     // Nobody has this password: it is drawn, hashed and forgotten.
     let secret = random::bytes::<32>().map_err(MaterialError::from)?;
     let nobody = Zeroizing::new(
@@ -252,7 +253,11 @@ async fn begin(
     let begun = settle(store, move |view, now, _| {
         keyring::begin(view, &material, now)
     });
-    Ok(Ring::new(settings, &begun.await?.answer)?)
+    let begun = begun.await?;
+    if let Some(entry) = begun.audit {
+        audit.log(entry).await;
+    }
+    Ok(begun.answer)
 }
 
 impl From<Unanswerable> for StartError {
