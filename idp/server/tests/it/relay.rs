@@ -75,9 +75,12 @@ async fn every_change_is_read_once_and_in_order_by_all_who_follow() {
     for reader in reading.join_all().await.into_iter().chain([late]) {
         assert_eq!(reader.changes.len(), REVOCATIONS);
         assert!(reader.is_without_holes());
-        let ended = reader.changes.iter().map(|change| match &change.target {
-            Target::Session(id) if change.kind == Kind::Ended => *id,
-            _ => panic!("{change:?}"),
+        let ended = reader.changes.iter().map(|change| {
+            assert_eq!(change.kind, Kind::Ended);
+            let Target::Session(id) = &change.target else {
+                panic!("{change:?}");
+            };
+            *id
         });
         assert_eq!(ended.collect::<HashSet<_>>().len(), REVOCATIONS);
     }
