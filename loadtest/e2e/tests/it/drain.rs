@@ -107,7 +107,7 @@ async fn a_stop_under_load_loses_no_request_and_says_so_beforehand() {
         process.signal("TERM");
         site.until_readyz(admin, 503).await;
         // Told to go elsewhere, it is still served here.
-        load.answers(50, PATIENCE).await.unwrap();
+        load.answers(CONNECTIONS as u64, PATIENCE).await.unwrap();
         assert_eq!(process.exit_code().await, Some(0), "{}", process.stderr());
         let tally = load.stop().await;
         assert_none_lost(&tally);
