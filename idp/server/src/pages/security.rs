@@ -1,4 +1,8 @@
 //! What may a page do, and who may keep or frame it? Nothing, and nobody.
+//!
+//! Chromium holds all redirects that follow a form to the page's `form-action`, not only the first.
+//! So the origin of the redirect URI is named there, and a callback that redirects on to yet another
+//! origin is stopped by the browser: such a client shows a page of its own first.
 
 use std::sync::LazyLock;
 
@@ -44,7 +48,6 @@ pub(super) fn allow(headers: &mut HeaderMap, target: FormTarget<'_>) {
     let form_action = match target {
         FormTarget::Nowhere => "'none'".to_owned(),
         FormTarget::Here => "'self'".to_owned(),
-        // Chromium holds the redirects that follow a form to this as well.
         FormTarget::On(uri) => {
             origin(uri).map_or_else(|| "'self'".to_owned(), |origin| format!("'self' {origin}"))
         }
