@@ -6,11 +6,13 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { freePorts, peer, start, tollgate } from './provider.mjs';
 
+const here = dirname(fileURLToPath(import.meta.url));
 const node = [process.execPath, '--test', '--test-reporter=spec'];
 const { positionals: [suite], values: given } = parseArgs({
   allowPositionals: true,
@@ -29,7 +31,7 @@ async function run(programs, algorithm, uris) {
   for (const [name, program, ...rest] of programs) {
     console.log(`==> ${name}, signatures by ${algorithm}`);
     const env = { ...process.env, ...provider.environment };
-    const child = spawn(program, rest, { cwd: import.meta.dirname, stdio: 'inherit', env });
+    const child = spawn(program, rest, { cwd: here, stdio: 'inherit', env });
     const [code] = await once(child, 'exit');
     if (code !== 0) failed.push(`${name} (${algorithm})`);
   }
