@@ -29,17 +29,21 @@ const QUIET = [
 export class Driver {
   #child;
   #port;
+  #folder = mkdtempSync(join(tmpdir(), 'tollgate-chromium-'));
 
   static async start() {
     const driver = new Driver();
-    driver.#child = spawn('chromedriver', ['--port=0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    driver.#child = spawn('chromedriver', ['--port=0'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, TMPDIR: driver.#folder },
+    });
     driver.#port = await portOf(driver.#child);
     return driver;
   }
 
   // A browser that has never been anywhere, with a window of that size.
   async open({ width, height, hasScripts }) {
-    const profile = mkdtempSync(join(tmpdir(), 'tollgate-chromium-'));
+    const profile = mkdtempSync(join(this.#folder, 'profile-'));
     const options = {
       args: [...QUIET, `--window-size=${width},${height}`, `--user-data-dir=${profile}`],
       prefs: hasScripts ? {} : { 'profile.managed_default_content_settings.javascript': 2 },
@@ -51,7 +55,7 @@ export class Driver {
     };
     const base = `http://127.0.0.1:${this.#port}/session`;
     const { sessionId } = await call('POST', base, { capabilities: { alwaysMatch } });
-    const browser = new Browser(`${base}/${sessionId}`, profile);
+    const browser = new Browser(`${base}/${sessionId}`);
     // The window is the screen of a phone as well, which is narrower than any window may be.
     await browser.command('Emulation.setDeviceMetricsOverride', {
       width, height, deviceScaleFactor: 1, mobile: width < 500,
@@ -63,6 +67,8 @@ export class Driver {
     const ended = once(this.#child, 'exit');
     this.#child.kill('SIGTERM');
     await ended;
+    // A browser may still write as it goes, so this comes last.
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }
 
@@ -85,11 +91,9 @@ async function portOf(child) {
 
 export class Browser {
   #session;
-  #profile;
 
-  constructor(session, profile) {
+  constructor(session) {
     this.#session = session;
-    this.#profile = profile;
   }
 
   go(url) {
@@ -173,9 +177,8 @@ export class Browser {
     return this.#call('POST', 'goog/cdp/execute', { cmd, params });
   }
 
-  async close() {
-    await this.#call('DELETE', '');
-    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
+  close() {
+    return this.#call('DELETE', '');
   }
 
   #call(method, path, body) {
