@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use idp_token::epoch::Seq;
 use idp_token::time::UnixSeconds;
 
 use crate::change::Target;
@@ -25,6 +26,20 @@ pub const ROWS_MAX: usize = 1024;
 
 /// How long the log is kept for gateways that were away. Whoever was away for longer starts over.
 pub const LOG_KEPT: Duration = Duration::from_secs(60 * 60);
+
+/// Leaves so many numbers out. A store that was put back to an older state has given numbers that it does
+/// not know of; gateways that heard them would pass over what is given the same ones again. Past the
+/// hole they know that they missed something, and begin anew.
+pub fn leap(view: &View, by: u64, now: UnixSeconds) -> Decided<Seq> {
+    let seq = Seq(view.published()?.0.saturating_add(by));
+    let mut transaction = Transaction::of(view);
+    transaction.put(view, Record::Relay(Relay { seq }), now);
+    Ok(Decision {
+        answer: seq,
+        transaction,
+        audit: None,
+    })
+}
 
 /// Numbers these rows, which must be the oldest of the outbox.
 pub fn publish(view: &View, rows: &[Row], now: UnixSeconds) -> Decided<Vec<Published>> {

@@ -13,13 +13,13 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use idp_core::relay::{Pace, Step};
+use idp_core::relay::{self, Pace, Step};
 use idp_core::store::StoreError;
 use idp_token::lease::BEAT_EVERY;
 use idp_token::log::run_of;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, settle};
 use crate::random::{self, NoRandom};
 use crate::store::EmbeddedStore;
 
@@ -37,6 +37,7 @@ mod tail;
 use look::{LookError, Looked};
 use patience::Patience;
 
+const LEAP: u64 = 1 << 32;
 /// Between looks that fail.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
@@ -47,11 +48,32 @@ pub enum BeginError {
     Random(#[from] NoRandom),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("the numbers of a backup cannot be passed over")]
+    Leap(#[source] Box<dyn Error + Send + Sync>),
 }
 
 /// The log as it stands when the process starts.
 pub(crate) async fn begin(store: &EmbeddedStore) -> Result<Tail, BeginError> {
+    if store.is_copy() {
+        leap(store).await?;
+    }
     Ok(Tail::new(draw_run()?, look::published(store).await?))
+}
+
+/// Farther than any store came before it was put back, and not to where another copy of it went.
+async fn leap(store: &EmbeddedStore) -> Result<(), BeginError> {
+    let by = LEAP + u64::from(u32::from_be_bytes(random::bytes()?));
+    let seq = settle(store, move |view, now, _| relay::leap(view, by, now));
+    let seq = seq
+        .await
+        .map_err(|error| BeginError::Leap(error.into()))?
+        .answer;
+    store.own().await?;
+    tracing::warn!(
+        seq = seq.0,
+        "the store is a backup: the log of changes goes on from here"
+    );
+    Ok(())
 }
 
 /// Publishes for as long as the process runs.

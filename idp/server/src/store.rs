@@ -86,6 +86,7 @@ pub struct EmbeddedStore {
     backups: Semaphore,
     queue: Option<SyncSender<Order>>,
     writer: Option<JoinHandle<()>>,
+    is_copy: bool,
 }
 
 impl EmbeddedStore {
@@ -100,6 +101,7 @@ impl EmbeddedStore {
         let database = volume::open_database(&disk, options)?;
         layout::migrate(&database, layout::STEPS)?;
         let sealing = layout::unlock(&database, key)?;
+        let is_copy = layout::is_copy(&database)?;
         let volume = Arc::new(Volume::new(disk, options, database, sealing));
         let (queue, writer) = writer::start(Arc::clone(&volume))?;
         Ok(Self {
@@ -108,7 +110,25 @@ impl EmbeddedStore {
             backups: Semaphore::new(1),
             queue: Some(queue),
             writer: Some(writer),
+            is_copy,
         })
+    }
+
+    /// Whether this was a backup when it was opened, with which nobody has worked before. What came
+    /// after its moment is known to others, and its numbers must not be given again.
+    #[must_use]
+    pub const fn is_copy(&self) -> bool {
+        self.is_copy
+    }
+
+    /// From now on it is a store like any other.
+    pub async fn own(&self) -> Result<(), StoreError> {
+        let volume = Arc::clone(&self.volume);
+        let writing = tokio::task::spawn_blocking(move || {
+            volume.with(|database| layout::unmark_copy(database).map_err(volume::failed))
+        });
+        let written = writing.await;
+        Ok(written.map_err(|error| StoreError::Unavailable(Box::new(error)))??)
     }
 
     /// Asks several things of one snapshot.

@@ -69,7 +69,9 @@ fn fill(volume: &Volume, disk: &Disk, partial: &Path) -> Result<Moment, BackupEr
         .map_err(failed)?;
     layout::migrate(&database, layout::STEPS).map_err(|_| BackupError::Ended)?;
     let writing = database.begin_write().map_err(failed)?;
-    copy_tables(&reading, &writing).map_err(|error| BackupError::Database(Box::new(error)))?;
+    copy_tables(&reading, &writing)
+        .and_then(|()| layout::mark_copy(&writing))
+        .map_err(|error| BackupError::Database(Box::new(error)))?;
     writing.commit().map_err(failed)?;
     drop(database);
     file.sync_all()?;

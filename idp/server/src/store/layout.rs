@@ -17,6 +17,8 @@ pub(super) const SELF: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("
 
 const LAYOUT: &str = "layout";
 const MOMENT: &str = "moment";
+/// There as long as nobody has begun to work with a copy.
+const COPY: &str = "copy";
 const KEY_CHECK: &str = "key check";
 const KEY_CHECK_TEXT: &[u8] = b"sealed by the key of this store";
 
@@ -127,6 +129,24 @@ fn find_layout(database: &Database) -> Result<u32, LayoutError> {
             Err(redb::StorageError::Corrupted(what).into())
         }
     }
+}
+
+/// Says of a database that it is a copy.
+pub(super) fn mark_copy(writing: &WriteTransaction) -> Result<(), redb::Error> {
+    writing.open_table(SELF)?.insert(COPY, [].as_slice())?;
+    Ok(())
+}
+
+pub(super) fn is_copy(database: &Database) -> Result<bool, LayoutError> {
+    let own = database.begin_read()?.open_table(SELF)?;
+    Ok(own.get(COPY)?.is_some())
+}
+
+pub(super) fn unmark_copy(database: &Database) -> Result<(), redb::Error> {
+    let writing = database.begin_write()?;
+    writing.open_table(SELF)?.remove(COPY)?;
+    writing.commit()?;
+    Ok(())
 }
 
 fn make_tables(writing: &WriteTransaction) -> Result<(), redb::Error> {

@@ -1,9 +1,16 @@
+use std::path::Path;
+
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::server::{Reply, Server};
 
 impl Server {
+    pub(crate) async fn back_up(&self, to: &Path) {
+        let made = self.admin(Method::POST, "/admin/backup", json!({ "to": to }));
+        assert_eq!(made.await.status, StatusCode::OK);
+    }
+
     async fn admin(&self, method: Method, path: &str, body: Value) -> Reply {
         let key = format!("Bearer {}", self.secret("admin.key"));
         let fields = [

@@ -19,6 +19,7 @@ mod pages;
 mod projection;
 mod protocol;
 mod redis_server;
+mod refresh;
 mod relay;
 mod sealing;
 mod server;

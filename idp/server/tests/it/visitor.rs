@@ -145,6 +145,7 @@ pub(crate) fn escape(text: &str) -> String {
     text.bytes().map(spell).collect()
 }
 
+#[derive(Clone)]
 pub(crate) struct Visitor {
     base: String,
     client: Client<HttpConnector, Full<Bytes>>,
