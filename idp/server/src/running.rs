@@ -176,7 +176,6 @@ impl Idp {
             // It was told to end, or a panic in it has been reported by name.
             let _ = task.await;
         }
-        self.desk.store.rest().await;
         self.desk.audit.close().await;
         is_clean
     }

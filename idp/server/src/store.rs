@@ -105,7 +105,7 @@ impl EmbeddedStore {
         let volume = Arc::new(Volume::new(disk, options, database, sealing));
         let (queue, writer) = writer::start(Arc::clone(&volume))?;
         Ok(Self {
-            readers: Readers::new(Arc::clone(&volume)),
+            readers: Readers::start(&volume)?,
             volume,
             backups: Semaphore::new(1),
             queue: Some(queue),
@@ -137,11 +137,6 @@ impl EmbeddedStore {
         question: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.readers.ask(question).await
-    }
-
-    /// Returns when nothing is read any more: what was begun goes on even if nobody waits for it.
-    pub(crate) async fn rest(&self) {
-        self.readers.rest().await;
     }
 
     /// The last transaction and the last row that are on disk.

@@ -1,63 +1,107 @@
 //! Reads, each of one snapshot.
 //!
-//! They run on the runtime's threads for blocking work, a few at a time: each is short, and more at
-//! once than there are processors would only wait for each other.
+//! They run on a few threads of their own. A thread takes what waits as one group and asks it all of
+//! one snapshot, taken after the last of them was asked: whatever was acknowledged before is in it.
+//! So the busier the store is, the fewer snapshots and the fewer changes of threads a read costs.
 
 use std::ops::Bound;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::{io, thread};
 
 use idp_core::record::Record;
 use idp_core::store::{Key, Range, Row, RowId, StoreError, Stored, Version};
 use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
 use super::layout::{Moment, OUTBOX, RECORDS, SELF};
 use super::sealing::{SealError, SealingKey, is_sealed};
 use super::volume::{Refused, Volume, failed};
 
-const RUNNING_MAX: usize = 4;
+const THREADS: usize = 4;
 const WAITING_MAX: usize = 1024;
+/// Some questions take long, and those behind them in a group wait.
+const GROUP_MAX: usize = 16;
+
+/// What is asked of a snapshot, if one is to be had.
+type Question = Box<dyn FnOnce(Result<&Snapshot<'_>, &Refused>) + Send>;
 
 #[derive(Debug)]
 pub(super) struct Readers {
-    volume: Arc<Volume>,
-    places: Semaphore,
-    turns: Arc<Semaphore>,
+    queue: Option<SyncSender<Question>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Readers {
-    pub(super) fn new(volume: Arc<Volume>) -> Self {
-        Self {
-            volume,
-            places: Semaphore::new(WAITING_MAX),
-            turns: Arc::new(Semaphore::new(RUNNING_MAX)),
-        }
+    pub(super) fn start(volume: &Arc<Volume>) -> io::Result<Self> {
+        let (queue, questions) = sync_channel(WAITING_MAX);
+        let questions = Arc::new(Mutex::new(questions));
+        let start = |_| {
+            let (volume, questions) = (Arc::clone(volume), Arc::clone(&questions));
+            thread::Builder::new()
+                .name("store-reader".to_owned())
+                .spawn(move || answer_groups(&volume, &questions))
+        };
+        Ok(Self {
+            threads: (0..THREADS).map(start).collect::<io::Result<_>>()?,
+            queue: Some(queue),
+        })
     }
 
     pub(super) async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let _place = self.places.try_acquire().map_err(|_| Refused::Busy)?;
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
-        let turn = turn.map_err(|_| Refused::Ended)?;
-        let volume = Arc::clone(&self.volume);
-        let reading = tokio::task::spawn_blocking(move || {
-            // Until it has run and let go of the volume, even if nobody waits for it any more.
-            let _turn = turn;
-            let volume = volume;
-            question(&Snapshot::take(&volume)?)
+        let (reply, answer) = oneshot::channel();
+        let question: Question = Box::new(move |snapshot| {
+            let answer = match snapshot {
+                Ok(snapshot) => question(snapshot),
+                Err(refused) => Err(refused.clone().into()),
+            };
+            // Whoever asked may have gone.
+            let _ = reply.send(answer);
         });
-        match reading.await {
-            Ok(answer) => answer,
-            Err(error) => Err(StoreError::Unavailable(Box::new(error))),
+        let queue = self.queue.as_ref().ok_or(Refused::Ended)?;
+        queue.try_send(question).map_err(|error| match error {
+            TrySendError::Full(_) => Refused::Busy,
+            TrySendError::Disconnected(_) => Refused::Ended,
+        })?;
+        answer.await.map_err(|_| Refused::Ended)?
+    }
+}
+
+/// Answers what waits, and lets go of the volume.
+impl Drop for Readers {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a reader of the store panicked");
+            }
         }
     }
+}
 
-    /// Returns when nobody reads any more.
-    pub(super) async fn rest(&self) {
-        let all = u32::try_from(RUNNING_MAX).unwrap_or(u32::MAX);
-        let _ = self.turns.acquire_many(all).await;
+fn answer_groups(volume: &Volume, questions: &Mutex<Receiver<Question>>) {
+    let mut group = Vec::with_capacity(GROUP_MAX);
+    loop {
+        {
+            let questions = questions.lock().unwrap_or_else(PoisonError::into_inner);
+            let Ok(first) = questions.recv() else {
+                return;
+            };
+            group.push(first);
+            group.extend(questions.try_iter().take(GROUP_MAX - 1));
+        }
+        let snapshot = Snapshot::take(volume);
+        for question in group.drain(..) {
+            let answering = AssertUnwindSafe(|| question(snapshot.as_ref()));
+            if catch_unwind(answering).is_err() {
+                tracing::error!("a question to the store panicked");
+            }
+        }
     }
 }
 
@@ -67,7 +111,7 @@ pub(crate) struct Snapshot<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn take(volume: &'a Volume) -> Result<Self, StoreError> {
+    pub(super) fn take(volume: &'a Volume) -> Result<Self, Refused> {
         Ok(Self {
             reading: volume.begin_read()?,
             sealing: volume.sealing(),
