@@ -60,6 +60,8 @@ pub(crate) async fn accept(gateway: Arc<Gateway>, listener: TcpListener, entranc
             accepted = listener.accept() => take(&gateway, accepted, entrance).await,
             () = draining(&mut phase) => break,
         }
+        // One at a time: a crowd at the door does not hold up those who are inside.
+        tokio::task::yield_now().await;
     }
     // Whoever is told that a connection is there is served, not reset when the socket closes. So from
     // here on none begins, and those that began before may become connections.

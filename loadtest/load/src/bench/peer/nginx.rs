@@ -103,6 +103,7 @@ http {{
     {access}
     keepalive_requests 1000000000;
     keepalive_timeout 600s;
+    client_header_timeout 10s;
     upstream up {{
         server {upstream};
         keepalive 128;
