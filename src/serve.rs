@@ -46,6 +46,7 @@ struct Signals {
 /// Runs until told to stop.
 pub(crate) fn run(serving: Serving) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
+    stay_with_small_pages();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(serving.threads)
         .thread_name("tollgate")
@@ -53,6 +54,14 @@ pub(crate) fn run(serving: Serving) -> anyhow::Result<ExitCode> {
         .build()
         .context("the runtime cannot be started")?;
     runtime.block_on(serve(serving, began))
+}
+
+/// The first touch of a huge page clears two megabytes, and whoever is on that thread waits for it:
+/// up to ten milliseconds each time that a crowd of new connections needs memory.
+fn stay_with_small_pages() {
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "the system decides where huge pages are used");
+    }
 }
 
 async fn serve(serving: Serving, began: Instant) -> anyhow::Result<ExitCode> {
