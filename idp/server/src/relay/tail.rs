@@ -289,3 +289,6 @@ pub(super) fn spell_target(target: &Target) -> LogTarget {
         Target::Realm => LogTarget::Realm,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use idp_token::ask::report::{GatewayId, Reading, Report};
 use idp_token::epoch::Seq;
 use idp_token::fence::Fence;
 use idp_token::follow::{Followed, Follower};
-use idp_token::lease::{Tolerance, Trust};
+use idp_token::lease::{BEAT_EVERY, Tolerance, Trust};
 use idp_token::log::{After, Gap, Kind, Target};
 use idp_token::time::{BootTime, UnixSeconds};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -102,6 +102,24 @@ async fn a_follower_that_comes_again_goes_on_where_it_stood_even_after_a_restart
     reader.read_until_seq(&server, 15).await;
     assert_eq!(reader.changes.len(), 15);
     assert!(reader.is_without_holes());
+}
+
+/// The relay is woken, and does not look around at every beat alone. The quickest of some counts:
+/// what else the machine does is not the subject.
+#[tokio::test]
+async fn a_change_is_in_the_log_long_before_the_next_beat_is_due() {
+    let server = Server::start().await;
+    let mut reader = Reader::new(START);
+    reader.read(&server).await;
+    let mut quickest = Duration::MAX;
+    for round in 1..=10 {
+        let token = server.token().await;
+        server.revoke(&token).await;
+        let acknowledged = now();
+        reader.read_until_seq(&server, round).await;
+        quickest = quickest.min(now().0 - acknowledged.0);
+    }
+    assert!(quickest < BEAT_EVERY / 2, "{quickest:?}");
 }
 
 #[tokio::test]
