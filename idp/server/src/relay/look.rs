@@ -127,3 +127,56 @@ fn last_published(snapshot: &Snapshot<'_>) -> Result<Seq, StoreError> {
         _ => Seq::NONE,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use idp_core::id::TenantId;
+    use idp_core::store::contract::write_tenant;
+    use idp_core::view::View;
+
+    use super::*;
+    use crate::store::{KeySource, Options};
+
+    /// Sets a tenant to these generations, each of which but the first is a change.
+    async fn change(store: &EmbeddedStore, generations: impl IntoIterator<Item = u64>) {
+        for generation in generations {
+            let keys = vec![Key::Tenant(TenantId::parse("bank").unwrap())];
+            let stored = store.read(&keys).await.unwrap();
+            let mut view = View::default();
+            view.add(keys, stored);
+            let written = write_tenant(&view, "bank", generation);
+            store.commit(written).await.unwrap();
+        }
+    }
+
+    fn seqs(looked: &Looked) -> Vec<u64> {
+        looked.published.iter().map(|it| it.seq.0).collect()
+    }
+
+    #[tokio::test]
+    async fn rows_get_the_numbers_that_were_promised_and_what_was_missed_is_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options {
+            disk_free_bytes_min: 0,
+            ..Options::default()
+        };
+        let key = KeySource::File(folder.path().join("key"));
+        let store = EmbeddedStore::open(&folder.path().join("store"), &key, options).unwrap();
+        change(&store, 1..=4).await;
+        assert_eq!(published(&store).await.unwrap(), Seq(0));
+        assert_eq!(promised(&store).await.unwrap(), Seq(3));
+
+        let looked = look(&store, Seq(0)).await.unwrap();
+        assert_eq!(seqs(&looked), [1, 2, 3]);
+        assert!(looked.saw_all);
+        assert_eq!(published(&store).await.unwrap(), Seq(3));
+        assert_eq!(promised(&store).await.unwrap(), Seq(3));
+        assert_eq!(kept(&store).await.unwrap(), (Seq(1), Seq(3)));
+
+        // As if nobody had been told that the last commit was done.
+        change(&store, [5]).await;
+        assert_eq!(promised(&store).await.unwrap(), Seq(4));
+        assert_eq!(seqs(&look(&store, Seq(1)).await.unwrap()), [2, 3, 4]);
+        assert_eq!(seqs(&look(&store, Seq(4)).await.unwrap()), [0; 0]);
+    }
+}
