@@ -1,3 +1,5 @@
+//! Does a family of refresh tokens survive its own client, and nobody else?
+
 use hyper::StatusCode;
 
 use crate::visitor::House;
