@@ -7,6 +7,7 @@ pub mod audit;
 mod clock;
 mod credential;
 mod desk;
+mod farewell;
 mod internal;
 mod keys;
 mod listener;

@@ -12,7 +12,7 @@ use idp_core::provider::Settings;
 use idp_core::store::{StoreError, Version};
 use idp_token::value::Algorithm;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tollgate_config::{Provider, Redis};
 use zeroize::Zeroizing;
@@ -32,6 +32,7 @@ use crate::spawn::spawn;
 use crate::store::{EmbeddedStore, KeySource, OpenError, Options};
 use crate::{admin, internal, pages, protocol, upkeep};
 
+const FAREWELLS_MAX: usize = 64;
 /// How long connections may take to end once the process is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -120,6 +121,7 @@ impl Idp {
             passwords,
             administrator,
             gateway,
+            farewells: Arc::new(Semaphore::new(FAREWELLS_MAX)),
             has_changes: Notify::new(),
             tail,
             receipts: Receipts::new(is_first),

@@ -18,6 +18,7 @@ use super::page::{Note, Page, form, leave};
 use super::rejection::Rejection;
 use super::security::FormTarget;
 use super::visit::{Arrival, Visit, receive, restate};
+use crate::farewell;
 
 pub(super) async fn end_session(
     State(pages): State<Arc<Pages>>,
@@ -56,7 +57,8 @@ async fn end(
                 question((&visit.query, proof), note, target)
             })
         }
-        Outcome::SignedOut { location, .. } => {
+        Outcome::SignedOut { location, notices } => {
+            farewell::tell(&pages.desk, notices);
             let mut response = match location {
                 Some(location) => leave(&location).ok_or(Rejection::Fault)?,
                 None => signed_out(),

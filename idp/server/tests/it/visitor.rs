@@ -44,6 +44,17 @@ impl House {
         Self { idp, folder }
     }
 
+    /// Whose clients want to be told there that somebody signed out.
+    pub(crate) async fn open_telling(uri: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut provider = provider(folder.path(), ISSUER);
+        for client in &mut provider.clients {
+            client.backchannel_logout_uri = Some(uri.to_owned());
+        }
+        let idp = Idp::start(provider).await.unwrap();
+        Self { idp, folder }
+    }
+
     pub(crate) fn password(&self) -> String {
         let text = fs::read_to_string(self.folder.path().join("alice.password")).unwrap();
         text.trim_end().to_owned()

@@ -1,4 +1,9 @@
 use hyper::StatusCode;
+use idp_token::value::jws::verify_as;
+use idp_token::value::{KeySet, Statement};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use crate::visitor::{Answer, BYE, House, Visitor, form, request};
 
@@ -176,4 +181,54 @@ async fn whoever_is_signed_in_nowhere_is_told_so() {
     assert!(out.has("You are signed out"), "{}", out.text);
     let twice = visitor.get("/end-session?state=a&state=b").await;
     assert_eq!(twice.status, StatusCode::BAD_REQUEST);
+}
+
+fn is_whole(heard: &str) -> bool {
+    let Some((head, body)) = heard.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head.split("content-length: ").nth(1).unwrap();
+    let length = length.split("\r\n").next().unwrap();
+    body.len() == length.parse::<usize>().unwrap()
+}
+
+/// What one client is sent, which answers with this status.
+async fn hear(listener: &TcpListener, status: &str) -> String {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut heard = Vec::new();
+    while !is_whole(&String::from_utf8_lossy(&heard)) {
+        assert_ne!(stream.read_buf(&mut heard).await.unwrap(), 0);
+    }
+    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    stream.write_all(answer.as_bytes()).await.unwrap();
+    String::from_utf8(heard).unwrap()
+}
+
+#[tokio::test]
+async fn a_client_is_told_that_somebody_signed_out_and_once_more_if_it_failed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let house = House::open_telling(&format!("http://{at}/signed-out?a=b")).await;
+    let (mut visitor, landed) = house.guest().await;
+    tokens(&mut visitor, &landed).await;
+    let keys = KeySet::parse(visitor.get("/jwks").await.text.as_bytes()).unwrap();
+
+    let page = visitor.get("/end-session").await;
+    let out = visitor.press(&page, &[("answer", "allow")]).await;
+    assert!(out.has("You are signed out"), "nobody waits for the client");
+    let mut ids = Vec::new();
+    for status in ["503 Busy", "204 No Content"] {
+        let heard = hear(&listener, status).await;
+        assert!(
+            heard.starts_with("POST /signed-out?a=b HTTP/1.1\r\n"),
+            "{heard}"
+        );
+        let (_, token) = heard.split_once("\r\n\r\nlogout_token=").unwrap();
+        let said = verify_as(token, Statement::LogoutToken, &keys).unwrap();
+        let said: Value = serde_json::from_slice(&said).unwrap();
+        assert_eq!(said["aud"], "till");
+        assert!(said.get("nonce").is_none() && said["sid"].is_string());
+        ids.push(said["jti"].as_str().unwrap().to_owned());
+    }
+    assert_ne!(ids[0], ids[1], "no token is sent twice");
 }

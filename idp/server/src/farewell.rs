@@ -1,0 +1,127 @@
+//! Clients are told that somebody signed out (OpenID Connect Back-Channel Logout).
+//!
+//! It is a courtesy, told once the end of the session is on disk: nobody waits for it, a client that
+//! cannot be told is told of in the log, and its session is over all the same. Nothing here speaks TLS:
+//! a client elsewhere is told through a proxy on this machine that does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::{Request, StatusCode, Uri, header};
+use hyper_util::rt::TokioIo;
+use idp_core::notice::Notice;
+use idp_token::value::{SignError, Statement};
+use tokio::net::TcpStream;
+
+use crate::clock;
+use crate::desk::Desk;
+use crate::random::{self, NoRandom};
+use crate::spawn::spawn;
+
+/// For one client, all in all.
+const PATIENCE: Duration = Duration::from_secs(5);
+const ATTEMPTS: u32 = 2;
+
+#[derive(Debug, thiserror::Error)]
+enum FarewellError {
+    #[error("it is not an address that is reached without TLS")]
+    Address,
+    #[error("no answer came in time")]
+    TooSlow,
+    #[error("nobody is there")]
+    Connect(#[from] std::io::Error),
+    #[error("the exchange failed")]
+    Exchange(#[from] hyper::Error),
+    #[error("it was answered with {0}")]
+    Refused(StatusCode),
+    #[error("the logout token cannot be signed")]
+    Sign(#[from] SignError),
+    #[error(transparent)]
+    Random(#[from] NoRandom),
+}
+
+/// Tells these clients, one after the other, while everything else goes on.
+pub(crate) fn tell(desk: &Arc<Desk>, notices: Vec<Notice>) {
+    if notices.is_empty() {
+        return;
+    }
+    let Ok(place) = Arc::clone(&desk.farewells).try_acquire_owned() else {
+        tracing::warn!(
+            clients = notices.len(),
+            "too many clients are being told of a logout: these are not"
+        );
+        return;
+    };
+    let desk = Arc::clone(desk);
+    spawn("farewell", async move {
+        for notice in &notices {
+            if let Err(error) = tell_one(&desk, notice).await {
+                let client = notice.client.as_str();
+                tracing::warn!(client, %error, "a client could not be told of a logout");
+            }
+        }
+        drop(place);
+    });
+}
+
+async fn tell_one(desk: &Desk, notice: &Notice) -> Result<(), FarewellError> {
+    let mut told = Err(FarewellError::TooSlow);
+    for _ in 0..ATTEMPTS {
+        let request = request(desk, notice)?;
+        told = match tokio::time::timeout(PATIENCE, send(request)).await {
+            Ok(sent) => sent,
+            Err(_) => Err(FarewellError::TooSlow),
+        };
+        if told.is_ok() {
+            break;
+        }
+    }
+    told
+}
+
+/// A fresh token for each attempt, for one that was received is not taken twice.
+fn request(desk: &Desk, notice: &Notice) -> Result<(Uri, Request<Full<Bytes>>), FarewellError> {
+    let uri: Uri = notice.uri.parse().map_err(|_| FarewellError::Address)?;
+    let authority = uri.authority().ok_or(FarewellError::Address)?.clone();
+    if uri.scheme_str() != Some("http") {
+        return Err(FarewellError::Address);
+    }
+    let ring = desk.ring.load();
+    let claims = notice.claims(&ring.provider, random::bytes()?, clock::now());
+    let token = ring
+        .signing
+        .sign_as(Statement::LogoutToken, &claims.write())?;
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let request = Request::post(path)
+        .header(header::HOST, authority.as_str())
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Full::new(Bytes::from(format!("logout_token={token}"))))
+        .map_err(|_| FarewellError::Address)?;
+    Ok((uri, request))
+}
+
+/// Redirects are not followed.
+async fn send((uri, request): (Uri, Request<Full<Bytes>>)) -> Result<(), FarewellError> {
+    let host = uri.host().ok_or(FarewellError::Address)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let answering = sender.send_request(request);
+    tokio::pin!(connection);
+    let answer = tokio::select! {
+        answer = answering => answer?,
+        ended = &mut connection => {
+            ended?;
+            return Err(FarewellError::TooSlow);
+        }
+    };
+    let status = answer.status();
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err(FarewellError::Refused(status))
+    }
+}
