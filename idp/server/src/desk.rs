@@ -119,7 +119,7 @@ impl Desk {
         &self,
         rule: impl Fn(&Case<'_>) -> Result<A, Need> + Send + Sync + 'static,
     ) -> Result<A, Unanswerable> {
-        consider(&self.store, Arc::new(self.with_provider(rule))).await
+        consider(&self.store, self.with_provider(rule)).await
     }
 
     /// Keys may change while it is decided; one decision is taken with one set of them.
@@ -162,7 +162,7 @@ pub(crate) async fn settle<A: Send + 'static>(
             answer,
             transaction,
             audit,
-        } = consider(store, Arc::clone(&rule)).await?;
+        } = reconsider(store, Arc::clone(&rule)).await?;
         let settled = Settled {
             answer,
             audit,
@@ -180,8 +180,16 @@ pub(crate) async fn settle<A: Send + 'static>(
     Err(Unanswerable::Crowded)
 }
 
+/// Runs a rule that changes nothing.
+pub(crate) async fn consider<R: Send + 'static>(
+    store: &EmbeddedStore,
+    rule: impl Fn(&View, UnixSeconds, &Random) -> Result<R, Need> + Send + Sync + 'static,
+) -> Result<R, Unanswerable> {
+    reconsider(store, Arc::new(rule)).await
+}
+
 /// Runs a rule on one snapshot, off the threads of the runtime.
-async fn consider<R: Send + 'static>(
+async fn reconsider<R: Send + 'static>(
     store: &EmbeddedStore,
     rule: Arc<impl Fn(&View, UnixSeconds, &Random) -> Result<R, Need> + Send + Sync + 'static>,
 ) -> Result<R, Unanswerable> {

@@ -14,6 +14,7 @@ mod listener;
 mod metrics;
 mod pages;
 pub mod passwords;
+mod problem;
 mod protocol;
 mod random;
 mod receipts;

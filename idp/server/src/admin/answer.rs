@@ -3,19 +3,21 @@
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use idp_core::admin::OrderError;
 use idp_core::keyring::RotationError;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::credential::CredentialError;
 use crate::desk::{Unanswerable, complain};
 use crate::keys::RotateError;
 use crate::passwords::{Busy, Password};
+use crate::problem::tell;
 use crate::random::NoRandom;
 use crate::store::BackupError;
+
+const CHALLENGE: &str = "Bearer realm=\"tollgate-admin\"";
 
 /// The order is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,15 +60,6 @@ pub(super) enum Problem {
     Unanswerable,
 }
 
-#[derive(Serialize)]
-struct Told {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    status: u16,
-    code: &'static str,
-    detail: String,
-}
-
 impl Problem {
     const fn status(&self) -> (StatusCode, &'static str) {
         match self {
@@ -99,25 +92,8 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, code) = self.status();
-        let told = Told {
-            kind: "about:blank",
-            status: status.as_u16(),
-            code,
-            detail: self.to_string(),
-        };
-        let mut response = (status, Json(told)).into_response();
-        let headers = response.headers_mut();
-        let kind = HeaderValue::from_static("application/problem+json");
-        headers.insert(header::CONTENT_TYPE, kind);
-        if status == StatusCode::UNAUTHORIZED {
-            let challenge = HeaderValue::from_static("Bearer realm=\"tollgate-admin\"");
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        response
+        let detail = self.to_string();
+        tell(self.status(), detail, CHALLENGE)
     }
 }
 

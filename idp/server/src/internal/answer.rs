@@ -1,14 +1,15 @@
 //! How a gateway is refused.
 
-use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use idp_core::receipts::Crowded;
 use idp_core::store::StoreError;
 use idp_token::ask::MessageError;
-use serde::Serialize;
 
 use crate::desk::{Unanswerable, complain};
+use crate::problem::tell;
+
+const CHALLENGE: &str = "Bearer realm=\"tollgate-gateway\"";
 
 /// Why a gateway got no answer (RFC 9457).
 #[derive(Debug, thiserror::Error)]
@@ -25,15 +26,6 @@ pub(super) enum Problem {
     Gateways(#[from] Crowded),
     #[error("nobody can tell at the moment")]
     Unanswerable,
-}
-
-#[derive(Serialize)]
-struct Told {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    status: u16,
-    code: &'static str,
-    detail: String,
 }
 
 impl Problem {
@@ -68,25 +60,8 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, code) = self.status();
-        let told = Told {
-            kind: "about:blank",
-            status: status.as_u16(),
-            code,
-            detail: self.detail(),
-        };
-        let mut response = (status, Json(told)).into_response();
-        let headers = response.headers_mut();
-        let kind = HeaderValue::from_static("application/problem+json");
-        headers.insert(header::CONTENT_TYPE, kind);
-        if status == StatusCode::UNAUTHORIZED {
-            let challenge = HeaderValue::from_static("Bearer realm=\"tollgate-gateway\"");
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        response
+        let detail = self.detail();
+        tell(self.status(), detail, CHALLENGE)
     }
 }
 
