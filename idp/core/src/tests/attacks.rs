@@ -908,6 +908,17 @@ fn a_link_from_elsewhere_signs_nobody_out() {
         ..bare.clone()
     };
     assert_eq!(sign_out(of_another), ask(Some("https://web.example/bye")));
+    let of_other_client = SignOut {
+        hint: Some(Hint {
+            session,
+            client: client_id("partner"),
+        }),
+        ..bare.clone()
+    };
+    assert_eq!(
+        sign_out(of_other_client),
+        ask(Some("https://web.example/bye"))
+    );
     assert!(!world.is_over(session) && !world.is_over(other));
 
     let own = SignOut {
