@@ -18,6 +18,10 @@ const RUNTIMES: &[&str] = &[
 
 const RULES: &[(&str, Rule)] = &[
     (
+        "composer-core",
+        Rule::Only(&["bytes", "http", "memchr", "serde_json", "thiserror"]),
+    ),
+    (
         "gateway-core",
         Rule::Only(&[
             "base64",
