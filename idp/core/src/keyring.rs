@@ -22,9 +22,11 @@
 
 use std::time::Duration;
 
-use idp_token::filter::{FilterKey, FilterKeyId, FilterKeys, SameKeyId};
+use idp_token::ask::keys::{ToldKey, ToldKeys};
+use idp_token::filter::{FilterKeyId, SameKeyId};
 use idp_token::time::UnixSeconds;
 use idp_token::value::{LIFETIME_MAX, SigningKey, SigningKeyError, key_set};
+use zeroize::Zeroizing;
 
 use crate::client::Lifetimes;
 use crate::record::PasswordHash;
@@ -40,7 +42,7 @@ mod secret;
 
 /// How long a copy of the published keys may be relied on: by services, and by gateways likewise
 /// for filter keys.
-pub const COPY_KEPT: Duration = Duration::from_secs(5 * 60);
+pub const COPY_KEPT: Duration = idp_token::ask::keys::COPY_KEPT;
 
 /// How long a key is known before it is used. Twice as long as needed: copies are renewed late.
 pub const KNOWN_BEFORE: Duration = Duration::from_secs(10 * 60);
@@ -167,12 +169,10 @@ impl SigningKeys {
 }
 
 impl FilterRing {
-    pub fn read(&self) -> Result<FilterKeys, SameKeyId> {
-        let keys = FilterKeys::new(self.tagging.read());
-        match &self.other {
-            Some(other) => keys.with_other(other.key.read()),
-            None => Ok(keys),
-        }
+    /// As gateways are told them.
+    pub fn told(&self) -> Result<ToldKeys, SameKeyId> {
+        let other = self.other.as_ref().map(|other| other.key.told());
+        ToldKeys::new(self.tagging.told(), other)
     }
 
     /// When a key that was announced is to tag.
@@ -186,7 +186,10 @@ impl FilterRing {
 }
 
 impl FilterSecret {
-    fn read(&self) -> FilterKey {
-        FilterKey::new(self.id, self.secret.expose())
+    fn told(&self) -> ToldKey {
+        ToldKey {
+            id: self.id,
+            secret: Zeroizing::new(*self.secret.expose()),
+        }
     }
 }

@@ -35,7 +35,7 @@ impl Provider {
         Ok(Self {
             issuer: settings.issuer,
             partition: keyring.partition,
-            filter_keys: keyring.filter.read()?,
+            filter_keys: keyring.filter.told()?.filter_keys(),
             refresh_key: RefreshKey::new(*keyring.refresh.expose()),
             secret_key: SecretKey::new(keyring.client_secrets.expose()),
             dummy_password: keyring.dummy_password.clone(),

@@ -9,9 +9,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use idp_core::upkeep::{self, Use};
 use idp_token::ask::report::Report;
@@ -22,7 +22,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::desk::Desk;
 use crate::listener::Phase;
-use crate::protocol::bearer;
+use crate::protocol::{bearer, private};
 
 mod answer;
 mod log;
@@ -32,6 +32,7 @@ mod resolve;
 use answer::Problem;
 use log::Log;
 
+const JSON: &str = "application/json";
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// What may be longest: reports of uses.
 const BODY_BYTES_MAX: usize = USES_BYTES_MAX;
@@ -45,6 +46,7 @@ pub(crate) fn router(desk: Arc<Desk>, phase: watch::Receiver<Phase>) -> Router {
         .with_state(log);
     Router::new()
         .route("/internal/resolve", post(resolve::resolve))
+        .route("/internal/filter-keys", get(filter_keys))
         .route("/internal/uses", post(uses))
         .route("/internal/receipts", post(receipts))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -78,6 +80,13 @@ async fn check(
     } else {
         Problem::Unauthorized.into_response()
     }
+}
+
+/// The keys that a gateway refuses forged tokens with.
+async fn filter_keys(State(desk): State<Arc<Desk>>) -> impl IntoResponse {
+    // Wiped once it is sent.
+    let told = Bytes::from_owner(desk.ring.load().filter.write());
+    (private(), [(header::CONTENT_TYPE, JSON)], told)
 }
 
 /// When sessions were last used, as far as a gateway knows.

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use idp_core::keyring::{COPY_KEPT, Keyring};
 use idp_core::provider::{Provider, Settings};
+use idp_token::ask::keys::ToldKeys;
 use idp_token::filter::SameKeyId;
 use idp_token::value::{SignError, SigningKey, SigningKeyError, Statement};
 use serde::Serialize;
@@ -26,6 +27,8 @@ mod rotation;
 pub(crate) struct Ring {
     pub(crate) provider: Provider,
     pub(crate) signing: SigningKey,
+    /// For gateways.
+    pub(crate) filter: ToldKeys,
     pub(crate) jwks: Document,
     pub(crate) description: Document,
 }
@@ -49,6 +52,7 @@ impl Ring {
             description: Document::new(description),
             provider,
             signing: signing.key,
+            filter: keyring.filter.told()?,
         })
     }
 

@@ -1,13 +1,19 @@
 //! What does a gateway say to the identity provider, and what is it told?
 //!
-//! Three messages, each the JSON body of a `POST` with a version: *questions* about tokens
-//! (`resolve`), *uses* of sessions (`uses`) and how far the gateway has read the log (`report`).
+//! JSON with a version: *questions* about tokens (`resolve`), *uses* of sessions (`uses`) and how
+//! far the gateway has read the log (`report`), each the body of a `POST`; and the *keys* that it
+//! refuses forged tokens with (`keys`), the answer to a `GET`.
 //! Each is read as a whole or refused with the place of its first fault; nothing is guessed, and a
 //! member that is not known is a fault. Their sizes are bounded on both sides.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
 
 use crate::json::{Json, MemberError, Members};
 use crate::session::RecordError;
 
+pub mod keys;
 pub mod report;
 pub mod resolve;
 pub mod uses;
@@ -67,6 +73,18 @@ fn items<T>(
         read.map_err(|source| MessageError::Item { at, source })
     };
     list.iter().enumerate().map(read).collect()
+}
+
+/// Exactly so many bytes in their one spelling.
+fn bytes<const N: usize>(
+    item: &Members,
+    name: &'static str,
+) -> Result<Zeroizing<[u8; N]>, MemberError> {
+    let text = item.text(name)?;
+    let fault = MemberError::Value(name);
+    let decoded = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(|_| fault)?);
+    let bytes = <[u8; N]>::try_from(decoded.as_slice()).map_err(|_| fault)?;
+    Ok(Zeroizing::new(bytes))
 }
 
 #[cfg(test)]

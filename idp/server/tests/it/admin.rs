@@ -11,7 +11,7 @@ impl Server {
         assert_eq!(made.await.status, StatusCode::OK);
     }
 
-    async fn admin(&self, method: Method, path: &str, body: Value) -> Reply {
+    pub(crate) async fn admin(&self, method: Method, path: &str, body: Value) -> Reply {
         let key = format!("Bearer {}", self.secret("admin.key"));
         let fields = [
             ("authorization", key.as_str()),

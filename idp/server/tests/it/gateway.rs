@@ -48,6 +48,14 @@ impl Server {
         self.inside(Method::POST, path, Some(&key), body).await
     }
 
+    pub(crate) async fn filter_keys(&self) -> Reply {
+        let key = self.secret("gateway.key");
+        let path = "/internal/filter-keys";
+        let reply = self.inside(Method::GET, path, Some(&key), "").await;
+        assert_eq!(reply.status, StatusCode::OK);
+        reply
+    }
+
     pub(crate) async fn page(&self, after: After) -> Page {
         let path = format!("/internal/log?after={}", after.write());
         let key = self.secret("gateway.key");

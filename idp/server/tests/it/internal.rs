@@ -7,9 +7,12 @@ use hyper::{Method, StatusCode};
 use idp_core::record::Record;
 use idp_core::store::{Key, Store as _};
 use idp_server::store::{EmbeddedStore, KeySource};
+use idp_token::ask::keys::ToldKeys;
 use idp_token::ask::resolve::{Answer, Purpose, QUESTIONS_MAX, Question, write_questions};
+use idp_token::reference::ReferenceToken;
 use idp_token::time::UnixSeconds;
 use idp_token::value::{Expectations, KeySet, LIFETIME_MAX, Verifier};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::gateway::{Reader, START, seal_key};
@@ -24,6 +27,7 @@ async fn only_a_gateway_is_told_anything() {
     let token = server.token().await;
     for (method, path) in [
         (Method::GET, "/internal/log?after=0"),
+        (Method::GET, "/internal/filter-keys"),
         (Method::POST, "/internal/resolve"),
         (Method::POST, "/internal/uses"),
         (Method::POST, "/internal/receipts"),
@@ -86,6 +90,36 @@ async fn a_good_token_is_told_with_a_value_token_that_services_believe() {
 
     let checked = server.resolve(&[&token], Purpose::Check).await;
     assert!(matches!(&checked[0], Answer::Active(it) if it.record.value_token.is_none()));
+}
+
+#[tokio::test]
+async fn a_gateway_is_told_the_keys_of_all_tags_that_are_taken() {
+    let server = Server::start().await;
+    let now = UnixSeconds(0);
+    let token = server.token().await;
+    let reply = server.filter_keys().await;
+    assert!(reply.is_private());
+    assert_eq!(reply.field("content-type"), Some("application/json"));
+    let keys = ToldKeys::read(&reply.body).unwrap();
+    ReferenceToken::parse(token.as_bytes(), &keys.filter_keys(), now).unwrap();
+
+    // One that was announced is told long before it tags.
+    let stepped = server
+        .admin(Method::POST, "/admin/keys/rotate-filter", Value::Null)
+        .await;
+    assert_eq!(stepped.status, StatusCode::OK);
+    let after = server.filter_keys().await;
+    let spelled = String::from_utf8(after.body.to_vec()).unwrap();
+    assert_eq!(spelled.matches("\"id\"").count(), 2, "one more key is told");
+    let told = ToldKeys::read(&after.body).unwrap();
+    assert_eq!(
+        told.filter_keys().tagging_id(),
+        keys.filter_keys().tagging_id()
+    );
+    ReferenceToken::parse(token.as_bytes(), &told.filter_keys(), now).unwrap();
+    // And so it is after a restart.
+    let server = server.restart().await;
+    assert_eq!(server.filter_keys().await.body, after.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

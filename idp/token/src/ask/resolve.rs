@@ -21,7 +21,7 @@ use crate::seal::SealKey;
 use crate::session::{RECORD_BYTES_MAX, Session};
 use crate::time::UnixSeconds;
 
-use super::{ItemError, MessageError, VERSION, items, members};
+use super::{ItemError, MessageError, VERSION, bytes, items, members};
 
 pub const QUESTIONS_MAX: usize = 256;
 pub const QUESTIONS_BYTES_MAX: usize = 32 + QUESTIONS_MAX * QUESTION_BYTES_MAX;
@@ -160,18 +160,6 @@ fn read_answer(item: &Members) -> Result<Answer, ItemError> {
         epochs,
         expires_at: UnixSeconds(item.whole("expires")?),
     })))
-}
-
-/// Exactly so many bytes in their one spelling.
-fn bytes<const N: usize>(
-    item: &Members,
-    name: &'static str,
-) -> Result<Zeroizing<[u8; N]>, MemberError> {
-    let text = item.text(name)?;
-    let fault = MemberError::Value(name);
-    let decoded = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(|_| fault)?);
-    let bytes = <[u8; N]>::try_from(decoded.as_slice()).map_err(|_| fault)?;
-    Ok(Zeroizing::new(bytes))
 }
 
 #[derive(Serialize)]

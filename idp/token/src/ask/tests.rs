@@ -2,10 +2,13 @@ use std::time::Duration;
 
 use crate::digest::TokenDigest;
 use crate::epoch::{Epochs, Seq};
+use crate::filter::{FilterKey, FilterKeyId, FilterKeys};
+use crate::reference::{AbsoluteEnd, ReferenceError, ReferenceToken};
 use crate::seal::{NONCE_BYTES, SealKey};
 use crate::session::{Session, SessionId, StoredValueToken};
 use crate::time::UnixSeconds;
 
+use super::keys::{KEYS_BYTES_MAX, ToldKey, ToldKeys};
 use super::report::{GatewayId, LEASE_MAX, REPORT_BYTES_MAX, Reading, Report};
 use super::resolve::*;
 use super::uses::{USES_MAX, Use, read_uses, write_uses};
@@ -284,4 +287,83 @@ fn a_report_is_read_as_it_was_written_and_its_lease_is_bounded() {
         let found = Report::read(spelled.replacen(from, to, 1).as_bytes());
         assert_eq!(found, Err(fault.into()), "{to}");
     }
+}
+
+fn told_key(id: u8) -> ToldKey {
+    ToldKey {
+        id: FilterKeyId::new(id).unwrap(),
+        secret: [id; 32].into(),
+    }
+}
+
+const TOLD_KEYS: &str = concat!(
+    r#"{"v":1,"keys":[{"id":1,"secret":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"},"#,
+    r#"{"id":2,"secret":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI"}]}"#
+);
+
+#[test]
+fn told_keys_never_change_their_spelling_and_tell_which_one_tags() {
+    let keys = ToldKeys::new(told_key(1), Some(told_key(2))).unwrap();
+    assert_eq!(keys.write().as_str(), TOLD_KEYS);
+    assert_eq!(ToldKeys::read(TOLD_KEYS.as_bytes()).as_ref(), Ok(&keys));
+    let one = ToldKeys::new(told_key(15), None).unwrap();
+    assert_eq!(ToldKeys::read(one.write().as_bytes()), Ok(one));
+    assert!(ToldKeys::new(told_key(1), Some(told_key(1))).is_err());
+
+    let ready = keys.filter_keys();
+    assert_eq!(ready.tagging_id().get(), 1);
+    for (id, expected) in [(1, None), (2, None), (3, Some(ReferenceError::UnknownKey))] {
+        let key = FilterKey::new(FilterKeyId::new(id).unwrap(), &[id; 32]);
+        let end = AbsoluteEnd::new(UnixSeconds(2000)).unwrap();
+        let token = ReferenceToken::mint(&FilterKeys::new(key), 0, end, [7; 16]);
+        let text = token.spell();
+        let read = ReferenceToken::parse(text.as_str().as_bytes(), &ready, UnixSeconds(1000));
+        assert_eq!(read.err(), expected, "{id}");
+    }
+}
+
+#[test]
+fn told_keys_show_nothing_of_their_secrets() {
+    let shown = format!("{:?}", ToldKeys::new(told_key(1), Some(told_key(2))));
+    assert!(!shown.contains("AQE") && !shown.contains("1, 1"), "{shown}");
+}
+
+#[test]
+fn told_keys_that_are_not_one_or_two_of_different_ids_are_refused() {
+    let item = |at, fault| MessageError::Item {
+        at,
+        source: ItemError::Member(fault),
+    };
+    let key = r#"{"id":2,"secret":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI"}"#;
+    #[rustfmt::skip]
+    let cases = [
+        (r#""v":1"#, r#""v":2"#,         MessageError::UnknownVersion(2)),
+        (r#""v":1"#, r#""v":1,"a":1"#,   MemberError::Unknown.into()),
+        (r#""id":2"#, r#""id":1"#,       item(1, MemberError::Value("id"))),
+        (r#""id":2"#, r#""id":16"#,      item(1, MemberError::Value("id"))),
+        (r#""id":1"#, r#""id":256"#,     item(0, MemberError::Value("id"))),
+        (r#""id":1"#, r#""id":"1""#,     item(0, MemberError::Kind("id"))),
+        (r#""id":1"#, r#""id":1,"a":1"#, item(0, MemberError::Unknown)),
+        ("AQE\"", "AQF\"",               item(0, MemberError::Value("secret"))),
+        ("AQE\"", "AQE=\"",              item(0, MemberError::Value("secret"))),
+        ("AQEB", "",                     item(0, MemberError::Value("secret"))),
+        ("AgIC", "AgICAgIC",             item(1, MemberError::Value("secret"))),
+        (key, "7",                       MessageError::Item { at: 1, source: ItemError::Kind }),
+    ];
+    for (from, to, expected) in cases {
+        assert!(TOLD_KEYS.contains(from), "{from}");
+        let text = TOLD_KEYS.replacen(from, to, 1);
+        assert_eq!(ToldKeys::read(text.as_bytes()), Err(expected), "{text}");
+    }
+    let three = TOLD_KEYS.replacen("]}", &format!(",{}]}}", key.replace('2', "3")), 1);
+    let too_long = format!("{TOLD_KEYS}{}", " ".repeat(KEYS_BYTES_MAX));
+    let just_fits = format!("{TOLD_KEYS:KEYS_BYTES_MAX$}");
+    for (text, expected) in [
+        (r#"{"v":1,"keys":[]}"#, MessageError::Count(0)),
+        (&three, MessageError::Count(3)),
+        (&too_long[..=KEYS_BYTES_MAX], MessageError::TooLong),
+    ] {
+        assert_eq!(ToldKeys::read(text.as_bytes()), Err(expected), "{text}");
+    }
+    assert!(ToldKeys::read(just_fits.as_bytes()).is_ok());
 }

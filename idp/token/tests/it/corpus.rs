@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::Path;
 
+use idp_token::ask::keys::ToldKeys;
 use idp_token::ask::report::Report;
 use idp_token::ask::resolve::{read_answers, read_questions, write_answers, write_questions};
 use idp_token::ask::uses::{read_uses, write_uses};
@@ -126,7 +127,15 @@ fn report(bytes: &[u8]) -> bool {
     read.is_ok()
 }
 
-const TARGETS: [(&str, Target); 11] = [
+fn filter_keys(bytes: &[u8]) -> bool {
+    let read = ToldKeys::read(bytes);
+    if let Ok(keys) = &read {
+        assert_eq!(ToldKeys::read(keys.write().as_bytes()).as_ref(), Ok(keys));
+    }
+    read.is_ok()
+}
+
+const TARGETS: [(&str, Target); 12] = [
     ("reference", reference),
     ("refresh", refresh),
     ("value", value),
@@ -138,6 +147,7 @@ const TARGETS: [(&str, Target); 11] = [
     ("answers", answers),
     ("uses", uses),
     ("report", report),
+    ("filter-keys", filter_keys),
 ];
 
 /// The seeds of a target by name; those that it must read are named `good…`.
