@@ -81,6 +81,8 @@ fn compile_gateway(file: &written::File, taken: &mut Vec<Taken>, reading: Readin
         deadlines: compile_deadlines(file, reading),
         trusted_proxies: compile_proxies(file, reading),
         routes: routes::compile(file, body_max, reading),
+        idp: None,
+        issuers: Vec::new(),
         services,
     }
 }

@@ -14,6 +14,8 @@ use gateway_core::routes::RouteTable;
 use gateway_upstream::Policy;
 use rustls::sign::CertifiedKey;
 
+use crate::identity::{Idp, Issuer};
+
 /// A compiled file.
 #[derive(Debug, Clone)]
 pub struct Gateway {
@@ -29,6 +31,10 @@ pub struct Gateway {
     pub trusted_proxies: Vec<Network>,
     pub services: Vec<Policy>,
     pub routes: RouteTable,
+    /// None where no route asks it who calls.
+    pub idp: Option<Idp>,
+    /// Others that routes ask, by name.
+    pub issuers: Vec<Issuer>,
 }
 
 /// An address where clients connect, how far inside they are, and what is spoken there.

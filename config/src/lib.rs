@@ -21,10 +21,10 @@ pub use effective::effective;
 pub use environment::Environment;
 pub use files::Files;
 pub use gateway::{AccessLog, Certificate, Deadlines, Gateway, Listener, Tls, Traces};
+pub use identity::{Idp, Issuer, Location, Proof};
 pub use problem::{Excerpt, Problem, Problems, Style};
-pub use provider::{
-    AuditLog, ClientSeed, Provider, Redis, RedisAddress, RedisPassword, Signing, Store, UserSeed,
-};
+pub use provider::{AuditLog, ClientSeed, Provider, Signing, Store, UserSeed};
+pub use redis::{Redis, RedisAddress, RedisPassword};
 pub use schema::schema;
 
 mod bounds;
@@ -35,10 +35,12 @@ mod effective;
 mod environment;
 mod files;
 mod gateway;
+mod identity;
 mod nearest;
 mod problem;
 mod provider;
 mod reader;
+mod redis;
 mod report;
 mod schema;
 mod source;

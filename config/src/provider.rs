@@ -2,7 +2,6 @@
 //! complete.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +11,8 @@ use idp_core::id::{ClientId, Generation, TenantId, Username};
 use idp_core::provider::LoginLifetimes;
 use idp_core::scope::Scopes;
 use idp_token::value::Algorithm;
+
+use crate::redis::Redis;
 
 /// The compiled section. Its relative paths begin at the folder of the configuration already.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,41 +90,6 @@ pub struct Store {
     pub key_file: PathBuf,
     pub cache_bytes_max: usize,
     pub disk_free_bytes_min: u64,
-}
-
-/// Where gateways find copies of what they may need.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redis {
-    pub at: RedisAddress,
-    pub database: u32,
-    pub username: Option<String>,
-    pub password: Option<RedisPassword>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RedisAddress {
-    Tcp(SocketAddr),
-    Unix(PathBuf),
-}
-
-#[derive(Clone, PartialEq, Eq)]
-pub struct RedisPassword(String);
-
-impl RedisPassword {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for RedisPassword {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RedisPassword([redacted])")
-    }
 }
 
 /// With what value tokens are signed.

@@ -152,6 +152,7 @@ impl<'a> Routing<'a> {
             level,
             matches,
             class,
+            admission: None,
             to: to?,
             rewrite,
             request_fields,

@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 
 use super::Address;
-use crate::provider::{Redis, RedisAddress, RedisPassword};
 use crate::reader::Scalar;
+use crate::redis::{Redis, RedisAddress, RedisPassword};
 
 const PORT: u16 = 6379;
 

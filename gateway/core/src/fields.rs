@@ -1,4 +1,8 @@
-//! Which header fields may a route add, set or take away?
+//! Which header fields pass, and which of them may a route add, set or take away?
+//!
+//! A service may be told a field by another name than the one that was sent: CGI and its successors
+//! turn what is no letter or digit into `_`. So a name is taken for every name that it folds to, and
+//! no spelling of a field by which the gateway speaks gets past it.
 
 use http::{HeaderName, HeaderValue};
 
@@ -54,18 +58,40 @@ const OURS: [&str; 9] = [
     "x-request-id",
 ];
 
+/// What the names of fields begin with that tell a service who asks.
+const RESERVED: &str = "tollgate-";
+
 /// Whether a field belongs to this hop alone.
 #[must_use]
 pub fn is_hop_by_hop(name: &str) -> bool {
-    HOP_BY_HOP
-        .iter()
-        .any(|field| field.eq_ignore_ascii_case(name))
+    HOP_BY_HOP.iter().any(|field| folds_to(name, field))
 }
 
 /// Whether a field is written by the gateway and dropped when a client sends it.
 #[must_use]
 pub fn is_ours(name: &str) -> bool {
-    OURS.iter().any(|field| field.eq_ignore_ascii_case(name))
+    is_reserved(name) || OURS.iter().any(|field| folds_to(name, field))
+}
+
+/// Whether a field speaks of the caller, which the gateway alone does: `Tollgate-Subject` and
+/// whatever else begins so.
+fn is_reserved(name: &str) -> bool {
+    let start = name.split_at_checked(RESERVED.len());
+    start.is_some_and(|(start, _)| folds_to(start, RESERVED))
+}
+
+/// Whether a field is the client's credential, or may be taken for it.
+#[must_use]
+pub fn is_authorization(name: &str) -> bool {
+    folds_to(name, "authorization")
+}
+
+/// Whether somebody may take a name for the other, which is in lower case.
+fn folds_to(name: &str, other: &str) -> bool {
+    let folds = |(byte, other): (u8, u8)| {
+        byte.eq_ignore_ascii_case(&other) || (other == b'-' && !byte.is_ascii_alphanumeric())
+    };
+    name.len() == other.len() && name.bytes().zip(other.bytes()).all(folds)
 }
 
 /// Whether a field does not pass this hop, in either direction: it is of the hop, or ours to write.
@@ -92,10 +118,14 @@ pub fn is_grpc(content_type: &[u8]) -> bool {
 
 /// Writes one field line.
 pub(crate) fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
+    write_parts(name, [value, b""], out);
+}
+
+/// Writes one field line of which the value is in two parts.
+pub(crate) fn write_parts(name: &str, value: [&[u8]; 2], out: &mut Vec<u8>) {
+    for part in [name.as_bytes(), b": ", value[0], value[1], b"\r\n"] {
+        out.extend_from_slice(part);
+    }
 }
 
 #[cfg(test)]

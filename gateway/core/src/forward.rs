@@ -7,14 +7,16 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
-use crate::fields::{ends_here, write_field};
+use crate::fields::{ends_here, is_authorization, write_field, write_parts};
 use crate::head::{Field, Framing, Head, Version};
 use crate::ids::{RequestId, Trace};
 use crate::route::Route;
 
 pub use compose::{ComposeError, compose};
+pub use identity::Identity;
 
 mod compose;
+mod identity;
 
 /// What the gateway knows about the request beyond its head.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +29,8 @@ pub struct Hop<'a> {
     pub scheme: &'static str,
     /// Whether the connection is to become a WebSocket.
     pub upgrades: bool,
+    /// Who asks, on a route that wants to know.
+    pub identity: Option<&'a Identity<'a>>,
 }
 
 /// Writes the head that goes to the service.
@@ -40,6 +44,7 @@ pub fn write_head(head: &Head<'_>, route: &Route, hop: &Hop<'_>, out: &mut Vec<u
     for (name, value) in rules.set.iter().chain(&rules.add) {
         write_field(name.as_str(), value.as_bytes(), out);
     }
+    identity::tell(route, hop, |name, value| write_parts(name, value, out));
     write_forwarded(head, hop, out);
     write_field("x-request-id", hop.request_id.as_str().as_bytes(), out);
     write_field("traceparent", hop.trace.as_str().as_bytes(), out);
@@ -55,6 +60,7 @@ pub fn write_head(head: &Head<'_>, route: &Route, hop: &Hop<'_>, out: &mut Vec<u
 fn passing<'h, 'a>(head: &'h Head<'a>, route: &'h Route) -> impl Iterator<Item = &'h Field<'a>> {
     head.fields.iter().filter(|field| {
         let is_dropped = ends_here(field.name)
+            || (is_authorization(field.name) && identity::is_kept_back(route, field.value))
             || route.request_fields.is_dropped(field.name)
             || head
                 .nominated

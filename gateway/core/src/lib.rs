@@ -4,8 +4,12 @@
 //! No I/O, no clock, no randomness, no runtime: bytes, times and random numbers come in as
 //! arguments, decisions go out as values. The server beside this crate moves the bytes.
 
+pub mod admission;
 pub mod answer;
+pub mod caller;
+pub mod challenge;
 pub mod chunked;
+pub mod credential;
 pub mod fields;
 pub mod forward;
 pub mod head;
@@ -23,3 +27,4 @@ pub mod routes;
 pub mod share;
 pub mod trailers;
 pub mod upgrade;
+pub mod verdict;

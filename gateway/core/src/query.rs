@@ -28,6 +28,13 @@ impl QueryCondition {
     }
 }
 
+/// Whether a query has a parameter of this name, with whatever value.
+#[must_use]
+pub fn names(query: Option<&str>, name: &str) -> bool {
+    let mut pairs = query.unwrap_or_default().split('&');
+    pairs.any(|pair| spells(pair.split_once('=').unwrap_or((pair, "")).0, name))
+}
+
 fn spells(written: &str, meant: &str) -> bool {
     decoded(written).eq(meant.bytes())
 }

@@ -6,10 +6,15 @@
 
 use http::Method;
 
+use crate::admission::Forbidden;
+use crate::credential::CredentialError;
 use crate::head::HeadError;
 use crate::ids::RequestId;
 use crate::routes::Miss;
 use crate::upgrade::UpgradeError;
+use crate::verdict::{Invalid, Unknown};
+
+mod identity;
 
 /// Why the gateway answers a request itself instead of passing on what a service said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +27,18 @@ pub enum Rejection {
     HeadTimeout,
     #[error("{0}")]
     Miss(#[from] Miss),
+    #[error("a caller is asked for, and no token was shown")]
+    CredentialMissing,
+    #[error("credential refused: {0}")]
+    Credential(#[from] CredentialError),
+    #[error("token refused: {0}")]
+    Token(#[from] Invalid),
+    #[error("forbidden: {0}")]
+    Forbidden(#[from] Forbidden),
+    #[error("identity unknown: {0}")]
+    IdentityUnknown(#[from] Unknown),
+    #[error("the client was refused too often of late")]
+    TooManyRefusals { retry_after_seconds: u32 },
     #[error("the body is larger than the route allows")]
     BodyTooLarge,
     #[error("the body is not framed as announced")]
@@ -82,12 +99,17 @@ impl Rejection {
                 "head_timeout",
                 "The request head did not arrive in time",
             ),
-            Self::Miss(Miss::NoRoute) => keeping(404, "no_route", "Nothing is served at this path"),
-            Self::Miss(Miss::Method { .. }) => keeping(
-                405,
-                "method_not_allowed",
-                "The method is not allowed at this path",
-            ),
+            Self::Miss(miss) => miss_reply(miss),
+            Self::CredentialMissing => {
+                keeping(401, "credential_missing", "A bearer token is required")
+            }
+            Self::Credential(error) => identity::credential_reply(*error),
+            Self::Token(_) => keeping(401, "token_invalid", "The token is not valid"),
+            Self::Forbidden(lack) => identity::forbidden_reply(lack),
+            Self::IdentityUnknown(unknown) => identity::unknown_reply(*unknown),
+            Self::TooManyRefusals {
+                retry_after_seconds,
+            } => identity::refusals_reply(*retry_after_seconds),
             Self::BodyTooLarge => closing(
                 413,
                 "body_too_large",
@@ -149,21 +171,37 @@ impl Rejection {
     pub fn grpc_status(&self) -> u8 {
         const UNKNOWN: u8 = 2;
         const DEADLINE_EXCEEDED: u8 = 4;
+        const PERMISSION_DENIED: u8 = 7;
         const RESOURCE_EXHAUSTED: u8 = 8;
         const UNIMPLEMENTED: u8 = 12;
         const INTERNAL: u8 = 13;
         const UNAVAILABLE: u8 = 14;
+        const UNAUTHENTICATED: u8 = 16;
         match self {
             Self::Miss(_) => UNIMPLEMENTED,
-            Self::BodyTooLarge => RESOURCE_EXHAUSTED,
+            Self::CredentialMissing | Self::Credential(_) | Self::Token(_) => UNAUTHENTICATED,
+            Self::Forbidden(_) => PERMISSION_DENIED,
+            Self::BodyTooLarge | Self::TooManyRefusals { .. } => RESOURCE_EXHAUSTED,
             Self::HeadTimeout | Self::BodyTimeout | Self::UpstreamTimeout => DEADLINE_EXCEEDED,
             Self::TooManyConnections
+            | Self::IdentityUnknown(_)
             | Self::UpstreamUnreachable
             | Self::UpstreamBreakerOpen { .. }
             | Self::UpstreamSaturated => UNAVAILABLE,
             Self::UpstreamBroken => UNKNOWN,
             Self::Head(_) | Self::Upgrade(_) | Self::BodyMalformed | Self::Internal => INTERNAL,
         }
+    }
+}
+
+fn miss_reply(miss: &Miss) -> Reply {
+    match miss {
+        Miss::NoRoute => keeping(404, "no_route", "Nothing is served at this path"),
+        Miss::Method { .. } => keeping(
+            405,
+            "method_not_allowed",
+            "The method is not allowed at this path",
+        ),
     }
 }
 
@@ -293,6 +331,21 @@ mod tests {
             Rejection::Miss(Miss::Method {
                 allowed: vec![Method::GET],
             }),
+            Rejection::CredentialMissing,
+            Rejection::Credential(CredentialError::Malformed),
+            Rejection::Credential(CredentialError::InQuery),
+            Rejection::Credential(CredentialError::Refresh),
+            Rejection::Token(Invalid::Inactive),
+            Rejection::Forbidden(Forbidden::Scope {
+                required: "money.read".into(),
+            }),
+            Rejection::Forbidden(Forbidden::Role),
+            Rejection::IdentityUnknown(Unknown::Stale),
+            Rejection::IdentityUnknown(Unknown::Unreachable),
+            Rejection::IdentityUnknown(Unknown::Overloaded),
+            Rejection::TooManyRefusals {
+                retry_after_seconds: 5,
+            },
             Rejection::BodyTooLarge,
             Rejection::BodyMalformed,
             Rejection::BodyTimeout,
@@ -340,6 +393,7 @@ mod tests {
             let nothing_was_done = matches!(
                 rejection,
                 Rejection::TooManyConnections
+                    | Rejection::IdentityUnknown(_)
                     | Rejection::UpstreamUnreachable
                     | Rejection::UpstreamBreakerOpen { .. }
                     | Rejection::UpstreamSaturated
@@ -356,6 +410,12 @@ mod tests {
             let is_about_a_sound_head = matches!(
                 rejection,
                 Rejection::Miss(_)
+                    | Rejection::CredentialMissing
+                    | Rejection::Credential(_)
+                    | Rejection::Token(_)
+                    | Rejection::Forbidden(_)
+                    | Rejection::IdentityUnknown(_)
+                    | Rejection::TooManyRefusals { .. }
                     | Rejection::UpstreamUnreachable
                     | Rejection::UpstreamTimeout
                     | Rejection::UpstreamBroken

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 
+use crate::admission::Admission;
 use crate::fields::FieldRules;
 use crate::host::HostPattern;
 use crate::level::Level;
@@ -22,6 +23,8 @@ pub struct Route {
     pub matches: Matches,
     /// What its requests do; where nobody says, the method does.
     pub class: Option<Class>,
+    /// What is wanted of callers; none where anybody may ask.
+    pub admission: Option<Admission>,
     /// The services that answer.
     pub to: Shares,
     pub rewrite: Rewrite,

@@ -1,5 +1,6 @@
 //! The gateway's own answers as bytes.
 
+use gateway_core::challenge;
 use gateway_core::rejection::{Rejection, Reply};
 use http::StatusCode;
 
@@ -30,6 +31,9 @@ impl Answer {
                 format!("{list}, {method}")
             });
             head.push_str(&format!("allow: {list}\r\n"));
+        }
+        if let Some(challenge) = challenge::find(rejection) {
+            head.push_str(&format!("www-authenticate: {challenge}\r\n"));
         }
         head.push_str("\r\n");
         let is_sent = !request.is_head_method;

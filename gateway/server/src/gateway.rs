@@ -103,6 +103,7 @@ impl Gateway {
             peer_is_trusted,
             scheme: peer.scheme,
             upgrades: websocket.is_some(),
+            identity: None,
         };
         let protocol = upstream.service.policy().protocol;
         let written = match Written::new(protocol, &head, &route.route, &hop, bytes.len()) {

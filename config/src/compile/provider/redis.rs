@@ -10,8 +10,8 @@ use crate::compile::Missing;
 use crate::document::NodeId;
 use crate::environment::Environment;
 use crate::files::{Content, FileError};
-use crate::provider::{Redis, RedisPassword};
 use crate::reader::{Field, Located, Reading, Short};
+use crate::redis::{Redis, RedisPassword};
 use crate::units::{RedisUrl, Text};
 use crate::written;
 

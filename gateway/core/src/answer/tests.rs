@@ -109,6 +109,7 @@ fn route() -> Route {
         name: Arc::from("r"),
         level: Level::Open,
         class: None,
+        admission: None,
         matches: Matches {
             host: HostPattern::Any,
             methods: Methods::Any,

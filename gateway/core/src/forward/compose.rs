@@ -2,11 +2,11 @@
 
 use std::io::Write as _;
 
-use http::header::{CONTENT_LENGTH, HOST, TE};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 
-use super::{Hop, passing, write_peers};
+use super::{Hop, identity, passing, write_peers};
 use crate::head::{Framing, Head};
 use crate::route::Route;
 
@@ -29,6 +29,7 @@ pub fn compose(head: &Head<'_>, route: &Route, hop: &Hop<'_>) -> Result<Request<
     for (name, value) in rules.set.iter().chain(&rules.add) {
         fields.append(name, value.clone());
     }
+    tell_identity(route, hop, &mut fields)?;
     let mut peers = Vec::with_capacity(40);
     write_peers(head, hop, &mut peers);
     #[rustfmt::skip]
@@ -54,6 +55,19 @@ pub fn compose(head: &Head<'_>, route: &Route, hop: &Hop<'_>) -> Result<Request<
     *request.headers_mut() = fields;
     debug_assert!(!request.headers().contains_key(HOST));
     Ok(request)
+}
+
+fn tell_identity(route: &Route, hop: &Hop<'_>, fields: &mut HeaderMap) -> Result<(), ComposeError> {
+    let mut told = Ok(());
+    identity::tell(route, hop, |name, said| match value(&said.concat()) {
+        Ok(mut said) => {
+            // So that it is kept in no table of HTTP/2, and shown by nothing that shows heads.
+            said.set_sensitive(name == AUTHORIZATION);
+            fields.append(HeaderName::from_static(name), said);
+        }
+        Err(error) => told = Err(error),
+    });
+    told
 }
 
 fn value(bytes: &[u8]) -> Result<HeaderValue, ComposeError> {

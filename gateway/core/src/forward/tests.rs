@@ -17,6 +17,7 @@ pub(super) fn route() -> Route {
         name: Arc::from("r"),
         level: Level::Open,
         class: None,
+        admission: None,
         matches: Matches {
             host: HostPattern::Any,
             methods: Methods::Any,
@@ -58,6 +59,7 @@ fn forward(text: &str, peer_is_trusted: bool) -> String {
         peer_is_trusted,
         scheme: "http",
         upgrades: false,
+        identity: None,
     };
     let mut out = Vec::new();
     write_head(&head, &route(), &hop, &mut out);

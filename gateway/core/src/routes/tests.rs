@@ -49,6 +49,7 @@ fn route(text: &str) -> Route {
         name: Arc::from(text),
         level: level.map_or(Level::Open, Option::unwrap),
         class: None,
+        admission: None,
         matches: Matches {
             host,
             methods,

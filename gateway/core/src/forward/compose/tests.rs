@@ -17,6 +17,7 @@ fn hop<T>(peer_is_trusted: bool, tell: impl FnOnce(&Hop<'_>) -> T) -> T {
         peer_is_trusted,
         scheme: "http",
         upgrades: false,
+        identity: None,
     })
 }
 

@@ -27,6 +27,7 @@ const RULES: &[(&str, Rule)] = &[
             "base64",
             "bytes",
             "http",
+            "idp-token",
             "memchr",
             "sha1_smol",
             "thiserror",

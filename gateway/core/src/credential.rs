@@ -1,0 +1,130 @@
+//! Which credential did a client bring?
+//!
+//! A bearer token in the one `Authorization` field (RFC 6750 §2.1), and nowhere else. A token in a
+//! query is refused, since it has gone through logs and histories already (§2.3 allows it, RFC 9700
+//! §4.3.2 no more); so is a refresh token, which is for the identity provider alone. Of the token
+//! itself only the alphabet and the length are judged here, and which kind of token it may be.
+
+use idp_token::{reference, refresh};
+
+use crate::head::Head;
+use crate::query;
+
+/// A longer one is no token of anybody.
+pub const CREDENTIAL_BYTES_MAX: usize = 4096;
+
+/// The parameter in which RFC 6750 §2.3 once allowed a token.
+const IN_QUERY: &str = "access_token";
+const SCHEME: &[u8] = b"bearer";
+
+/// What a client claims to hold, unproved. It borrows from the head, so it cannot outlive the
+/// decision unless somebody copies it, which nobody may.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Credential<'a> {
+    /// Named as a reference token of ours.
+    Reference(&'a [u8]),
+    /// Three parts with points between them, as a JWT has.
+    Value(&'a str),
+    /// Any other text, which an issuer may know what to do with.
+    Other(&'a str),
+}
+
+/// Why a credential is refused before anybody looks at what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialError {
+    #[error("`Authorization` is there twice")]
+    Twice,
+    #[error("the bearer token is not one word of the alphabet of tokens")]
+    Malformed,
+    #[error("the bearer token is longer than {CREDENTIAL_BYTES_MAX} bytes")]
+    TooLong,
+    #[error("a token stands in the query")]
+    InQuery,
+    #[error("a refresh token was sent in place of an access token")]
+    Refresh,
+}
+
+impl<'a> Credential<'a> {
+    /// The bearer token of a request, if there is one. Another scheme is as good as none: its field
+    /// never reaches a service that asks for callers.
+    pub fn find(head: &Head<'a>) -> Result<Option<Self>, CredentialError> {
+        if query::names(head.query, IN_QUERY) {
+            return Err(CredentialError::InQuery);
+        }
+        let mut values = head.values("authorization");
+        let Some(value) = values.next() else {
+            return Ok(None);
+        };
+        if values.next().is_some() {
+            return Err(CredentialError::Twice);
+        }
+        match bearer(value) {
+            None => Ok(None),
+            Some(token) => Self::parse(token).map(Some),
+        }
+    }
+
+    fn parse(token: &'a [u8]) -> Result<Self, CredentialError> {
+        if token.len() > CREDENTIAL_BYTES_MAX {
+            return Err(CredentialError::TooLong);
+        }
+        if token.starts_with(refresh::PREFIX) {
+            return Err(CredentialError::Refresh);
+        }
+        let text = b64token(token).ok_or(CredentialError::Malformed)?;
+        if token.starts_with(reference::PREFIX) {
+            return Ok(Self::Reference(token));
+        }
+        match text.bytes().filter(|byte| *byte == b'.').count() {
+            2 => Ok(Self::Value(text)),
+            _ => Ok(Self::Other(text)),
+        }
+    }
+
+    /// The token as it was spelled. For digests and proofs; it may go nowhere else.
+    #[must_use]
+    pub fn as_bytes(self) -> &'a [u8] {
+        match self {
+            Self::Reference(token) => token,
+            Self::Value(token) | Self::Other(token) => token.as_bytes(),
+        }
+    }
+}
+
+/// Not the token: it is a secret.
+impl std::fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Reference(_) => "Reference([redacted])",
+            Self::Value(_) => "Value([redacted])",
+            Self::Other(_) => "Other([redacted])",
+        })
+    }
+}
+
+/// What stands behind `Bearer` and its spaces, in whatever case; none if the scheme is another.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.split_at_checked(SCHEME.len())?;
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return None;
+    }
+    match rest.first() {
+        None => Some(rest),
+        Some(b' ') => Some(rest.trim_ascii_start()),
+        Some(_) => None,
+    }
+}
+
+/// RFC 6750 §2.1: letters, digits and `-._~+/`, then any number of `=`.
+fn b64token(token: &[u8]) -> Option<&str> {
+    let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
+    let body = token.get(..token.len() - padding)?;
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
+    if body.is_empty() || !body.iter().all(is_plain) {
+        return None;
+    }
+    std::str::from_utf8(token).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! What a client is told of its token, or of not being known.
+//!
+//! Each refusal leaves the connection as it is: a storm of them must not become a storm of handshakes.
+
+use crate::admission::Forbidden;
+use crate::credential::CredentialError;
+use crate::verdict::Unknown;
+
+use super::{Reply, keeping, retry};
+
+pub(super) fn credential_reply(error: CredentialError) -> Reply {
+    match error {
+        CredentialError::Twice | CredentialError::Malformed | CredentialError::TooLong => keeping(
+            400,
+            "credential_malformed",
+            "The field Authorization holds no bearer token",
+        ),
+        CredentialError::InQuery => keeping(
+            400,
+            "token_in_query",
+            "A token belongs into the field Authorization",
+        ),
+        CredentialError::Refresh => keeping(
+            401,
+            "refresh_token_refused",
+            "A refresh token opens nothing here",
+        ),
+    }
+}
+
+pub(super) fn forbidden_reply(lack: &Forbidden) -> Reply {
+    match lack {
+        Forbidden::Scope { .. } => keeping(
+            403,
+            "scope_insufficient",
+            "The token lacks a scope that is required here",
+        ),
+        Forbidden::Role => keeping(
+            403,
+            "role_missing",
+            "The caller has none of the roles that are required here",
+        ),
+    }
+}
+
+/// Nobody could say whether the token is good, so a client that calls again may well be served.
+pub(super) fn unknown_reply(unknown: Unknown) -> Reply {
+    let reply = match unknown {
+        Unknown::Stale => keeping(
+            503,
+            "identity_stale",
+            "What is known of the token is too old to go by",
+        ),
+        Unknown::Unreachable => keeping(
+            503,
+            "identity_unreachable",
+            "The token cannot be looked up at the moment",
+        ),
+        Unknown::Overloaded => keeping(
+            503,
+            "identity_overloaded",
+            "Too many tokens are being looked up",
+        ),
+    };
+    retry(reply, 1)
+}
+
+pub(super) fn refusals_reply(retry_after_seconds: u32) -> Reply {
+    let reply = keeping(
+        429,
+        "too_many_refusals",
+        "Too many requests of this client were refused",
+    );
+    retry(reply, retry_after_seconds)
+}
