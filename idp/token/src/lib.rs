@@ -8,6 +8,7 @@
 pub mod ask;
 pub mod digest;
 pub mod epoch;
+pub mod external;
 pub mod fence;
 pub mod filter;
 pub mod follow;

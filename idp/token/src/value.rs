@@ -8,7 +8,7 @@
 
 pub use claims::{Claims, ClaimsError, LIFETIME_MAX, expiry};
 pub use jws::{JwsError, TOKEN_BYTES_MAX};
-pub use keys::{KEYS_MAX, KeySet, KeySetError, PublicKey, SET_BYTES_MAX};
+pub use keys::{ExternalKeys, KEYS_MAX, KeySet, KeySetError, PublicKey, SET_BYTES_MAX};
 pub use signing::{SignError, SigningKey, SigningKeyError, Statement, key_set};
 pub use verifier::{Expectations, ValueTokenError, Verifier};
 
@@ -31,6 +31,8 @@ pub enum Algorithm {
     Rs256,
 }
 
+const ED25519: &str = "Ed25519";
+
 impl Algorithm {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -46,6 +48,15 @@ impl Algorithm {
         [Self::Es256, Self::EdDsa, Self::Rs256]
             .into_iter()
             .find(|algorithm| algorithm.as_str() == name)
+    }
+
+    /// The same, for texts of other issuers: Ed25519 has a second name (RFC 9864).
+    pub(crate) fn find_in_any_spelling(name: &str) -> Option<Self> {
+        if name == ED25519 {
+            Some(Self::EdDsa)
+        } else {
+            Self::find(name)
+        }
     }
 
     pub(crate) const fn of_library(self) -> LibraryAlgorithm {

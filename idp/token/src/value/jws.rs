@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Algorithm;
-use super::keys::KeySet;
+use super::keys::{KeySet, PublicKey};
 use super::signing::Statement;
 use crate::json::{Json, Members};
 
@@ -70,32 +70,68 @@ pub fn verify_as(text: &str, statement: Statement, keys: &KeySet) -> Result<Vec<
 }
 
 pub(crate) fn verify_whole(text: &str, keys: &KeySet) -> Result<Signed, JwsError> {
-    let (header_text, payload_text, signature) = split(text)?;
-    let header = decode(header_text)?;
-    let payload = decode(payload_text)?;
-    decode(signature)?;
-    let header = Members::parse(&header).ok_or(JwsError::Header)?;
-    if FORBIDDEN_MEMBERS.iter().any(|name| header.has(name)) {
-        return Err(JwsError::ForbiddenMember);
+    let parts = Parts::read(text)?;
+    let algorithm = Algorithm::find(parts.algorithm()?);
+    let algorithm = algorithm.ok_or(JwsError::UnsupportedAlgorithm)?;
+    let id = parts.key_id()?.ok_or(JwsError::KeyIdMissing)?;
+    let key = keys.find(id).ok_or(JwsError::UnknownKey)?;
+    parts.check(algorithm, key)
+}
+
+/// A text that was taken apart, and of which nothing is believed yet.
+pub(crate) struct Parts<'a> {
+    header: Members,
+    payload: Vec<u8>,
+    /// What the signature covers.
+    covered: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    pub(crate) fn read(text: &'a str) -> Result<Self, JwsError> {
+        let (header_text, payload_text, signature) = split(text)?;
+        let header = decode(header_text)?;
+        let payload = decode(payload_text)?;
+        decode(signature)?;
+        let header = Members::parse(&header).ok_or(JwsError::Header)?;
+        if FORBIDDEN_MEMBERS.iter().any(|name| header.has(name)) {
+            return Err(JwsError::ForbiddenMember);
+        }
+        // The dot between header and payload is there, or there would not be three parts.
+        let covered = text.get(..header_text.len() + 1 + payload_text.len());
+        Ok(Self {
+            header,
+            payload,
+            covered: covered.unwrap_or_default(),
+            signature,
+        })
     }
 
-    let name = header
-        .find("alg")
-        .and_then(Json::as_text)
-        .ok_or(JwsError::Header)?;
-    let algorithm = Algorithm::find(name).ok_or(JwsError::UnsupportedAlgorithm)?;
-    let id = header.find("kid").ok_or(JwsError::KeyIdMissing)?;
-    let id = id.as_text().ok_or(JwsError::Header)?;
-    let key = keys.find(id).ok_or(JwsError::UnknownKey)?;
-    if key.algorithm() != algorithm {
-        return Err(JwsError::WrongAlgorithm);
+    /// The name of the algorithm that is asked for.
+    pub(crate) fn algorithm(&self) -> Result<&str, JwsError> {
+        let name = self.header.find("alg").and_then(Json::as_text);
+        name.ok_or(JwsError::Header)
     }
-    // The dot between header and payload is there, or there would not be three parts.
-    let covered = text.get(..header_text.len() + 1 + payload_text.len());
-    if !key.has_signed(covered.unwrap_or_default().as_bytes(), signature) {
-        return Err(JwsError::Signature);
+
+    pub(crate) fn key_id(&self) -> Result<Option<&str>, JwsError> {
+        let id = self.header.find("kid");
+        id.map(|id| id.as_text().ok_or(JwsError::Header))
+            .transpose()
     }
-    Ok(Signed { header, payload })
+
+    /// Verifies with this key, whose algorithm must be the one that was asked for.
+    pub(crate) fn check(self, algorithm: Algorithm, key: &PublicKey) -> Result<Signed, JwsError> {
+        if key.algorithm() != algorithm {
+            return Err(JwsError::WrongAlgorithm);
+        }
+        if !key.has_signed(self.covered.as_bytes(), self.signature) {
+            return Err(JwsError::Signature);
+        }
+        Ok(Signed {
+            header: self.header,
+            payload: self.payload,
+        })
+    }
 }
 
 fn split(text: &str) -> Result<(&str, &str, &str), JwsError> {

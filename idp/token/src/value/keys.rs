@@ -2,7 +2,8 @@
 //!
 //! Each key has one algorithm, whatever a token asks for. A set that holds a secret, or two keys
 //! of one name, is no set of public keys and is refused whole; a key for something else is left
-//! out.
+//! out. Of our own set a key that cannot be right is refused too: that of another issuer may hold
+//! what we do not take.
 
 use std::fmt;
 
@@ -86,30 +87,42 @@ pub struct KeySet {
     keys: Vec<PublicKey>,
 }
 
+/// The keys of another issuer.
+#[derive(Debug, Clone, Default)]
+pub struct ExternalKeys {
+    pub set: KeySet,
+    /// Keys that are there and are not used: for something else, too weak or malformed.
+    pub left_out: usize,
+}
+
 impl KeySet {
     /// Reads what an issuer publishes.
     pub fn parse(text: &[u8]) -> Result<Self, KeySetError> {
-        if text.len() > SET_BYTES_MAX {
-            return Err(KeySetError::TooLong);
-        }
-        let set = Members::parse(text).ok_or(KeySetError::Syntax)?;
-        let keys = set
-            .find("keys")
-            .and_then(Json::as_list)
-            .ok_or(KeySetError::Syntax)?;
-        if keys.len() > KEYS_MAX {
-            return Err(KeySetError::TooManyKeys);
-        }
         let mut found = Self::default();
-        for key in keys {
-            let Json::Object(key) = key else {
-                return Err(KeySetError::Syntax);
+        for key in list(&read(text)?)? {
+            let Some((algorithm, key)) = kind(key)? else {
+                continue;
             };
-            if SECRET_MEMBERS.iter().any(|name| key.has(name)) {
-                return Err(KeySetError::Secret);
-            }
-            if let Some(key) = parse_key(key)? {
-                found.add(key)?;
+            let id = key_id(key).ok_or(KeySetError::KeyId)?;
+            let parsed =
+                parse_key(algorithm, key).ok_or_else(|| KeySetError::BadKey(id.to_owned()))?;
+            found.add(id, algorithm, parsed)?;
+        }
+        Ok(found)
+    }
+
+    /// Reads what another issuer publishes, whose other keys are no worse for one that is of no use
+    /// here. Its keys need no name, if there is one of an algorithm.
+    pub fn parse_external(text: &[u8]) -> Result<ExternalKeys, KeySetError> {
+        let mut found = ExternalKeys::default();
+        for key in list(&read(text)?)? {
+            let parsed = kind(key)?.and_then(|(algorithm, key)| {
+                let id = if key.has("kid") { key_id(key)? } else { "" };
+                Some((id, algorithm, parse_key(algorithm, key)?))
+            });
+            match parsed {
+                Some((id, algorithm, key)) => found.set.add(id, algorithm, key)?,
+                None => found.left_out += 1,
             }
         }
         Ok(found)
@@ -117,7 +130,14 @@ impl KeySet {
 
     #[must_use]
     pub fn find(&self, id: &str) -> Option<&PublicKey> {
-        self.keys.iter().find(|key| key.id == id)
+        let is_named = |key: &&PublicKey| !id.is_empty() && key.id == id;
+        self.keys.iter().find(is_named)
+    }
+
+    /// The only key of an algorithm; none if there are several.
+    pub(crate) fn only(&self, algorithm: Algorithm) -> Option<&PublicKey> {
+        let mut keys = self.keys.iter().filter(|key| key.algorithm == algorithm);
+        keys.next().filter(|_| keys.next().is_none())
     }
 
     #[must_use]
@@ -125,36 +145,59 @@ impl KeySet {
         &self.keys
     }
 
-    fn add(&mut self, key: PublicKey) -> Result<(), KeySetError> {
-        if self.find(&key.id).is_some() {
-            return Err(KeySetError::SameKeyId(key.id));
+    fn add(&mut self, id: &str, algorithm: Algorithm, key: DecodingKey) -> Result<(), KeySetError> {
+        if self.find(id).is_some() {
+            return Err(KeySetError::SameKeyId(id.to_owned()));
         }
-        self.keys.push(key);
+        self.keys.push(PublicKey {
+            id: id.to_owned(),
+            algorithm,
+            key,
+        });
         Ok(())
     }
 }
 
-/// A key that this crate has a use for, or none if it is for something else.
-fn parse_key(key: &Members) -> Result<Option<PublicKey>, KeySetError> {
+fn read(text: &[u8]) -> Result<Members, KeySetError> {
+    if text.len() > SET_BYTES_MAX {
+        return Err(KeySetError::TooLong);
+    }
+    Members::parse(text).ok_or(KeySetError::Syntax)
+}
+
+/// The keys of a set, as they are written.
+fn list(set: &Members) -> Result<&[Json], KeySetError> {
+    let keys = set.find("keys").and_then(Json::as_list);
+    let keys = keys.ok_or(KeySetError::Syntax)?;
+    if keys.len() > KEYS_MAX {
+        return Err(KeySetError::TooManyKeys);
+    }
+    Ok(keys)
+}
+
+/// What a key is for; none if this crate has no use for it.
+fn kind(key: &Json) -> Result<Option<(Algorithm, &Members)>, KeySetError> {
+    let key = key.as_object().ok_or(KeySetError::Syntax)?;
+    if SECRET_MEMBERS.iter().any(|name| key.has(name)) {
+        return Err(KeySetError::Secret);
+    }
+    let algorithm = algorithm(key).filter(|_| is_for_signatures(key));
+    Ok(algorithm.map(|algorithm| (algorithm, key)))
+}
+
+fn key_id(key: &Members) -> Option<&str> {
+    let id = key.find("kid").and_then(Json::as_text);
+    id.filter(|id| (1..=KEY_ID_BYTES_MAX).contains(&id.len()))
+}
+
+/// The key itself, if it is sound.
+fn parse_key(algorithm: Algorithm, key: &Members) -> Option<DecodingKey> {
     let text = |name| key.find(name).and_then(Json::as_text);
-    let Some(algorithm) = algorithm(key).filter(|_| is_for_signatures(key)) else {
-        return Ok(None);
-    };
-    let id = text("kid")
-        .filter(|id| (1..=KEY_ID_BYTES_MAX).contains(&id.len()))
-        .ok_or(KeySetError::KeyId)?
-        .to_owned();
     let bytes = |name| URL_SAFE_NO_PAD.decode(text(name)?).ok();
-    let parsed = match algorithm {
-        Algorithm::Es256 => bytes("x").zip(bytes("y")).and_then(|(x, y)| point(&x, &y)),
-        Algorithm::EdDsa => bytes("x").and_then(|x| edwards_point(&x)),
-        Algorithm::Rs256 => bytes("n")
-            .zip(bytes("e"))
-            .and_then(|(n, e)| modulus(&n, &e)),
-    };
-    match parsed {
-        Some(key) => Ok(Some(PublicKey { id, algorithm, key })),
-        None => Err(KeySetError::BadKey(id)),
+    match algorithm {
+        Algorithm::Es256 => point(&bytes("x")?, &bytes("y")?),
+        Algorithm::EdDsa => edwards_point(&bytes("x")?),
+        Algorithm::Rs256 => modulus(&bytes("n")?, &bytes("e")?),
     }
 }
 
@@ -168,7 +211,7 @@ fn algorithm(key: &Members) -> Option<Algorithm> {
         (_, _) => return None,
     };
     let is_named = match key.find("alg") {
-        Some(named) => named.as_text() == Some(natural.as_str()),
+        Some(named) => named.as_text().and_then(Algorithm::find_in_any_spelling) == Some(natural),
         None => true,
     };
     is_named.then_some(natural)

@@ -130,7 +130,7 @@ impl SigningKey {
 
 #[cfg(test)]
 impl SigningKey {
-    pub(super) fn sign_bytes(&self, text: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn sign_bytes(&self, text: &[u8]) -> Option<Vec<u8>> {
         self.pair.sign(text)
     }
 }

@@ -11,13 +11,16 @@ use idp_token::ask::report::Report;
 use idp_token::ask::resolve::{read_answers, read_questions, write_answers, write_questions};
 use idp_token::ask::uses::{read_uses, write_uses};
 use idp_token::digest::TokenDigest;
+use idp_token::external::answer::Answer;
+use idp_token::external::jwt::{self, Kind, Signature};
+use idp_token::external::{ClaimName, Policy};
 use idp_token::filter::{FilterKey, FilterKeyId, FilterKeys};
 use idp_token::log::{Entry, Page};
 use idp_token::reference::ReferenceToken;
 use idp_token::refresh::{FamilySalt, PresentedRefresh, RefreshKey};
 use idp_token::session::Session;
 use idp_token::time::UnixSeconds;
-use idp_token::value::{Expectations, KeySet, LIFETIME_MAX, Verifier};
+use idp_token::value::{Algorithm, Expectations, KeySet, LIFETIME_MAX, Verifier};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -62,6 +65,34 @@ fn value(bytes: &[u8]) -> bool {
 
 fn keys(bytes: &[u8]) -> bool {
     KeySet::parse(bytes).is_ok()
+}
+
+fn keys_external(bytes: &[u8]) -> bool {
+    KeySet::parse_external(bytes).is_ok()
+}
+
+fn external() -> Policy {
+    Policy {
+        issuer: "https://id.example".to_owned(),
+        audience: vec!["pay".to_owned()],
+        roles: ClaimName::default(),
+        max_age: LIFETIME_MAX,
+    }
+}
+
+/// The very tokens that are read as our own: by these rules too, and by the same key.
+fn value_external(bytes: &[u8]) -> bool {
+    let keys = KeySet::parse_external(KEYS.as_bytes()).unwrap().set;
+    let signature = Signature {
+        algorithms: vec![Algorithm::EdDsa],
+        kind: Kind::AccessToken,
+    };
+    let rules = (&external(), &signature);
+    str::from_utf8(bytes).is_ok_and(|text| jwt::verify(text, &keys, rules, NOW).is_ok())
+}
+
+fn introspection(bytes: &[u8]) -> bool {
+    Answer::read(bytes, &external(), NOW).is_ok()
 }
 
 fn session(bytes: &[u8]) -> bool {
@@ -135,11 +166,14 @@ fn filter_keys(bytes: &[u8]) -> bool {
     read.is_ok()
 }
 
-const TARGETS: [(&str, Target); 12] = [
+const TARGETS: [(&str, Target); 15] = [
     ("reference", reference),
     ("refresh", refresh),
     ("value", value),
+    ("value", value_external),
     ("keys", keys),
+    ("keys-external", keys_external),
+    ("introspection", introspection),
     ("session", session),
     ("log", log),
     ("log-page", log_page),

@@ -129,3 +129,81 @@ fn a_set_of_keys_has_its_limits() {
         assert_eq!(read(text), Err(KeySetError::Syntax), "{text}");
     }
 }
+
+fn parse_external(keys: &[Value]) -> Result<(Vec<String>, usize), KeySetError> {
+    let found = KeySet::parse_external(json!({ "keys": keys }).to_string().as_bytes())?;
+    let ids = found.set.keys().iter().map(|key| key.id().to_owned());
+    Ok((ids.collect(), found.left_out))
+}
+
+#[test]
+fn a_key_of_another_issuer_that_is_of_no_use_leaves_the_others_good() {
+    let large = rsa("a", &[0xff; 513]);
+    #[rustfmt::skip]
+    let left_out = [
+        with(ec("a"), "alg", "ES384"),
+        with(ec("a"), "use", "enc"),
+        with(rsa("a", &MODULUS), "alg", "RS512"),
+        with(ec("a"), "crv", "P-521"),
+        json!({ "kty": "AKP", "kid": "a", "alg": "ML-DSA-44", "pub": "AQ" }),
+        with(ec("a"), "x", "AQ"),
+        ec_cut_wrongly("a"),
+        with(rsa("a", &MODULUS), "n", encoded(&MODULUS[1..])),
+        with(rsa("a", &MODULUS), "e", "Aw"),
+        large,
+        with(ec("a"), "kid", ""),
+        with(ec("a"), "kid", 1),
+        with(ec("a"), "kid", "a".repeat(257)),
+        // Of the same name, but of no use: it takes nobody's place.
+        with(ec("b"), "use", "enc"),
+    ];
+    for key in left_out {
+        let expected = Ok((vec!["b".to_owned()], 1));
+        assert_eq!(parse_external(&[key.clone(), ec("b")]), expected, "{key}");
+    }
+    let second_name = json!({ "kty": "OKP", "crv": "Ed25519", "alg": "Ed25519", "kid": "a", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+    assert_eq!(
+        parse_external(&[second_name]),
+        Ok((vec!["a".to_owned()], 0))
+    );
+}
+
+#[test]
+fn a_set_of_another_issuer_that_gives_away_a_secret_or_means_two_keys_is_refused_whole() {
+    #[rustfmt::skip]
+    let cases = [
+        (with(ec("a"), "d", "AQ"),                       KeySetError::Secret),
+        (json!({ "kty": "oct", "kid": "a", "k": "AQ" }), KeySetError::Secret),
+        (ec("b"),                                        KeySetError::SameKeyId("b".to_owned())),
+        (json!("a"),                                     KeySetError::Syntax),
+    ];
+    for (key, expected) in cases {
+        assert_eq!(
+            parse_external(&[ec("b"), key.clone()]),
+            Err(expected),
+            "{key}"
+        );
+    }
+    let many = |count: usize| (0..count).map(|at| ec(&at.to_string())).collect::<Vec<_>>();
+    assert!(parse_external(&many(KEYS_MAX)).is_ok());
+    assert_eq!(
+        parse_external(&many(KEYS_MAX + 1)),
+        Err(KeySetError::TooManyKeys)
+    );
+}
+
+#[test]
+fn a_key_without_a_name_is_found_only_where_there_is_no_other() {
+    let nameless = || without(ec("a"), "kid");
+    let parse = |keys: &[Value]| {
+        let text = json!({ "keys": keys }).to_string();
+        KeySet::parse_external(text.as_bytes()).unwrap().set
+    };
+    let one = parse(&[nameless(), rsa("b", &MODULUS)]);
+    assert!(one.find("").is_none());
+    assert!(one.only(Algorithm::Es256).is_some());
+    assert!(one.only(Algorithm::Rs256).is_some());
+    assert!(one.only(Algorithm::EdDsa).is_none());
+    let two = parse(&[nameless(), nameless()]);
+    assert!(two.only(Algorithm::Es256).is_none());
+}
