@@ -1,5 +1,29 @@
 //! How is one answer made of several, and which calls does that take?
 //!
-//! A declaration is compiled to a plan once; for every request the plan says which calls may go
-//! out, what is to be looked up, and how the bytes of the answers become the bytes of one. No I/O,
+//! A [`declaration`] is compiled to a [`plan`] once; for every request the plan says which calls may
+//! go out, what is to be looked up, and how the bytes of the answers become the bytes of one. No I/O,
 //! no clock and no chance: whoever carries a plan out brings the time and what came back.
+//!
+//! ```text
+//! Declaration ── compile ──► Plan ── Composition ──► tasks … what came back ──► Answer
+//! ```
+
+pub mod call;
+pub mod cause;
+mod compile;
+pub mod declaration;
+mod expression;
+pub mod fill;
+pub mod freshness;
+pub mod json;
+pub mod keys;
+pub mod plan;
+pub mod records;
+
+pub use call::Call;
+pub use cause::Cause;
+pub use compile::{Fault, Hint, compile};
+pub use declaration::Declaration;
+pub use json::Json;
+pub use keys::Key;
+pub use plan::Plan;

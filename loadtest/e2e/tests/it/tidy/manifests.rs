@@ -19,7 +19,7 @@ const RUNTIMES: &[&str] = &[
 const RULES: &[(&str, Rule)] = &[
     (
         "composer-core",
-        Rule::Only(&["bytes", "http", "memchr", "serde_json", "thiserror"]),
+        Rule::Only(&["bytes", "http", "httpdate", "memchr", "thiserror"]),
     ),
     (
         "gateway-core",

@@ -1,0 +1,168 @@
+//! The shape of an answer: values, objects and lists under names that do not collide.
+
+use super::lookup::member;
+use super::value::{Row, Values, member_of};
+use super::{Fault, Faults};
+use crate::declaration::{Place, Rows, Target, Text};
+use crate::expression::{Expression, Head};
+use crate::json::Name;
+use crate::plan::{Column, List, ListId, Member, Shape, StepId, Value};
+
+/// What the answer says of itself.
+pub const ERRORS: &str = "_errors";
+/// Beside a list that was cut.
+pub const TRUNCATED: &str = "truncated";
+
+/// Objects of the answer inside one another.
+const NESTED_MAX: usize = 8;
+
+pub(super) struct Shapes<'s, 'd> {
+    pub(super) values: &'s mut Values<'d>,
+    pub(super) lists: Vec<List>,
+}
+
+impl Shapes<'_, '_> {
+    pub(super) fn compile(
+        &mut self,
+        members: &[(Text, Target)],
+        depth: usize,
+        faults: &mut Faults,
+    ) -> Vec<Member> {
+        let mut taken = Taken::default();
+        if depth == 0 {
+            taken.0.push((ERRORS, None));
+        }
+        let mut compiled = Vec::new();
+        for (name, target) in members {
+            taken.take(&name.text, name, faults);
+            if let Target::Rows(rows) = target
+                && rows.is_cut
+            {
+                taken.take(TRUNCATED, name, faults);
+            }
+            compiled.push(Member {
+                name: Name::new(name.text.as_str()),
+                shape: self.shape(name, target, depth, faults),
+            });
+        }
+        compiled
+    }
+
+    fn shape(&mut self, name: &Text, target: &Target, depth: usize, faults: &mut Faults) -> Shape {
+        match target {
+            Target::Value(text) => Shape::Value(self.values.compile(text, faults)),
+            Target::Object(_) if depth == NESTED_MAX => {
+                let fault = Fault::at(name, "objects are nested too deep");
+                faults.add(fault.note(format!("at most {NESTED_MAX}")));
+                Shape::Object(Vec::new())
+            }
+            Target::Object(members) => {
+                if members.is_empty() {
+                    let fault = Fault::at(name, "expected at least one member");
+                    faults.add(fault.note("write a value such as `balance.amount`"));
+                }
+                Shape::Object(self.compile(members, depth + 1, faults))
+            }
+            Target::Rows(rows) => Shape::List(self.list(name, rows, faults)),
+        }
+    }
+
+    fn list(&mut self, name: &Text, rows: &Rows, faults: &mut Faults) -> ListId {
+        let list = ListId(self.lists.len());
+        let (step, path) = self.each(&rows.each, faults);
+        let mut names = Vec::new();
+        let mut columns = Vec::new();
+        let mut taken = Taken::default();
+        for text in &rows.keep {
+            taken.take(&text.text, text, faults);
+            let name = member(text, faults);
+            columns.push(Column {
+                value: Value::Row {
+                    member: member_of(&mut names, &text.text),
+                    path: Box::default(),
+                },
+                name,
+                is_kept: true,
+            });
+        }
+        // The list takes its place before its joins are compiled, since they refer to it.
+        self.lists.push(List {
+            step,
+            path,
+            rows_max: rows.rows_max,
+            is_cut: rows.is_cut,
+            names: Vec::new(),
+            columns: Vec::new(),
+        });
+        for (target, text) in &rows.join {
+            taken.take(&target.text, target, faults);
+            let mut row = Row {
+                list,
+                names: &mut names,
+            };
+            let value = match Expression::parse(&text.text) {
+                Ok(expression) => self.values.value(text, &expression, Some(&mut row), faults),
+                Err(misspelt) => {
+                    faults.misspelt(text, misspelt);
+                    continue;
+                }
+            };
+            columns.push(Column {
+                name: Name::new(target.text.as_str()),
+                value,
+                is_kept: false,
+            });
+        }
+        if rows.keep.is_empty() && rows.join.is_empty() {
+            let fault = Fault::at(name, "the rows would be empty");
+            faults.add(fault.note("say what is kept of each: `keep: [id, amount]`"));
+        }
+        if let Some(place) = self.lists.get_mut(list.0) {
+            place.names = names;
+            place.columns = columns;
+        }
+        list
+    }
+
+    /// The array that brings the rows; it is in the answer of a step.
+    fn each(&mut self, text: &Text, faults: &mut Faults) -> (StepId, Box<[Name]>) {
+        let is_lookup = Expression::parse(&text.text)
+            .is_ok_and(|expression| matches!(expression.head, Head::Lookup { .. }));
+        let value = if is_lookup {
+            super::value::NOTHING
+        } else {
+            let before = faults.0.len();
+            let value = self.values.compile(text, faults);
+            if faults.0.len() > before {
+                return (StepId(0), Box::default());
+            }
+            value
+        };
+        if let Value::Step { step, path } = value {
+            return (step, path);
+        }
+        let fault = Fault::at(text, "rows come from a step");
+        faults.add(fault.note("the path of an array in its answer: `history.items`"));
+        (StepId(0), Box::default())
+    }
+}
+
+/// Names that are given away in one object.
+#[derive(Default)]
+struct Taken<'t>(Vec<(&'t str, Option<Place>)>);
+
+impl<'t> Taken<'t> {
+    fn take(&mut self, name: &'t str, text: &Text, faults: &mut Faults) {
+        let found = self.0.iter().find(|(taken, _)| *taken == name);
+        match found {
+            None => self.0.push((name, Some(text.place))),
+            Some((_, place)) => {
+                let fault = Fault::at(text, format!("two things would be called `{name}`"));
+                faults.add(match place {
+                    Some(place) => fault.other(*place, "the other one"),
+                    None => fault.note("this is where the answer tells its errors"),
+                });
+            }
+        }
+    }
+}

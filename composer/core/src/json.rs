@@ -1,0 +1,268 @@
+//! What stands where in a body of JSON, without making anything of it?
+//!
+//! A body is judged once, as a whole: RFC 8259 to the letter, UTF-8, and no deeper than the cap. From
+//! then on it is only looked at: a [`Value`] is a slice of the body, and what is not asked for is
+//! passed over. No number is ever read as a number, so `10.00`, `1E+2` and forty digits stay what
+//! they are.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+
+use scan::Scanner;
+
+mod scan;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+/// Objects and arrays inside one another.
+pub const DEPTH_MAX: usize = 64;
+
+/// One sound value of JSON with the bytes it was sent in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Json(Bytes);
+
+/// A sound value inside a body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Value<'a>(&'a [u8]);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Object,
+    Array,
+    String,
+    Number,
+    Bool,
+    Null,
+}
+
+/// Why bytes are no JSON that may be passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unsound {
+    #[error("no JSON at byte {0}")]
+    Broken(usize),
+    #[error("nested deeper than {DEPTH_MAX}")]
+    TooDeep,
+    #[error("not UTF-8")]
+    NotText,
+}
+
+/// The name of a member as it is declared.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(Box<str>);
+
+impl Json {
+    /// Judges a whole body; white space around the value is not part of it.
+    pub fn parse(body: &Bytes) -> Result<Self, Unsound> {
+        if std::str::from_utf8(body).is_err() {
+            return Err(Unsound::NotText);
+        }
+        let mut scanner = Scanner::new(body);
+        let span = scanner.judge()?;
+        Ok(Self(body.slice(span)))
+    }
+
+    /// A value that is known from the start.
+    pub fn null() -> Self {
+        Self(Bytes::from_static(b"null"))
+    }
+
+    pub fn value(&self) -> Value<'_> {
+        Value(&self.0)
+    }
+
+    pub fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// A part of this body that lives as long as it needs to; the body is shared, not copied.
+    pub fn share(&self, part: Value<'_>) -> Self {
+        let start = (part.0.as_ptr() as usize).wrapping_sub(self.0.as_ptr() as usize);
+        let end = start.wrapping_add(part.0.len());
+        if start <= end && end <= self.0.len() {
+            Self(self.0.slice(start..end))
+        } else {
+            part.to_json()
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The bytes as they were sent.
+    pub fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// A copy that does not keep the rest of the body alive.
+    pub fn to_json(self) -> Json {
+        Json(Bytes::copy_from_slice(self.0))
+    }
+
+    pub fn kind(self) -> Kind {
+        match self.0.first() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b'"') => Kind::String,
+            Some(b't' | b'f') => Kind::Bool,
+            Some(b'n') | None => Kind::Null,
+            Some(_) => Kind::Number,
+        }
+    }
+
+    pub fn is_null(self) -> bool {
+        self.kind() == Kind::Null
+    }
+
+    pub fn is_true(self) -> bool {
+        self.0 == b"true"
+    }
+
+    /// The items of an array; `None` for anything else.
+    pub fn items(self) -> Option<Items<'a>> {
+        let mut scanner = Scanner::new(self.0);
+        scanner.enter(b'[').then_some(Items(scanner))
+    }
+
+    /// The members of an object in the order they were sent; none for anything else. Names are raw:
+    /// what stands between the quotes.
+    fn members(self) -> Members<'a> {
+        let mut scanner = Scanner::new(self.0);
+        let is_object = scanner.enter(b'{');
+        Members(is_object.then_some(scanner))
+    }
+
+    /// The member of this name. Where there are several the last one counts, and each of the others
+    /// is counted in `duplicates`.
+    pub fn member(self, name: &Name, duplicates: &mut u64) -> Option<Value<'a>> {
+        let mut found = None;
+        for (raw, value) in self.members() {
+            if name.is(raw) {
+                *duplicates += u64::from(found.is_some());
+                found = Some(value);
+            }
+        }
+        found
+    }
+
+    /// What lies at the end of a path of members.
+    pub fn follow(self, path: &[Name], duplicates: &mut u64) -> Option<Value<'a>> {
+        let mut value = self;
+        for name in path {
+            value = value.member(name, duplicates)?;
+        }
+        Some(value)
+    }
+
+    /// The members of these names in one pass, each in the slot of its name.
+    pub fn select(self, names: &[Name], slots: &mut Vec<Option<Value<'a>>>, duplicates: &mut u64) {
+        slots.clear();
+        slots.resize(names.len(), None);
+        for (raw, value) in self.members() {
+            let wanted = names.iter().zip(slots.iter_mut());
+            if let Some((_, slot)) = wanted.into_iter().find(|(name, _)| name.is(raw)) {
+                *duplicates += u64::from(slot.is_some());
+                *slot = Some(value);
+            }
+        }
+    }
+
+    /// What a scalar says: a string without its escapes, anything else as it was sent. `None` for
+    /// `null`, objects and arrays, and for a string that is no text (half of a surrogate pair).
+    pub fn text(self) -> Option<Cow<'a, str>> {
+        match self.kind() {
+            Kind::String => {
+                let inner = self.0.get(1..self.0.len().saturating_sub(1))?;
+                text::unescape(inner)
+            }
+            Kind::Number | Kind::Bool => std::str::from_utf8(self.0).ok().map(Cow::Borrowed),
+            Kind::Object | Kind::Array | Kind::Null => None,
+        }
+    }
+}
+
+/// Walks the items of an array.
+#[derive(Debug)]
+pub struct Items<'a>(Scanner<'a>);
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        self.0.next_value(b']').map(Value)
+    }
+}
+
+struct Members<'a>(Option<Scanner<'a>>);
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a [u8], Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let scanner = self.0.as_mut()?;
+        let name = scanner.next_value(b'}')?;
+        let raw = name.get(1..name.len().saturating_sub(1))?;
+        let value = scanner.value_of_member()?;
+        Some((raw, Value(value)))
+    }
+}
+
+impl Name {
+    pub fn new(name: impl Into<Box<str>>) -> Self {
+        Self(name.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a raw name of a body, escapes and all, is this one.
+    fn is(&self, raw: &[u8]) -> bool {
+        if memchr::memchr(b'\\', raw).is_none() {
+            return raw == self.0.as_bytes();
+        }
+        text::unescape(raw).is_some_and(|name| *name == *self.0)
+    }
+
+    /// The name as it is written into a body, quotes and colon with it.
+    pub(crate) fn to_label(&self) -> Box<str> {
+        let mut label = String::new();
+        text::quote(&self.0, &mut label);
+        label.push(':');
+        label.into()
+    }
+}
+
+/// A text as a string of JSON.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    text::quote(text, &mut quoted);
+    quoted
+}
+
+/// Bodies hold what is nobody else's business, so nothing of them is shown.
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Json({} bytes)", self.0.len())
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({} bytes)", self.kind(), self.0.len())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

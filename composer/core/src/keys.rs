@@ -1,0 +1,171 @@
+//! Which records are wanted, under which spelling, and in how many calls?
+//!
+//! A key is text: `7` and `"7"` are the same, `"007"` is another, and an id of forty digits stays
+//! what it is. What is asked for twice is asked once.
+
+use std::borrow::{Borrow, Cow};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::call::{Call, encoded_len};
+use crate::json::{Kind, Value};
+
+#[cfg(test)]
+mod tests;
+
+/// Past this a key is a mistake, not a name.
+pub const KEY_BYTES_MAX: usize = 256;
+
+/// The canonical spelling of a key.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(Arc<str>);
+
+/// Why a value cannot be a key: no number or string, empty, too long, or with a comma in it, which
+/// a list of keys in a query could not tell from two keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this cannot be a key")]
+pub struct NoKey;
+
+/// A key to be fetched, with the version that is already there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    pub key: Key,
+    pub version: Option<Arc<str>>,
+}
+
+/// How much goes into one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkMax {
+    pub keys: usize,
+    /// Of the request target.
+    pub url_bytes: usize,
+}
+
+/// Keys in calls of bounded size.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Chunks {
+    pub chunks: Vec<Vec<Wanted>>,
+    /// Keys that do not fit into a call even alone.
+    pub too_long: Vec<Key>,
+}
+
+/// Distinct keys in the order in which they were first seen.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    in_order: Vec<Key>,
+    places: HashMap<Key, usize>,
+}
+
+impl Key {
+    pub fn parse(text: &str) -> Result<Self, NoKey> {
+        let is_sound =
+            !text.is_empty() && text.len() <= KEY_BYTES_MAX && !text.contains([',', '\0']);
+        if is_sound {
+            Ok(Self(text.into()))
+        } else {
+            Err(NoKey)
+        }
+    }
+
+    /// The key that a value stands for; none for `null`.
+    pub fn of(value: Value<'_>) -> Result<Option<Self>, NoKey> {
+        text_of(value)?.map(|text| Self::parse(&text)).transpose()
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text of a value in the place of a key; none for `null`.
+pub(crate) fn text_of(value: Value<'_>) -> Result<Option<Cow<'_, str>>, NoKey> {
+    match value.kind() {
+        Kind::Null => Ok(None),
+        Kind::String | Kind::Number => value.text().map(Some).ok_or(NoKey),
+        Kind::Bool | Kind::Object | Kind::Array => Err(NoKey),
+    }
+}
+
+impl Keys {
+    /// The place of a key, which is its old one where it was seen before.
+    pub(crate) fn add(&mut self, text: &str) -> Result<usize, NoKey> {
+        if let Some(place) = self.places.get(text) {
+            return Ok(*place);
+        }
+        let key = Key::parse(text)?;
+        let place = self.in_order.len();
+        self.in_order.push(key.clone());
+        self.places.insert(key, place);
+        Ok(place)
+    }
+
+    pub(crate) fn place_of(&self, key: &Key) -> Option<usize> {
+        self.places.get(key).copied()
+    }
+
+    /// The keys that were added after the first `count`.
+    pub(crate) fn after(&self, count: usize) -> &[Key] {
+        self.in_order.get(count..).unwrap_or_default()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.in_order.len()
+    }
+}
+
+/// Splits keys by count and by the bytes of the target, in their order.
+pub fn chunks(call: &Call, wanted: impl IntoIterator<Item = Wanted>, max: ChunkMax) -> Chunks {
+    let mut split = Chunks::default();
+    let (empty, is_versioned) = (call.batch_target(&[]).len(), call.asks_for_versions());
+    let mut chunk: Vec<Wanted> = Vec::new();
+    let mut bytes = empty;
+    for want in wanted {
+        let version = want.version.as_deref().unwrap_or_default();
+        let separators = if chunk.is_empty() {
+            0
+        } else {
+            1 + usize::from(is_versioned)
+        };
+        let own = encoded_len(want.key.as_str())
+            + if is_versioned {
+                encoded_len(version)
+            } else {
+                0
+            };
+        if empty + own > max.url_bytes {
+            split.too_long.push(want.key);
+            continue;
+        }
+        if chunk.len() >= max.keys || bytes + separators + own > max.url_bytes {
+            split.chunks.push(std::mem::take(&mut chunk));
+            bytes = empty + own;
+        } else {
+            bytes += separators + own;
+        }
+        chunk.push(want);
+    }
+    if !chunk.is_empty() {
+        split.chunks.push(chunk);
+    }
+    split
+}
+
+impl From<Key> for Wanted {
+    fn from(key: Key) -> Self {
+        Self { key, version: None }
+    }
+}
+
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Keys name customers, so logs do not show them.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({} bytes)", self.0.len())
+    }
+}
