@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::json::{Json, Name, Value};
+use crate::json::{Items, Json, Name, Value};
 use crate::keys::{Key, Wanted};
 use crate::plan::{Lookup, LookupSource};
 
@@ -115,11 +115,7 @@ pub fn of_table(body: &Json, lookup: &Lookup) -> Result<Changes, NoArray> {
     Ok(changes)
 }
 
-fn items<'b>(
-    body: &'b Json,
-    path: &[Name],
-    odd: &mut Odd,
-) -> Result<impl Iterator<Item = Value<'b>>, NoArray> {
+fn items<'b>(body: &'b Json, path: &[Name], odd: &mut Odd) -> Result<Items<'b>, NoArray> {
     let array = body
         .value()
         .follow(path, &mut odd.duplicates)
