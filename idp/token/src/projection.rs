@@ -217,7 +217,8 @@ pub fn read_found<B: AsRef<[u8]>>(reply: &[Option<B>], known: Seq) -> Result<Ses
     Ok(record)
 }
 
-/// Keeps a record until its token or its session is over; none if they are.
+/// Keeps a record until its token or its session is over; none if they are. A session that idles out
+/// is being used now, so that a record which is still there proves a use within that time.
 #[must_use]
 pub fn store(
     digest: TokenDigest,
@@ -225,7 +226,11 @@ pub fn store(
     expires_at: UnixSeconds,
     now: UnixSeconds,
 ) -> Option<Call> {
-    let kept = expires_at.min(record.ends_at).since(now);
+    let idles_at = record.idle.map(|idle| now.after(idle));
+    let ends_at = expires_at.min(record.ends_at);
+    let kept = idles_at
+        .map_or(ends_at, |idles_at| idles_at.min(ends_at))
+        .since(now);
     if kept == Duration::ZERO {
         return None;
     }

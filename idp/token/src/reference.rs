@@ -36,6 +36,10 @@ pub struct ReferenceToken {
     bytes: [u8; BYTES],
 }
 
+/// What a client sent, if it may be a token of ours that is not over. Whoever knows its digest already
+/// knows more than the tag can say; everybody else has it proved.
+pub struct Unproved(ReferenceToken);
+
 /// In the order of the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
@@ -45,10 +49,10 @@ pub enum ReferenceError {
     Alphabet,
     #[error("of another version")]
     Version,
-    #[error("tagged with a key that is not known")]
-    UnknownKey,
     #[error("past its absolute end")]
     Expired,
+    #[error("tagged with a key that is not known")]
+    UnknownKey,
     #[error("the tag is not ours")]
     Tag,
 }
@@ -69,30 +73,7 @@ impl ReferenceToken {
 
     /// Reads what a client sent.
     pub fn parse(text: &[u8], keys: &FilterKeys, now: UnixSeconds) -> Result<Self, ReferenceError> {
-        let is_long_enough = text.len() == SPELLED_BYTES;
-        let body = text
-            .strip_prefix(PREFIX)
-            .filter(|_| is_long_enough)
-            .ok_or(ReferenceError::Shape)?;
-        let mut token = Self { bytes: [0; BYTES] };
-        let written = URL_SAFE_NO_PAD
-            .decode_slice(body, &mut token.bytes)
-            .map_err(|_| ReferenceError::Alphabet)?;
-        debug_assert_eq!(written, BYTES);
-
-        let [head, ..] = token.bytes;
-        if head >> 4 != VERSION {
-            return Err(ReferenceError::Version);
-        }
-        let key = keys.find(head & 15).ok_or(ReferenceError::UnknownKey)?;
-        if u64::from(token.end().0) <= now.0 {
-            return Err(ReferenceError::Expired);
-        }
-        let (_, tag) = token.bytes.split_at(TAGGED_BYTES);
-        if !key.is_tag_of(tag, &tagged(&token.bytes)) {
-            return Err(ReferenceError::Tag);
-        }
-        Ok(token)
+        Unproved::read(text, now)?.prove(keys)
     }
 
     #[must_use]
@@ -124,6 +105,49 @@ impl ReferenceToken {
     pub const fn end(&self) -> AbsoluteEnd {
         let [_, _, _, a, b, c, d, ..] = self.bytes;
         AbsoluteEnd(u32::from_be_bytes([a, b, c, d]))
+    }
+}
+
+impl Unproved {
+    /// All checks but that of the tag.
+    pub fn read(text: &[u8], now: UnixSeconds) -> Result<Self, ReferenceError> {
+        let is_long_enough = text.len() == SPELLED_BYTES;
+        let body = text
+            .strip_prefix(PREFIX)
+            .filter(|_| is_long_enough)
+            .ok_or(ReferenceError::Shape)?;
+        let mut token = ReferenceToken { bytes: [0; BYTES] };
+        let written = URL_SAFE_NO_PAD
+            .decode_slice(body, &mut token.bytes)
+            .map_err(|_| ReferenceError::Alphabet)?;
+        debug_assert_eq!(written, BYTES);
+
+        let [head, ..] = token.bytes;
+        if head >> 4 != VERSION {
+            return Err(ReferenceError::Version);
+        }
+        if u64::from(token.end().0) <= now.0 {
+            return Err(ReferenceError::Expired);
+        }
+        Ok(Self(token))
+    }
+
+    /// Whether the tag is one of ours.
+    pub fn prove(self, keys: &FilterKeys) -> Result<ReferenceToken, ReferenceError> {
+        let Self(token) = self;
+        let [head, ..] = token.bytes;
+        let key = keys.find(head & 15).ok_or(ReferenceError::UnknownKey)?;
+        let (_, tag) = token.bytes.split_at(TAGGED_BYTES);
+        if !key.is_tag_of(tag, &tagged(&token.bytes)) {
+            return Err(ReferenceError::Tag);
+        }
+        Ok(token)
+    }
+}
+
+impl fmt::Debug for Unproved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Unproved").field(&self.0).finish()
     }
 }
 

@@ -73,6 +73,21 @@ fn a_record_is_kept_until_its_token_or_its_session_is_over() {
     assert_eq!(kept(2000, 3000), None);
 }
 
+#[test]
+fn a_record_that_is_there_proves_a_use_within_the_idle_time() {
+    let idle = Session {
+        idle: Some(Duration::from_secs(900)),
+        ..record(7)
+    };
+    let kept = |expires_at| {
+        let call = store(DIGEST, &idle, UnixSeconds(expires_at), UnixSeconds(1000))?;
+        Some(call.arguments[2].clone())
+    };
+    assert_eq!(kept(99_000).as_deref(), Some("900"));
+    assert_eq!(kept(1899).as_deref(), Some("899"));
+    assert_eq!(kept(1000), None);
+}
+
 /// What `find.lua` gives, with some places changed.
 fn reply(changed: &[(usize, Option<&str>)]) -> Vec<Option<String>> {
     let mut reply = vec![Some("9".to_owned())];

@@ -90,6 +90,25 @@ fn each_check_refuses_in_its_turn() {
 }
 
 #[test]
+fn what_is_not_proved_yet_is_no_token() {
+    let keys = FilterKeys::new(key(3));
+    let stranger = FilterKeys::new(FilterKey::new(key(3).id(), &[9; 32]));
+    let read = |text: &str| Unproved::read(text.as_bytes(), NOW).unwrap();
+    let good = ReferenceToken::mint(&keys, 1, end(60), [7; 16]).spell();
+    let digest = TokenDigest::of(good.as_str().as_bytes());
+    assert_eq!(read(good.as_str()).prove(&keys).unwrap().digest(), digest);
+    assert_eq!(
+        read(good.as_str()).prove(&stranger).err(),
+        Some(ReferenceError::Tag)
+    );
+    let other = FilterKeys::new(key(4));
+    assert_eq!(
+        read(good.as_str()).prove(&other).err(),
+        Some(ReferenceError::UnknownKey)
+    );
+}
+
+#[test]
 fn a_rotation_refuses_no_token_of_either_key_and_then_the_old_one() {
     let token = |keys: &FilterKeys| ReferenceToken::mint(keys, 1, end(60), [7; 16]).spell();
     let steps = [
