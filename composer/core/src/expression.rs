@@ -70,19 +70,6 @@ impl Expression {
             Some(_) => Err(parser.misspelt("expected `.` or the end")),
         }
     }
-
-    /// Where the expression stands.
-    pub(crate) fn span(&self) -> Range<usize> {
-        let start = match &self.head {
-            Head::Name(name) | Head::Lookup { name, .. } => name.span.start,
-        };
-        let end = match (self.path.last(), &self.head) {
-            (Some(last), _) => last.span.end,
-            (None, Head::Name(name)) => name.span.end,
-            (None, Head::Lookup { key, .. }) => key.span().end + 1,
-        };
-        start..end
-    }
 }
 
 pub(crate) fn is_name(text: &str) -> bool {
@@ -162,6 +149,18 @@ impl<'a> Parser<'a> {
 mod tests {
     use super::*;
 
+    fn span(expression: &Expression) -> Range<usize> {
+        let start = match &expression.head {
+            Head::Name(name) | Head::Lookup { name, .. } => name.span.start,
+        };
+        let end = match (expression.path.last(), &expression.head) {
+            (Some(last), _) => last.span.end,
+            (None, Head::Name(name)) => name.span.end,
+            (None, Head::Lookup { key, .. }) => span(key).end + 1,
+        };
+        start..end
+    }
+
     fn shown(expression: &Expression) -> String {
         let mut text = match &expression.head {
             Head::Name(name) => name.text.clone(),
@@ -189,7 +188,7 @@ mod tests {
         for (text, expected) in cases {
             let expression = Expression::parse(text).unwrap();
             assert_eq!(shown(&expression), expected);
-            assert_eq!(expression.span(), 0..text.len(), "{text}");
+            assert_eq!(span(&expression), 0..text.len(), "{text}");
         }
     }
 

@@ -12,8 +12,10 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use crate::plan::{Cache, Scope};
 
 pub use control::Control;
+pub use reuse::Reuse;
 
 mod control;
+mod reuse;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +36,9 @@ pub struct Freshness {
     pub stale_while_revalidate: Duration,
     /// How long after that when it cannot be fetched.
     pub stale_if_error: Duration,
+    /// How long it is fresh by what the service said, whatever is configured here; none where it
+    /// said nothing. For [`Reuse::of`].
+    pub said: Duration,
 }
 
 /// Why an answer is not kept.
@@ -62,10 +67,9 @@ pub fn judge(
     let control = Control::of(fields);
     check(status, fields, &control, scope)?;
     let lifetime = lifetime(fields, &control, timing, scope);
-    let fresh = match lifetime {
-        Some(lifetime) => lifetime.saturating_sub(age(fields, timing)).min(cache.ttl),
-        None => cache.ttl.saturating_sub(age(fields, timing)),
-    };
+    let age = age(fields, timing);
+    let said = lifetime.map(|lifetime| lifetime.saturating_sub(age));
+    let fresh = said.map_or(cache.ttl.saturating_sub(age), |said| said.min(cache.ttl));
     let may_be_stale = !control.must_revalidate(scope);
     let stale = |configured: Duration, said: Option<Duration>| match said {
         _ if !may_be_stale => Duration::ZERO,
@@ -80,6 +84,11 @@ pub fn judge(
         },
         stale_while_revalidate: stale(cache.stale_while_revalidate, control.stale_while_revalidate),
         stale_if_error: stale(cache.stale_if_error, control.stale_if_error),
+        said: if control.no_cache {
+            Duration::ZERO
+        } else {
+            said.unwrap_or_default()
+        },
     })
 }
 

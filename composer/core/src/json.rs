@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -80,13 +81,22 @@ impl Json {
 
     /// A part of this body that lives as long as it needs to; the body is shared, not copied.
     pub fn share(&self, part: Value<'_>) -> Self {
-        let start = (part.0.as_ptr() as usize).wrapping_sub(self.0.as_ptr() as usize);
-        let end = start.wrapping_add(part.0.len());
-        if start <= end && end <= self.0.len() {
-            Self(self.0.slice(start..end))
-        } else {
-            part.to_json()
+        let place = self.place_of(part);
+        match self.0.get(place.clone()) {
+            Some(bytes) if bytes == part.0 => Self(self.0.slice(place)),
+            Some(_) | None => part.to_json(),
         }
+    }
+
+    /// Where a part of this body stands in it.
+    pub(crate) fn place_of(&self, part: Value<'_>) -> Range<usize> {
+        let start = (part.0.as_ptr() as usize).wrapping_sub(self.0.as_ptr() as usize);
+        start..start.wrapping_add(part.0.len())
+    }
+
+    /// The part of this body that stands in a place.
+    pub(crate) fn part(&self, place: Range<usize>) -> Option<Value<'_>> {
+        self.0.get(place).map(Value)
     }
 }
 

@@ -8,9 +8,11 @@
 //! Declaration ── compile ──► Plan ── Composition ──► tasks … what came back ──► Answer
 //! ```
 
+pub mod answer;
 pub mod call;
 pub mod cause;
 mod compile;
+pub mod compose;
 pub mod declaration;
 mod expression;
 pub mod fill;
@@ -19,10 +21,13 @@ pub mod json;
 pub mod keys;
 pub mod plan;
 pub mod records;
+pub mod status;
 
+pub use answer::Answer;
 pub use call::Call;
 pub use cause::Cause;
 pub use compile::{Fault, Hint, compile};
+pub use compose::Composition;
 pub use declaration::Declaration;
 pub use json::Json;
 pub use keys::Key;

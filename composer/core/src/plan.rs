@@ -207,6 +207,7 @@ pub enum Value {
     },
     /// Of the row at hand: one of [`List::names`], and what lies in it.
     Row {
+        list: ListId,
         member: usize,
         path: Box<[Name]>,
     },
@@ -221,6 +222,8 @@ pub enum Value {
 #[derive(Debug)]
 pub struct Member {
     pub name: Name,
+    /// The name as it is written, quotes and colon with it.
+    pub(crate) label: Box<str>,
     pub shape: Shape,
 }
 
@@ -234,6 +237,8 @@ pub enum Shape {
 /// Rows out of an array of a step.
 #[derive(Debug)]
 pub struct List {
+    /// Where it stands in the answer: `transfers`, or `recent.transfers`.
+    pub name: Box<str>,
     pub step: StepId,
     pub path: Box<[Name]>,
     pub rows_max: usize,
@@ -248,6 +253,7 @@ pub struct List {
 #[derive(Debug)]
 pub struct Column {
     pub name: Name,
+    pub(crate) label: Box<str>,
     pub value: Value,
     /// Where a row has no such value: left out, as it was in the row, rather than `null`.
     pub is_kept: bool,

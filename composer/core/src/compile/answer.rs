@@ -3,15 +3,11 @@
 use super::lookup::member;
 use super::value::{Row, Values, member_of};
 use super::{Fault, Faults};
+use crate::answer::{ERRORS, TRUNCATED};
 use crate::declaration::{Place, Rows, Target, Text};
 use crate::expression::{Expression, Head};
 use crate::json::Name;
 use crate::plan::{Column, List, ListId, Member, Shape, StepId, Value};
-
-/// What the answer says of itself.
-pub const ERRORS: &str = "_errors";
-/// Beside a list that was cut.
-pub const TRUNCATED: &str = "truncated";
 
 /// Objects of the answer inside one another.
 const NESTED_MAX: usize = 8;
@@ -25,11 +21,11 @@ impl Shapes<'_, '_> {
     pub(super) fn compile(
         &mut self,
         members: &[(Text, Target)],
-        depth: usize,
+        within: &[&str],
         faults: &mut Faults,
     ) -> Vec<Member> {
         let mut taken = Taken::default();
-        if depth == 0 {
+        if within.is_empty() {
             taken.0.push((ERRORS, None));
         }
         let mut compiled = Vec::new();
@@ -40,18 +36,27 @@ impl Shapes<'_, '_> {
             {
                 taken.take(TRUNCATED, name, faults);
             }
+            let path = [within, &[name.text.as_str()]].concat();
+            let shape = self.shape((name, &path), target, faults);
+            let name = Name::new(name.text.as_str());
             compiled.push(Member {
-                name: Name::new(name.text.as_str()),
-                shape: self.shape(name, target, depth, faults),
+                label: name.to_label(),
+                name,
+                shape,
             });
         }
         compiled
     }
 
-    fn shape(&mut self, name: &Text, target: &Target, depth: usize, faults: &mut Faults) -> Shape {
+    fn shape(
+        &mut self,
+        (name, path): (&Text, &[&str]),
+        target: &Target,
+        faults: &mut Faults,
+    ) -> Shape {
         match target {
             Target::Value(text) => Shape::Value(self.values.compile(text, faults)),
-            Target::Object(_) if depth == NESTED_MAX => {
+            Target::Object(_) if path.len() > NESTED_MAX => {
                 let fault = Fault::at(name, "objects are nested too deep");
                 faults.add(fault.note(format!("at most {NESTED_MAX}")));
                 Shape::Object(Vec::new())
@@ -61,32 +66,23 @@ impl Shapes<'_, '_> {
                     let fault = Fault::at(name, "expected at least one member");
                     faults.add(fault.note("write a value such as `balance.amount`"));
                 }
-                Shape::Object(self.compile(members, depth + 1, faults))
+                Shape::Object(self.compile(members, path, faults))
             }
-            Target::Rows(rows) => Shape::List(self.list(name, rows, faults)),
+            Target::Rows(rows) => Shape::List(self.list((name, path), rows, faults)),
         }
     }
 
-    fn list(&mut self, name: &Text, rows: &Rows, faults: &mut Faults) -> ListId {
+    fn list(
+        &mut self,
+        (name, place): (&Text, &[&str]),
+        rows: &Rows,
+        faults: &mut Faults,
+    ) -> ListId {
         let list = ListId(self.lists.len());
         let (step, path) = self.each(&rows.each, faults);
-        let mut names = Vec::new();
-        let mut columns = Vec::new();
-        let mut taken = Taken::default();
-        for text in &rows.keep {
-            taken.take(&text.text, text, faults);
-            let name = member(text, faults);
-            columns.push(Column {
-                value: Value::Row {
-                    member: member_of(&mut names, &text.text),
-                    path: Box::default(),
-                },
-                name,
-                is_kept: true,
-            });
-        }
-        // The list takes its place before its joins are compiled, since they refer to it.
+        // The list takes its place before its columns are compiled, since they refer to it.
         self.lists.push(List {
+            name: place.join(".").into(),
             step,
             path,
             rows_max: rows.rows_max,
@@ -94,25 +90,7 @@ impl Shapes<'_, '_> {
             names: Vec::new(),
             columns: Vec::new(),
         });
-        for (target, text) in &rows.join {
-            taken.take(&target.text, target, faults);
-            let mut row = Row {
-                list,
-                names: &mut names,
-            };
-            let value = match Expression::parse(&text.text) {
-                Ok(expression) => self.values.value(text, &expression, Some(&mut row), faults),
-                Err(misspelt) => {
-                    faults.misspelt(text, misspelt);
-                    continue;
-                }
-            };
-            columns.push(Column {
-                name: Name::new(target.text.as_str()),
-                value,
-                is_kept: false,
-            });
-        }
+        let (names, columns) = self.columns(list, rows, faults);
         if rows.keep.is_empty() && rows.join.is_empty() {
             let fault = Fault::at(name, "the rows would be empty");
             faults.add(fault.note("say what is kept of each: `keep: [id, amount]`"));
@@ -122,6 +100,38 @@ impl Shapes<'_, '_> {
             place.columns = columns;
         }
         list
+    }
+
+    fn columns(
+        &mut self,
+        list: ListId,
+        rows: &Rows,
+        faults: &mut Faults,
+    ) -> (Vec<Name>, Vec<Column>) {
+        let mut names = Vec::new();
+        let mut columns = Vec::new();
+        let mut taken = Taken::default();
+        for text in &rows.keep {
+            taken.take(&text.text, text, faults);
+            let member = member_of(&mut names, member(text, faults).as_str());
+            let path = Box::default();
+            columns.push(column(text, Value::Row { list, member, path }, true));
+        }
+        for (target, text) in &rows.join {
+            taken.take(&target.text, target, faults);
+            let mut row = Row {
+                list,
+                names: &mut names,
+            };
+            match Expression::parse(&text.text) {
+                Ok(expression) => {
+                    let value = self.values.value(text, &expression, Some(&mut row), faults);
+                    columns.push(column(target, value, false));
+                }
+                Err(misspelt) => faults.misspelt(text, misspelt),
+            }
+        }
+        (names, columns)
     }
 
     /// The array that brings the rows; it is in the answer of a step.
@@ -144,6 +154,16 @@ impl Shapes<'_, '_> {
         let fault = Fault::at(text, "rows come from a step");
         faults.add(fault.note("the path of an array in its answer: `history.items`"));
         (StepId(0), Box::default())
+    }
+}
+
+fn column(name: &Text, value: Value, is_kept: bool) -> Column {
+    let name = Name::new(name.text.as_str());
+    Column {
+        label: name.to_label(),
+        name,
+        value,
+        is_kept,
     }
 }
 

@@ -51,7 +51,7 @@ fn compile_one(
         values: &mut values,
         lists: Vec::new(),
     };
-    let answer = shapes.compile(&written.answer, 0, faults);
+    let answer = shapes.compile(&written.answer, &[], faults);
     let lists = shapes.lists;
     if written.answer.is_empty() {
         let fault = Fault::at_place(written.answer_place, "the answer would be empty");

@@ -117,8 +117,9 @@ pub(super) fn shared_secret(place: declaration::Place, service: &str) -> Fault {
 }
 
 pub(super) fn check_name(name: &Text, kind: &str, faults: &mut Faults) {
-    let is_sound = is_name(&name.text) && name.text.starts_with(|c: char| c.is_ascii_alphabetic());
-    if !is_sound || name.text.len() > super::NAME_BYTES_MAX {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let is_sound = name.text.starts_with(|c: char| c.is_ascii_alphabetic());
+    if !is_sound || !name.text.chars().all(is_plain) || name.text.len() > super::NAME_BYTES_MAX {
         let message = format!("`{}` cannot be the name of a {kind}", shown(&name.text));
         let note = "a letter, then letters, digits, `_` or `-`; at most 63 characters";
         faults.add(Fault::at(name, message).note(note));

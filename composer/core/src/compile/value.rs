@@ -175,6 +175,7 @@ impl Values<'_> {
 
 fn of_row(name: &Word, path: &[Word], row: &mut Row<'_>) -> Value {
     Value::Row {
+        list: row.list,
         member: member_of(row.names, &name.text),
         path: path_of(path),
     }

@@ -1,0 +1,86 @@
+//! The rows of a list: where in the body of its step each value stands that is needed of them.
+
+use std::ops::Range;
+
+use crate::json::{Json, Kind, Value};
+use crate::plan::List;
+
+/// Rows that were read in one pass.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    pub(crate) count: usize,
+    pub(crate) is_cut: bool,
+    /// Whether the declared place holds `null` or nothing rather than an array.
+    pub(crate) is_null: bool,
+    width: usize,
+    /// A row after the other, each with a cell for every name of the list.
+    cells: Vec<Option<Range<usize>>>,
+    /// Rows that are no objects, in their order.
+    odd: Vec<usize>,
+    body: Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// There is something else where an array is declared.
+    NoArray,
+    TooMany {
+        rows_max: usize,
+    },
+}
+
+impl Rows {
+    pub(super) fn read(list: &List, body: &Json, duplicates: &mut u64) -> Result<Self, Unread> {
+        let array = body.value().follow(&list.path, duplicates);
+        let mut rows = Self {
+            count: 0,
+            is_cut: false,
+            is_null: false,
+            width: list.names.len(),
+            cells: Vec::new(),
+            odd: Vec::new(),
+            body: body.clone(),
+        };
+        let Some(array) = array.filter(|array| !array.is_null()) else {
+            rows.is_null = array.is_some();
+            return if rows.is_null {
+                Ok(rows)
+            } else {
+                Err(Unread::NoArray)
+            };
+        };
+        let items = array.items().ok_or(Unread::NoArray)?;
+        let mut slots = Vec::new();
+        for item in items {
+            if rows.count == list.rows_max {
+                if !list.is_cut {
+                    let rows_max = list.rows_max;
+                    return Err(Unread::TooMany { rows_max });
+                }
+                rows.is_cut = true;
+                break;
+            }
+            if item.kind() != Kind::Object {
+                rows.odd.push(rows.count);
+            }
+            item.select(&list.names, &mut slots, duplicates);
+            rows.cells.extend(
+                slots
+                    .iter()
+                    .map(|slot| slot.map(|value| body.place_of(value))),
+            );
+            rows.count += 1;
+        }
+        Ok(rows)
+    }
+
+    /// What a row has under a name of the list.
+    pub(crate) fn cell(&self, row: usize, member: usize) -> Option<Value<'_>> {
+        let range = self.cells.get(row * self.width + member)?.clone()?;
+        self.body.part(range)
+    }
+
+    pub(crate) fn is_odd(&self, row: usize) -> bool {
+        self.odd.binary_search(&row).is_ok()
+    }
+}
