@@ -21,7 +21,7 @@ const URL: Missing = Missing {
 };
 
 pub(super) fn compile(
-    field: &Field<Short<RedisUrl, written::provider::Redis>>,
+    field: &Field<Short<RedisUrl, written::Redis>>,
     reading: Reading<'_>,
 ) -> Option<Redis> {
     let given = field.given()?;
