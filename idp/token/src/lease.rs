@@ -17,8 +17,8 @@ use crate::time::BootTime;
 pub const LEASE_DEFAULT: Duration = Duration::from_secs(1);
 pub const GRACE_DEFAULT: Duration = Duration::from_secs(60);
 pub const BEAT_EVERY: Duration = Duration::from_millis(100);
-/// After so many beats that did not come, the log is followed elsewhere.
-const BEATS_MISSED_MAX: u32 = 3;
+/// After three beats that did not come, the log is followed elsewhere.
+pub const SILENCE_MAX: Duration = Duration::from_millis(300);
 
 /// What a route does when the lease has run out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,23 @@ pub enum Trust {
     Ask,
 }
 
+impl Trust {
+    /// What knowledge of that age is good for; of none at all nothing can be said.
+    #[must_use]
+    pub fn of(age: Option<Duration>, lease: Duration, tolerance: Tolerance) -> Self {
+        let Some(age) = age else {
+            return Self::Ask;
+        };
+        if age <= lease {
+            return Self::Fresh;
+        }
+        match tolerance {
+            Tolerance::Tolerant { grace } if age <= grace => Self::Grace,
+            Tolerance::Tolerant { .. } | Tolerance::Strict => Self::Ask,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Lease {
     length: Duration,
@@ -55,7 +72,6 @@ pub struct Lease {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Beat {
     number: u64,
-    heard_at: BootTime,
     /// Everything before this moment is known once the next beat is read.
     vouches_for: Option<BootTime>,
 }
@@ -93,7 +109,6 @@ impl Lease {
         self.fresh_at = self.fresh_at.max(follows.and_then(|last| last.vouches_for));
         self.last_beat = Some(Beat {
             number,
-            heard_at: began,
             vouches_for: self.read_before,
         });
     }
@@ -122,24 +137,13 @@ impl Lease {
     /// lease run out before anything has told it so.
     #[must_use]
     pub fn trust(&self, tolerance: Tolerance, now: BootTime) -> Trust {
-        let Some(age) = self.age(now) else {
-            return Trust::Ask;
-        };
-        if age <= self.length {
-            return Trust::Fresh;
-        }
-        match tolerance {
-            Tolerance::Tolerant { grace } if age <= grace => Trust::Grace,
-            Tolerance::Tolerant { .. } | Tolerance::Strict => Trust::Ask,
-        }
+        Trust::of(self.age(now), self.length, tolerance)
     }
 
-    /// Whether the source fell silent and another one is to be followed.
+    /// The number of the last beat that was heard here. Another one is a sign of life.
     #[must_use]
-    pub fn is_silent(&self, now: BootTime) -> bool {
-        let quiet_since = self.last_beat.map(|beat| beat.heard_at).or(self.read);
-        quiet_since
-            .is_some_and(|since| now.0.saturating_sub(since.0) > BEAT_EVERY * BEATS_MISSED_MAX)
+    pub fn last_beat(&self) -> Option<u64> {
+        self.last_beat.map(|beat| beat.number)
     }
 
     /// Takes note of a read; false if it began before one that was reported already, which reads

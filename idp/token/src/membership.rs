@@ -39,6 +39,17 @@ impl Membership {
         self.lasts(now) && self.joined_at.is_some_and(|joined| joined <= fresh_at)
     }
 
+    /// The same for those who read it while it changes: what is fresh as of the first of these moments
+    /// or later is covered until the second. None before the first acknowledgement.
+    #[must_use]
+    pub fn span(&self) -> Option<(BootTime, BootTime)> {
+        let renewed = self.renewed_at?.0;
+        Some((
+            self.joined_at?,
+            BootTime(renewed.saturating_add(MEMBER_FOR)),
+        ))
+    }
+
     fn lasts(&self, now: BootTime) -> bool {
         let age = self.renewed_at.and_then(|sent| now.0.checked_sub(sent.0));
         age.is_some_and(|age| age <= MEMBER_FOR)
@@ -74,6 +85,18 @@ mod tests {
         assert!(membership.covers(at(10), at(220)), "it never ended");
         membership.acknowledge(at(50), at(129));
         assert!(membership.covers(at(10), at(220)), "nor by what comes late");
+    }
+
+    #[test]
+    fn its_span_says_the_same_as_asking_it() {
+        let mut membership = Membership::default();
+        assert_eq!(membership.span(), None);
+        membership.acknowledge(at(8), at(10));
+        assert_eq!(membership.span(), Some((at(10), at(128))));
+        membership.acknowledge(at(100), at(110));
+        assert_eq!(membership.span(), Some((at(10), at(220))));
+        membership.acknowledge(at(230), at(240));
+        assert_eq!(membership.span(), Some((at(240), at(350))));
     }
 
     #[test]

@@ -134,17 +134,15 @@ fn a_gateway_that_wakes_up_trusts_nothing_it_remembers() {
 }
 
 #[test]
-fn a_source_without_a_beat_for_three_is_silent() {
+fn a_source_shows_a_sign_of_life_with_every_beat_and_a_new_one_has_shown_none() {
     let mut lease = Lease::new(LEASE_DEFAULT);
-    assert!(!lease.is_silent(at(99)));
     lease.read_without_beat(millis(1000));
-    let found = [1300, 1301].map(|now| lease.is_silent(millis(now)));
-    assert_eq!(found, [false, true]);
-    lease.beat(1, millis(1290));
-    // Reads without a beat do not make up for one.
+    assert_eq!(lease.last_beat(), None);
+    lease.beat(7, millis(1290));
     lease.read_without_beat(millis(1500));
-    let found = [1590, 1591].map(|now| lease.is_silent(millis(now)));
-    assert_eq!(found, [false, true]);
+    assert_eq!(lease.last_beat(), Some(7));
+    lease.change_source();
+    assert_eq!(lease.last_beat(), None);
 }
 
 /// One step of a relay and a gateway in one world whose clock advances with every step.
