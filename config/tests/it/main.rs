@@ -9,8 +9,6 @@ mod effective;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
-mod identity;
-#[cfg(test)]
 mod load;
 #[cfg(test)]
 mod provider;

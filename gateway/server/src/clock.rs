@@ -3,19 +3,33 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use idp_token::time::{BootTime, UnixSeconds};
+use rustix::time::{ClockId, clock_gettime};
+
 /// Monotonic, for durations and deadlines.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Wall clock, for ids and log lines alone; never for a decision.
+/// Wall clock, for ids and log lines; decisions take `unix_seconds` or `boot`.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub(crate) fn unix_micros() -> u64 {
     let since_epoch = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Wall clock, as tokens carry it: whether they are over.
+pub(crate) fn unix_seconds() -> UnixSeconds {
+    UnixSeconds(unix_micros() / 1_000_000)
+}
+
+/// This machine's own, the time it was suspended included: how old knowledge is.
+pub(crate) fn boot() -> BootTime {
+    let now = clock_gettime(ClockId::Boottime);
+    BootTime(Duration::try_from(now).unwrap_or_default())
 }
 
 /// Spells a moment as `2026-11-24T13:37:00.123456Z`. Most moments of a thread share their second

@@ -9,7 +9,6 @@ use gateway_core::head::{Framing, Head};
 use gateway_core::rejection::Rejection;
 use gateway_core::route::Route;
 use gateway_core::upgrade::WebSocket;
-use gateway_core::verdict::Unknown;
 use gateway_upstream::Protocol;
 
 use crate::access_log::AccessLog;
@@ -87,10 +86,6 @@ impl Gateway {
         };
         if matches!(head.framing, Framing::Length(length) if length > route.route.body_bytes_max) {
             return Err(Refused::boxed(request, Rejection::BodyTooLarge));
-        }
-        if route.route.admission.is_some() {
-            // Nobody can say yet who asks, so nobody is let through.
-            return Err(Refused::boxed(request, Unknown::Unreachable));
         }
         let wish = route.route.may_upgrade.then(|| WebSocket::find(&head));
         let websocket = match wish.transpose() {
