@@ -7,7 +7,7 @@
 
 use idp_token::{reference, refresh};
 
-use crate::head::Head;
+use crate::head::{Head, is_token_byte};
 use crate::query;
 
 /// A longer one is no token of anybody.
@@ -104,15 +104,15 @@ impl std::fmt::Debug for Credential<'_> {
 
 /// What stands behind `Bearer` and its spaces, in whatever case; none if the scheme is another.
 fn bearer(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, rest) = value.split_at_checked(SCHEME.len())?;
-    if !scheme.eq_ignore_ascii_case(SCHEME) {
+    let (scheme, mut rest) = value.split_at_checked(SCHEME.len())?;
+    let goes_on = rest.first().is_some_and(|byte| is_token_byte(*byte));
+    if !scheme.eq_ignore_ascii_case(SCHEME) || goes_on {
         return None;
     }
-    match rest.first() {
-        None => Some(rest),
-        Some(b' ') => Some(rest.trim_ascii_start()),
-        Some(_) => None,
+    while let Some(behind) = rest.strip_prefix(b" ") {
+        rest = behind;
     }
+    Some(rest)
 }
 
 /// RFC 6750 §2.1: letters, digits and `-._~+/`, then any number of `=`.

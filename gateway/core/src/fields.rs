@@ -87,7 +87,7 @@ pub fn is_authorization(name: &str) -> bool {
 }
 
 /// Whether somebody may take a name for the other, which is in lower case.
-fn folds_to(name: &str, other: &str) -> bool {
+pub(crate) fn folds_to(name: &str, other: &str) -> bool {
     let folds = |(byte, other): (u8, u8)| {
         byte.eq_ignore_ascii_case(&other) || (other == b'-' && !byte.is_ascii_alphanumeric())
     };
@@ -144,6 +144,36 @@ mod tests {
             assert!(!may_be_ruled(&name.parse().unwrap()), "{name}");
         }
         assert!(may_be_ruled(&HeaderName::from_static("x-canary")));
+    }
+
+    #[test]
+    fn a_name_is_taken_for_every_name_that_it_folds_to() {
+        #[rustfmt::skip]
+        let ending = [
+            "Tollgate-Subject", "TOLLGATE_SUBJECT", "tollgate.subject", "tollgate~", "Tollgate-",
+            "tollgate--subject", "tollgate-anything-at-all", "X_Request_ID", "x.real.ip",
+            "X-Forwarded_For", "Transfer_Encoding", "Content!Length", "Forwarded", "TE",
+        ];
+        for name in ending {
+            assert!(ends_here(name), "{name}");
+        }
+        #[rustfmt::skip]
+        let passing = [
+            "Tollgate", "tollgates-subject", "X-Tollgate-Subject", "-tollgate-subject", "tollgat",
+            "tollgateXsubject", "tollgate0", "XRequestId", "x-request-idd", "Authorization", "",
+        ];
+        for name in passing {
+            assert!(!ends_here(name), "{name}");
+        }
+        for (name, expected) in [
+            ("authorization", true),
+            ("AUTHORIZATION", true),
+            ("authorization-", false),
+            ("proxy-authorization", false),
+            ("authorisation", false),
+        ] {
+            assert_eq!(is_authorization(name), expected, "{name}");
+        }
     }
 
     #[test]

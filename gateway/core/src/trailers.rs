@@ -4,7 +4,7 @@
 //! decides: how the message is framed, where it goes, who asks (RFC 9110 §6.5.1). Such fields are
 //! left out; what is malformed is refused.
 
-use crate::fields::{FieldRules, ends_here, write_field};
+use crate::fields::{FieldRules, ends_here, folds_to, write_field};
 use crate::head::{Field, HeadError, fold_fields};
 
 /// Trailer fields of one message.
@@ -38,9 +38,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Field<'_>>, HeadError> {
 /// Whether a field may follow a body.
 #[must_use]
 pub fn may_pass(name: &str) -> bool {
-    let is_of_the_head = OF_THE_HEAD
-        .iter()
-        .any(|field| field.eq_ignore_ascii_case(name));
+    let is_of_the_head = OF_THE_HEAD.iter().any(|field| folds_to(name, field));
     !is_of_the_head && !ends_here(name)
 }
 
@@ -64,7 +62,8 @@ mod tests {
     #[test]
     fn a_trailer_cannot_say_what_a_head_decides() {
         let lines = b"Grpc-Status: 0\r\nAuthorization: Bearer x\r\nContent-Length: 3\r\n\
-            X-Forwarded-For: 10.0.0.1\r\nHOST: h\r\nDigest: abc\r\n\r\n";
+            X-Forwarded-For: 10.0.0.1\r\nHOST: h\r\nDigest: abc\r\nTollgate-Subject: mallory\r\n\
+            tollgate_scope: all\r\nX_Request_Id: 7\r\nAUTHORIZATION: y\r\nSet_Cookie: a\r\n\r\n";
         let fields = parse(lines).unwrap();
         let names: Vec<_> = fields.iter().map(|field| field.name).collect();
         assert_eq!(names, ["Grpc-Status", "Digest"]);
