@@ -78,6 +78,15 @@ pub(crate) const PASSWORDS_AT_ONCE: Bounds<Count> = range(Count(1), Count(256)).
 pub(crate) const ACCESS: Range<Time> = range(Time::seconds(10), days(1));
 pub(crate) const SESSION_IDLE: Range<Time> = range(Time::minutes(1), days(90));
 pub(crate) const SESSION_ABSOLUTE: Range<Time> = range(Time::minutes(1), days(365));
+/// Beats come every 100 ms, and three that are missing are no reason for alarm yet.
+pub(crate) const LEASE: Bounds<Time> =
+    range(Time::milliseconds(300), Time::minutes(1)).or(Time::seconds(1));
+/// A token that services see lives for ten minutes, and nothing can be served past its end.
+pub(crate) const GRACE: Bounds<Time> =
+    range(Time::milliseconds(300), Time::minutes(10)).or(Time::seconds(60));
+pub(crate) const VERDICT_CACHE: Bounds<Size> = range(Size::mib(1), Size::tib(1)).or(Size::mib(64));
+/// Of what is known of tokens of other issuers.
+pub(crate) const MAX_AGE: Bounds<Time> = range(Time::seconds(1), HOUR).or(Time::seconds(60));
 /// Of Redis.
 pub(crate) const PASSWORD_FILE_MAX: Size = Size::kib(4);
 pub(crate) const ISSUER_BYTES_MAX: usize = 256;
@@ -92,6 +101,7 @@ pub(crate) const SERVICES_MAX: usize = 5_000;
 pub(crate) const ENDPOINTS_MAX: usize = 1_000;
 pub(crate) const ROUTES_MAX: usize = 20_000;
 pub(crate) const SHARES_MAX: usize = 16;
+pub(crate) const ISSUERS_MAX: usize = 64;
 /// More than these are registered through the admin API.
 pub(crate) const TENANTS_MAX: usize = 1_000;
 pub(crate) const CLIENTS_MAX: usize = 1_000;

@@ -11,6 +11,8 @@ use gateway_core::level::Level;
 use gateway_core::limits::Limits;
 use gateway_core::peer::Network;
 
+use path::Paths;
+
 use crate::bounds;
 use crate::document::NodeId;
 use crate::gateway::{AccessLog, Deadlines, Gateway, Listener, Traces};
@@ -19,17 +21,22 @@ use crate::reader::{Field, Located, Reading};
 use crate::units::{Address, Flag, Size};
 use crate::written;
 
+mod admission;
 pub(crate) mod class;
 mod header;
+mod idp;
+mod issuers;
 mod lifetime;
 mod matching;
 mod path;
 mod provider;
 mod query;
 mod reach;
+mod redis;
 mod rewrite;
 mod routes;
 mod services;
+mod texts;
 mod tls;
 mod upgrade;
 
@@ -41,8 +48,13 @@ pub(crate) fn compile(
     reading: Reading<'_>,
 ) -> (Option<Gateway>, Option<Provider>) {
     let mut taken = Vec::new();
-    let gateway = is_of_gateway(file).then(|| compile_gateway(file, &mut taken, reading));
+    let mut gateway = is_of_gateway(file).then(|| compile_gateway(file, &mut taken, reading));
     let provider = provider::compile(file, &mut taken, reading);
+    if let Some(gateway) = &mut gateway {
+        let mut paths = Paths::new(reading);
+        gateway.idp = idp::compile(file, provider.as_ref(), &mut paths);
+        gateway.issuers = issuers::compile(&file.issuers, &mut paths);
+    }
     (gateway, provider)
 }
 
@@ -62,6 +74,8 @@ fn gateway_key(file: &written::File) -> Option<&'static str> {
         ("trusted_proxies", file.trusted_proxies.is_absent()),
         ("services", file.services.is_absent()),
         ("routes", file.routes.is_absent()),
+        ("idp", file.idp.is_absent()),
+        ("issuers", file.issuers.is_absent()),
     ];
     let mut given = keys.into_iter().filter(|(_, is_absent)| !is_absent);
     given.next().map(|(key, _)| key)

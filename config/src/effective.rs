@@ -14,8 +14,10 @@ use crate::units::{Address, Text};
 use crate::written::{self, HeaderRules, Route, Service, To};
 use crate::{Loaded, bounds};
 
+mod identity;
 mod page;
 mod provider;
+mod redis;
 
 const DEFAULT: &str = "default";
 
@@ -42,6 +44,7 @@ fn write_gateway(page: &mut Page<'_>, file: &written::File) {
     page.scalars("trusted_proxies", &file.trusted_proxies);
     write_services(page, file);
     write_routes(page, file);
+    identity::write(page, file);
 }
 
 fn write_listen(page: &mut Page<'_>, file: &written::File) {
@@ -241,6 +244,7 @@ fn write_route(page: &mut Page<'_>, file: &written::File, route: &Route) {
         true => page.remark("class: GET, HEAD and OPTIONS read, all others write"),
         false => page.required("class", &route.class),
     }
+    identity::write_admission(page, route);
     write_to(page, &route.to);
     page.required("strip", &route.strip);
     page.required("add", &route.add);

@@ -13,16 +13,19 @@ use crate::reader::{Scalar, deserialize_scalar};
 
 pub(crate) use address::{Address, Network};
 pub(crate) use date::Date;
+pub(crate) use location::Location;
 pub(crate) use percent::Percent;
 pub(crate) use redis::RedisUrl;
 pub(crate) use size::Size;
 pub(crate) use time::Time;
 pub(crate) use word::{
-    Algorithm, Class, Consent, Exposable, Grant, Introspects, Level, Preset, Protocol, Upgrade,
+    Accept, Algorithm, Class, Consent, Exposable, Grant, Introspects, Level, Preset, Protocol,
+    Staleness, Upgrade,
 };
 
 mod address;
 mod date;
+mod location;
 mod percent;
 mod redis;
 mod size;
@@ -150,6 +153,9 @@ scalar! {
     Date => string_schema("[0-9]{4}-[0-9]{2}-[0-9]{2}", &["2026-12-31"]);
     Level => string_schema("open|internal|private", &["open", "internal", "private"]);
     Class => string_schema("read|write|transfer", &["read", "write", "transfer"]);
+    Accept => string_schema("reference|value|any", &["reference", "value", "any"]);
+    Staleness => string_schema("strict|tolerant", &["strict", "tolerant"]);
+    Location => string_schema("http://[^/?#@]+(/[!-~]*)?", &["http://127.0.0.1:8443/jwks"]);
     Protocol => string_schema("h1|h2", &["h1", "h2"]);
     Upgrade => string_schema("websocket", &["websocket"]);
     Algorithm => string_schema("ES256|EdDSA|RS256", &["ES256", "EdDSA", "RS256"]);

@@ -14,11 +14,15 @@ use crate::units::{
     Address, Count, Flag, Level, Network, Percent, Protocol, Size, Text, Time, or_variable,
 };
 
+pub(crate) use identity::{Idp, Issuer, Require, VerdictCache};
 pub(crate) use provider::Provider;
+pub(crate) use redis::Redis;
 pub(crate) use route::{HeaderRules, Route};
 pub(crate) use to::To;
 
+mod identity;
 pub(crate) mod provider;
+mod redis;
 mod route;
 mod to;
 
@@ -52,6 +56,11 @@ pub(crate) struct File {
     /// Which requests go where. The most specific route wins, whatever the order.
     #[schemars(extend("minItems" = 1))]
     pub(crate) routes: Field<Vec<Field<Route>>>,
+    /// The identity provider whose word about callers the routes with `require` take.
+    pub(crate) idp: Field<Idp>,
+    /// Other issuers that routes may trust instead, by name.
+    #[schemars(extend("propertyNames" = { "pattern": "^[a-z][a-z0-9_-]{0,62}$" }))]
+    pub(crate) issuers: Field<Entries<Issuer>>,
     /// This process as an identity provider.
     pub(crate) provider: Field<Provider>,
 }

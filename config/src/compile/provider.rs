@@ -6,7 +6,7 @@ use std::path::Path;
 use idp_core::provider::LoginLifetimes;
 
 use super::path::Paths;
-use super::{Taken, may_clash, take, threads};
+use super::{Taken, may_clash, redis, take, threads};
 use crate::bounds;
 use crate::provider::{AuditLog, Provider, Signing, Store};
 use crate::reader::{Field, Located, Reading};
@@ -14,8 +14,7 @@ use crate::units::{Address, Exposable, Time};
 use crate::written;
 
 mod client;
-mod issuer;
-mod redis;
+pub(super) mod issuer;
 mod tenant;
 mod user;
 

@@ -9,8 +9,8 @@ use gateway_core::routes::{Conflict, RouteTable};
 use gateway_core::share::Shares;
 
 use super::{
-    Missing, check_count, class, gateway_key, header, lifetime, matching, query, reach, rewrite,
-    upgrade,
+    Missing, admission, check_count, class, gateway_key, header, lifetime, matching, query, reach,
+    rewrite, upgrade,
 };
 use crate::bounds;
 use crate::document::NodeId;
@@ -43,6 +43,8 @@ struct Routing<'a> {
     body_max: Size,
     /// The innermost level of any listener, where it is known.
     innermost: Option<Level>,
+    /// Who could vouch for callers.
+    vouching: admission::Vouching<'a>,
 }
 
 pub(super) fn compile(file: &written::File, body_max: Size, reading: Reading<'_>) -> RouteTable {
@@ -61,6 +63,7 @@ pub(super) fn compile(file: &written::File, body_max: Size, reading: Reading<'_>
         are_services_lost: matches!(file.services, Field::Broken),
         body_max,
         innermost: reach::innermost(file),
+        vouching: admission::Vouching::of(file),
     };
 
     let mut places = Vec::new();
@@ -141,6 +144,7 @@ impl<'a> Routing<'a> {
         lifetime::compile(route, &mut response_fields, reading);
         let level = reach::compile(route, self.innermost, reading);
         let class = class::compile(route, matches.as_ref().map(|m| &m.methods), reading);
+        let admission = admission::compile(route, &self.vouching, reading);
         let body = bounds::BODY.as_range().find(&route.body, reading);
         let timeout = bounds::TIMEOUT.as_range().find(&route.timeout, reading);
         let may_upgrade = upgrade::compile(route, matches.as_ref().map(|m| &m.methods), reading);
@@ -152,7 +156,7 @@ impl<'a> Routing<'a> {
             level,
             matches,
             class,
-            admission: None,
+            admission,
             to: to?,
             rewrite,
             request_fields,

@@ -19,7 +19,7 @@ pub(super) fn compile(services: &Field<Entries<Service>>, reading: Reading<'_>) 
     check_count(services.count(), bounds::SERVICES_MAX, "services", reading);
     let mut policies = Vec::new();
     for (name, service) in services.entries() {
-        check_name(name, reading);
+        check_name(name, "a service", reading);
         if let Some(service) = service.given() {
             policies.push(compile_service(&name.value, service, reading));
         }
@@ -28,13 +28,13 @@ pub(super) fn compile(services: &Field<Entries<Service>>, reading: Reading<'_>) 
 }
 
 /// A name becomes a label of metrics and a word in logs, so it is kept to one plain form.
-fn check_name(name: &Located<String>, reading: Reading<'_>) {
+pub(super) fn check_name(name: &Located<String>, of: &str, reading: Reading<'_>) {
     let text = name.value.as_str();
     let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_plain = text.starts_with(|first: char| first.is_ascii_lowercase())
         && text.bytes().all(|byte| is_inner(byte) || byte == b'_');
     if !is_plain || text.len() > NAME_LEN_MAX {
-        let message = format!("`{}` cannot be the name of a service", shown(text));
+        let message = format!("`{}` cannot be the name of {of}", shown(text));
         let note = "a lower-case letter, then letters, digits, `-` or `_`; at most 63 characters";
         reading
             .report

@@ -5,10 +5,10 @@ use std::path::Path;
 use idp_core::client::Grant;
 
 use super::page::Page;
+use super::redis;
 use crate::bounds;
 use crate::reader::{Entries, Field, Short};
-use crate::units::RedisUrl;
-use crate::written::provider::{Client, Redis, User};
+use crate::written::provider::{Client, User};
 use crate::written::{self, Provider};
 
 const BESIDE: &str = "default: beside the store";
@@ -21,7 +21,7 @@ pub(super) fn write(page: &mut Page<'_>, field: &Field<Provider>) {
     page.head("provider", field);
     write_addresses(page, provider);
     write_files(page, provider);
-    write_redis(page, &provider.redis);
+    redis::write(page, &provider.redis, "none, gateways are told over HTTP");
     write_signing(page, provider);
     write_login(page, provider);
     page.scalars("tenants", &provider.tenants);
@@ -115,20 +115,6 @@ fn write_login(page: &mut Page<'_>, provider: &Provider) {
         bounds::PASSWORDS_AT_ONCE.default,
     );
     page.end();
-}
-
-/// A URL holds no password but that of a variable, which is shown as the variable it is.
-fn write_redis(page: &mut Page<'_>, field: &Field<Short<RedisUrl, Redis>>) {
-    match field.value() {
-        None => page.remark("redis: none, gateways are told over HTTP"),
-        Some(Short::Scalar(_)) => page.required("redis", field),
-        Some(Short::Map(redis)) => {
-            page.head("redis", field);
-            page.required("url", &redis.url);
-            page.required("password_file", &redis.password_file);
-            page.end();
-        }
-    }
 }
 
 fn write_clients(page: &mut Page<'_>, clients: &Field<Entries<Client>>) {

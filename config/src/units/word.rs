@@ -1,6 +1,6 @@
 //! Words out of a few: how far inside something lies, what a route does, what a service speaks.
 
-use gateway_core::{level, route};
+use gateway_core::{admission, level, route};
 use gateway_upstream as upstream;
 use idp_core::client;
 use idp_token::value;
@@ -16,6 +16,17 @@ pub(crate) struct Class(pub(crate) route::Class);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Protocol(pub(crate) upstream::Protocol);
+
+/// Which tokens a route takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Accept(pub(crate) admission::Accept);
+
+/// What a route does once nobody can say whether a token was taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Staleness {
+    Strict,
+    Tolerant,
+}
 
 /// What value tokens are signed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +97,33 @@ impl Scalar for Class {
 
     fn parse(text: &str) -> Result<Self, String> {
         find(text, &Self::WORDS).map(Self)
+    }
+}
+
+impl Scalar for Accept {
+    const EXPECTED: &'static str = "`reference`, `value` or `any`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let words = [
+            ("reference", admission::Accept::Reference),
+            ("value", admission::Accept::Value),
+            ("any", admission::Accept::Any),
+        ];
+        match text {
+            "opaque" => Err("write `reference`".to_owned()),
+            "jwt" | "JWT" => Err("write `value`".to_owned()),
+            "both" => Err("write `any`".to_owned()),
+            _ => find(text, &words).map(Self),
+        }
+    }
+}
+
+impl Scalar for Staleness {
+    const EXPECTED: &'static str = "`strict` or `tolerant`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let words = [("strict", Self::Strict), ("tolerant", Self::Tolerant)];
+        find(text, &words)
     }
 }
 

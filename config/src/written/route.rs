@@ -4,9 +4,11 @@ use gateway_core::level;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::To;
+use super::{Require, To};
 use crate::reader::{Entries, Field};
-use crate::units::{Class, Date, Level, Size, Text, Time, Upgrade, or_variable};
+use crate::units::{
+    Accept, Class, Date, Flag, Level, Size, Staleness, Text, Time, Upgrade, or_variable,
+};
 
 /// Whole segments; for the schema only.
 const PREFIX: &str = "(/[^/{}]+)+";
@@ -44,6 +46,27 @@ pub(crate) struct Route {
     /// money: as `write`, and bodies are at most `64KiB` unless `body` says otherwise. By default
     /// the method decides: GET, HEAD and OPTIONS read, all others write.
     pub(crate) class: Field<Class>,
+    /// What callers must show to be let through; `{}` asks only that they are known. Without this
+    /// anybody may ask, and their `Authorization` is left to the service.
+    pub(crate) require: Field<Require>,
+    /// Which tokens of the identity provider callers may show: `reference` for those that clients
+    /// hold, `value` for those that services see, or `any`.
+    #[schemars(extend("default" = "reference"))]
+    pub(crate) accept: Field<Accept>,
+    /// One of `issuers`, whose tokens are taken here in place of those of `idp`.
+    pub(crate) issuer: Field<Text>,
+    /// What happens when nobody can say whether a token was taken back. `strict` goes on for
+    /// `idp.lease` and then refuses with 503. `tolerant` goes on for `idp.grace`, which is marked in
+    /// the log; no route that moves money may be tolerant.
+    #[schemars(extend("default" = "strict"))]
+    pub(crate) staleness: Field<Staleness>,
+    /// Tells the service who asks in `Tollgate-Subject`, `Tollgate-Client`, `Tollgate-Scope` and
+    /// `Tollgate-Session` as well. A token that it can read is in `Authorization` anyhow.
+    #[schemars(extend("default" = false))]
+    pub(crate) identity_headers: Field<Flag>,
+    /// Tells the client how long it took to find out who asks, in `Server-Timing`.
+    #[schemars(extend("default" = false))]
+    pub(crate) server_timing: Field<Flag>,
     /// The service that answers, or at least two with a weight each (`{ money: 95, money-next: 5 }`):
     /// every request goes to one of them by chance, in these proportions.
     pub(crate) to: Field<To>,

@@ -62,6 +62,35 @@ routes:
     to: "on"
     request_headers: { set: {}, remove: ["!a"] }
     response_headers: { set: { X-G: "{}" }, add: { X-H: "x # y" } }
+  - match: GET /own
+    to: "on"
+    require: { scopes: ["a:b#c", openid], roles: ["it's", "null"] }
+    accept: any
+    staleness: tolerant
+    identity_headers: true
+  - { match: GET /known, to: "on", require: {}, server_timing: true }
+  - { match: GET /theirs, to: "on", require: { roles: [] }, issuer: partner }
+  - { match: GET /asked, to: "on", require: , issuer: "${LEGACY:-legacy}" }
+idp:
+  lease: 700ms
+  grace: ${GRACE:-5m}
+  audience: [pay, "a: b"]
+  cache: { size: 5MiB }
+issuers:
+  partner:
+    issuer: "https://login.partner.example/"
+    jwks: "http://${JWKS:-127.0.0.1:8443}/jwks?a=b"
+    audience: [pay]
+    algorithms: [EdDSA, RS256]
+    max_age: 90s
+  legacy:
+    issuer: "urn:legacy"
+    introspection: http://10.0.0.7
+    unencrypted: true
+    client_id: "a:b"
+    secret_file: ./data/legacy secret
+    audience: ["1.10"]
+  nobody: { issuer: a, jwks: "http://[::1]/", audience: [a] }
 provider:
   listen: "[::1]:0"
   issuer: "${ISSUER:-http://login.example.com}"
@@ -167,4 +196,21 @@ fn a_service_that_no_route_leads_to_is_pointed_out() {
     let unused = page.lines().find(|line| line.contains("unused:")).unwrap();
     assert!(unused.ends_with("; no route leads here"), "{unused}");
     assert_eq!(page.matches("no route leads here").count(), 1);
+    let unused = page.lines().find(|line| line.contains("nobody:")).unwrap();
+    assert!(unused.ends_with("; no route trusts it"), "{unused}");
+    assert_eq!(page.matches("no route trusts it").count(), 1);
+}
+
+#[test]
+fn an_idp_elsewhere_is_effective_as_it_is_written() {
+    let text = "idp: { issuer: \"https://login.example.com\", listen: \"10.0.0.7:1\", internal: \
+                \"10.0.0.7:2\", unencrypted: true, key_file: gateway.key, redis: { url: \
+                \"redis://127.0.0.1\" } }\nservices: { web: { endpoints: [\"127.0.0.1:9\"] } }\n\
+                routes: [{ match: /a, to: web, require: {} }]";
+    let first = compile("a.yaml", text.as_bytes(), &Environment::of([], 2)).unwrap();
+    let page = effective(&first);
+    let second = compile("b.yaml", page.as_bytes(), &Environment::of([], 2)).unwrap();
+    let idp = |loaded: &tollgate_config::Loaded| loaded.gateway.as_ref().unwrap().idp.clone();
+    assert_eq!(idp(&first), idp(&second), "{page}");
+    assert!(idp(&first).unwrap().redis.is_some(), "{page}");
 }

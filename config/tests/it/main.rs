@@ -9,6 +9,8 @@ mod effective;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod load;
 #[cfg(test)]
 mod provider;

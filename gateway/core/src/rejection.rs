@@ -100,9 +100,7 @@ impl Rejection {
                 "The request head did not arrive in time",
             ),
             Self::Miss(miss) => miss_reply(miss),
-            Self::CredentialMissing => {
-                keeping(401, "credential_missing", "A bearer token is required")
-            }
+            Self::CredentialMissing => identity::MISSING,
             Self::Credential(error) => identity::credential_reply(*error),
             Self::Token(_) => keeping(401, "token_invalid", "The token is not valid"),
             Self::Forbidden(lack) => identity::forbidden_reply(lack),

@@ -7,16 +7,16 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use idp_core::client::{
-    AUDIENCE_BYTES_MAX, AUDIENCE_MAX, ClientProblem, Consents, Grant, Introspects, Lifetimes,
-    SecretDigest, URI_BYTES_MAX, URIS_MAX, is_redirect_uri,
+    ClientProblem, Consents, Grant, Introspects, Lifetimes, SecretDigest, URI_BYTES_MAX, URIS_MAX,
+    is_redirect_uri,
 };
 use idp_core::id::ClientId;
-use idp_core::scope::{SCOPE_BYTES_MAX, SCOPES_MAX, Scopes};
+use idp_core::scope::Scopes;
 
 use super::tenant::Tenants;
-use super::user::compile_roles;
 use crate::bounds;
 use crate::compile::path::Paths;
+use crate::compile::texts::{AUDIENCE, ROLES, SCOPES, Texts};
 use crate::compile::{Missing, check_count};
 use crate::document::NodeId;
 use crate::problem::shown;
@@ -77,17 +77,17 @@ fn compile_client(
         node,
     } = client;
     let grants = compile_grants(client, *node, reading);
-    let scopes = texts(&client.scopes, &SCOPES, reading);
+    let scopes = SCOPES.take(&client.scopes, reading);
     let scopes = Scopes::of(scopes.iter().map(String::as_str));
     Some(ClientSeed {
         tenant: tenants.find(&client.tenant)?,
         secret_file: compile_secret(client, *node, paths),
-        redirect_uris: texts(&client.redirect_uris, &REDIRECT_URIS, reading),
-        logout_uris: texts(&client.logout_uris, &LOGOUT_URIS, reading),
+        redirect_uris: REDIRECT_URIS.take(&client.redirect_uris, reading),
+        logout_uris: LOGOUT_URIS.take(&client.logout_uris, reading),
         backchannel_logout_uri: compile_backchannel(&client.backchannel_logout_uri, reading),
         scopes: scopes.unwrap_or_default(),
-        roles: compile_roles(&client.roles, reading),
-        audience: texts(&client.audience, &AUDIENCE, reading),
+        roles: ROLES.take(&client.roles, reading),
+        audience: AUDIENCE.take(&client.audience, reading),
         consents: client.consent.value().map_or(Consents::Asked, |it| it.0),
         introspects: client
             .introspects
@@ -131,15 +131,6 @@ fn compile_secret(client: &Client, node: NodeId, paths: &mut Paths<'_>) -> Optio
     Some(paths.take_text(&file.value.0, Some(file.node)))
 }
 
-/// One list of texts: how long it may be, and what each of them.
-struct Texts {
-    noun: &'static str,
-    count_max: usize,
-    expected: &'static str,
-    note: &'static str,
-    is_sound: fn(&str) -> bool,
-}
-
 const REDIRECT_URIS: Texts = Texts {
     noun: "redirect URIs",
     count_max: URIS_MAX,
@@ -154,39 +145,8 @@ const LOGOUT_URIS: Texts = Texts {
     ..REDIRECT_URIS
 };
 
-const SCOPES: Texts = Texts {
-    noun: "scopes",
-    count_max: SCOPES_MAX,
-    expected: "expected a scope such as `money.read`",
-    note: "up to 64 ASCII characters without spaces, quotes and backslashes",
-    is_sound: |text| text.len() <= SCOPE_BYTES_MAX && Scopes::of([text]).is_some(),
-};
-
-const AUDIENCE: Texts = Texts {
-    noun: "services as the audience",
-    count_max: AUDIENCE_MAX,
-    expected: "expected the name of a service",
-    note: "1 to 128 characters",
-    is_sound: |text| (1..=AUDIENCE_BYTES_MAX).contains(&text.len()),
-};
-
 fn is_uri(text: &str) -> bool {
     text.len() <= URI_BYTES_MAX && is_redirect_uri(text)
-}
-
-fn texts(list: &Field<Vec<Field<Text>>>, rule: &Texts, reading: Reading<'_>) -> Vec<String> {
-    check_count(list.count(), rule.count_max, rule.noun, reading);
-    let mut sound = Vec::new();
-    for text in list.items().take(rule.count_max) {
-        if (rule.is_sound)(&text.value.0) {
-            sound.push(text.value.0.clone());
-        } else {
-            let note = reading.note_on(text.node, rule.note);
-            let finding = reading.find(text.node, rule.expected);
-            reading.report.add(finding.note(note));
-        }
-    }
-    sound
 }
 
 /// The identity provider itself goes there, so it cannot be an app.

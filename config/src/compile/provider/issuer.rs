@@ -12,7 +12,7 @@ use crate::reader::{Field, Located, Reading};
 use crate::units::{Flag, Text};
 use crate::written::Provider;
 
-const EXPECTED: &str = "expected a URL such as `https://login.example.com`";
+pub(in crate::compile) const EXPECTED: &str = "expected a URL such as `https://login.example.com`";
 
 pub(super) fn compile(
     provider: &Provider,
@@ -83,7 +83,7 @@ fn is_this_machine(host: &str) -> bool {
 }
 
 /// The scheme and the host of an issuer, or why it is none.
-fn split(text: &str) -> Result<(&str, &str), String> {
+pub(in crate::compile) fn split(text: &str) -> Result<(&str, &str), String> {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}*".contains(&byte);
     if text.len() > bounds::ISSUER_BYTES_MAX {
         return Err("this is too long".to_owned());

@@ -2,18 +2,17 @@
 
 use std::collections::HashMap;
 
-use idp_core::client::{ROLE_BYTES_MAX, ROLES_MAX};
 use idp_core::id::{TenantId, Username};
 
 use super::tenant::Tenants;
 use crate::bounds;
 use crate::compile::path::Paths;
+use crate::compile::texts::ROLES;
 use crate::compile::{Missing, check_count};
 use crate::document::NodeId;
 use crate::problem::shown;
 use crate::provider::UserSeed;
 use crate::reader::{Entries, Field, Located, Reading};
-use crate::units::Text;
 use crate::written::provider::User;
 
 const PASSWORD_FILE: Missing = Missing {
@@ -70,7 +69,7 @@ fn compile_user(
 ) -> Option<UserSeed> {
     let reading = paths.reading();
     let Located { value: user, node } = user;
-    let roles = compile_roles(&user.roles, reading);
+    let roles = ROLES.take(&user.roles, reading);
     let tenant = tenants.find(&user.tenant);
     let file = PASSWORD_FILE.check(&user.password_file, *node, reading)?;
     Some(UserSeed {
@@ -80,22 +79,4 @@ fn compile_user(
         roles,
         is_enabled: user.enabled.value().is_none_or(|enabled| enabled.0),
     })
-}
-
-/// Of a user or of a client.
-pub(super) fn compile_roles(list: &Field<Vec<Field<Text>>>, reading: Reading<'_>) -> Vec<String> {
-    check_count(list.count(), ROLES_MAX, "roles", reading);
-    let mut roles = Vec::new();
-    for role in list.items().take(ROLES_MAX) {
-        let text = &role.value.0;
-        if (1..=ROLE_BYTES_MAX).contains(&text.len()) {
-            roles.push(text.clone());
-        } else {
-            let note = format!("1 to {ROLE_BYTES_MAX} characters");
-            let note = reading.note_on(role.node, note);
-            let finding = reading.find(role.node, "expected a role such as `member`");
-            reading.report.add(finding.note(note));
-        }
-    }
-    roles
 }

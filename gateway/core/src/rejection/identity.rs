@@ -8,6 +8,8 @@ use crate::verdict::Unknown;
 
 use super::{Reply, keeping, retry};
 
+pub(super) const MISSING: Reply = keeping(401, "credential_missing", "A bearer token is required");
+
 pub(super) fn credential_reply(error: CredentialError) -> Reply {
     match error {
         CredentialError::Twice | CredentialError::Malformed | CredentialError::TooLong => keeping(
