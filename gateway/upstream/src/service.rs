@@ -90,6 +90,12 @@ impl Service {
         Ok(Call::new(Arc::clone(self), pass, limit))
     }
 
+    /// Takes from the budget what a call costs that nobody waits for, such as a refresh ahead of need.
+    #[must_use]
+    pub fn may_refresh(&self, now: Instant) -> bool {
+        self.budget.spend(now)
+    }
+
     fn pass(&self, now: Instant) -> Result<Option<Pass>, Refusal> {
         let Some(breaker) = &self.breaker else {
             return Ok(None);
