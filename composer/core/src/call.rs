@@ -243,7 +243,7 @@ fn push_encoded(text: &str, out: &mut String) {
 }
 
 /// How long a text is once it is encoded.
-pub(crate) fn encoded_len(text: &str) -> usize {
+pub fn encoded_len(text: &str) -> usize {
     let width = |byte| if is_unreserved(byte) { 1 } else { 3 };
     text.bytes().map(width).sum()
 }

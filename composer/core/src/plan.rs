@@ -56,7 +56,7 @@ pub struct Source {
 }
 
 /// One key, one record, wherever it is needed.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookup {
     pub name: Box<str>,
     /// With [`crate::call::Insert::Keys`] for a batch.
@@ -73,7 +73,7 @@ pub struct Lookup {
     pub scope: Scope,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LookupSource {
     Batch {
         max: ChunkMax,
