@@ -1,2 +1,27 @@
 //! Carries the plans of `composer-core` out: with the fewest calls, each to a service that is treated
 //! as for any other request, and with caches that hold nothing of one caller for another.
+
+mod answers;
+mod cache;
+mod client;
+mod clock;
+mod engine;
+mod generations;
+mod metrics;
+mod queue;
+mod random;
+mod records;
+mod reply;
+mod run;
+mod scope;
+mod spawn;
+mod table;
+mod validators;
+
+pub use clock::Clock;
+pub use engine::{Engine, Incomplete, Setup, Stale, Unforgettable};
+pub use metrics::Metrics;
+pub use reply::Reply;
+pub use run::Request;
+pub use scope::Asker;
+pub use spawn::spawn;

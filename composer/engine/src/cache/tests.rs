@@ -1,0 +1,107 @@
+use bytes::Bytes;
+
+use super::*;
+use crate::scope::Scope;
+
+fn clock() -> Clock {
+    Clock::default()
+}
+
+fn slot(key: &str) -> Slot {
+    Slot {
+        scope: Scope::Shared,
+        key: key.into(),
+    }
+}
+
+fn entry(version: Option<&str>, bytes: usize) -> Arc<Entry> {
+    let text = format!("\"{}\"", "x".repeat(bytes));
+    Arc::new(Entry {
+        record: Some(Json::parse(&Bytes::from(text)).unwrap()),
+        version: version.map(Into::into),
+        validators: Vec::new(),
+        headers: HeaderMap::new(),
+        control: Control::default(),
+        freshness: Some(Freshness {
+            fresh: Duration::from_secs(10),
+            stale_while_revalidate: Duration::from_secs(5),
+            stale_if_error: Duration::from_secs(20),
+            said: Duration::ZERO,
+        }),
+        is_renewed: false,
+        known: clock().now(),
+    })
+}
+
+#[test]
+fn an_entry_ages_from_fresh_to_dead() {
+    let entry = entry(None, 1);
+    #[rustfmt::skip]
+    let cases = [
+        (0,      Age::Fresh),
+        (9_999,  Age::Fresh),
+        (10_000, Age::Refreshable),
+        (14_999, Age::Refreshable),
+        (15_000, Age::Stale),
+        (29_999, Age::Stale),
+        (30_000, Age::Dead),
+    ];
+    for (millis, expected) in cases {
+        let now = entry.known + Duration::from_millis(millis);
+        assert_eq!(entry.age(now), expected, "{millis}");
+    }
+}
+
+#[test]
+fn a_scan_of_ten_times_its_size_leaves_a_cache_within_its_bound() {
+    let bytes_max = 1024 * 1024;
+    let generations = Arc::new(Generations::new());
+    let cache = Cache::new(bytes_max, Duration::from_secs(60), Arc::clone(&generations));
+    let mut most = 0;
+    for number in 0..10 * 1024 {
+        let slot = slot(&number.to_string());
+        let generation = generations.of(&slot.key);
+        cache.keep(&slot, generation, &entry(None, 1024));
+        most = most.max(cache.bytes());
+    }
+    cache.settle();
+    assert!(cache.bytes() <= bytes_max as u64, "{}", cache.bytes());
+    assert!(cache.count() > 500, "{}", cache.count());
+    assert!(most <= bytes_max as u64 * 11 / 10, "{most}");
+}
+
+#[test]
+fn an_older_version_never_takes_the_place_of_a_newer_one() {
+    let generations = Arc::new(Generations::new());
+    let cache = Cache::new(1 << 20, Duration::from_secs(60), Arc::clone(&generations));
+    let slot = slot("7");
+    let held = |cache: &Cache| cache.find(&slot).and_then(|entry| entry.version.clone());
+    for (version, expected) in [("9", "9"), ("10", "10"), ("9", "10"), ("11", "11")] {
+        cache.keep(&slot, generations.of("7"), &entry(Some(version), 1));
+        assert_eq!(held(&cache).as_deref(), Some(expected));
+    }
+    // What was invalidated is no reason to refuse anything.
+    generations.invalidate("7");
+    assert_eq!(held(&cache), None);
+    cache.keep(&slot, generations.of("7"), &entry(Some("3"), 1));
+    assert_eq!(held(&cache).as_deref(), Some("3"));
+}
+
+#[test]
+fn an_invalidation_reaches_every_scope_and_no_other_key() {
+    let generations = Arc::new(Generations::new());
+    let cache = Cache::new(1 << 20, Duration::from_secs(60), Arc::clone(&generations));
+    let of = |scope: &str, key: &str| Slot {
+        scope: Scope::Private(scope.as_bytes().into()),
+        key: key.into(),
+    };
+    let all = [of("a", "1"), of("b", "1"), of("a", "2")];
+    for slot in &all {
+        cache.keep(slot, generations.of(&slot.key), &entry(None, 1));
+    }
+    generations.invalidate("1");
+    let found: Vec<_> = all.iter().map(|slot| cache.find(slot).is_some()).collect();
+    assert_eq!(found, [false, false, true]);
+    generations.invalidate_all();
+    assert!(cache.find(&all[2]).is_none());
+}

@@ -1,0 +1,476 @@
+//! Records by their keys: out of the cache where they are known, else in as few calls as there can be.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use composer_core::call::encoded_len;
+use composer_core::cause::Cause;
+use composer_core::compose;
+use composer_core::freshness::Reuse;
+use composer_core::keys::{ChunkMax, Key};
+use composer_core::plan::{self, Lookup, LookupSource};
+use composer_core::status::Tally;
+use tokio::time::timeout;
+
+use crate::cache::{Age, Cache, Entry};
+use crate::client::Upstream;
+use crate::clock::Clock;
+use crate::generations::Generations;
+use crate::metrics::LookupMetrics;
+use crate::queue::{Asking, Batch, Bounds, Queue, Told, Wait, Weighed};
+use crate::scope::{Asker, Scope, Slot};
+use crate::spawn::spawn;
+
+mod fetch;
+
+pub(crate) use fetch::{ANSWER_BYTES_MAX, failed};
+
+/// Calls of one lookup in one scope that are under way at once.
+const CALLS_MAX: usize = 32;
+/// Keys of one lookup that are asked for at once.
+const FLIGHTS_MAX: usize = 65_536;
+/// Requests that wait for one key.
+const WAITERS_MAX: usize = 4_096;
+
+/// What a flight brings.
+type Brought = Result<Arc<Entry>, Cause>;
+
+/// A lookup whose records are fetched by key.
+#[derive(Debug)]
+pub(crate) struct Records {
+    lookup: Arc<Lookup>,
+    max: ChunkMax,
+    /// How long records are kept, and where.
+    kept: Option<(plan::Cache, Cache)>,
+    queue: Arc<Queue<Brought>>,
+    generations: Arc<Generations>,
+    upstream: Arc<Upstream>,
+    is_sent_credential: bool,
+    clock: Clock,
+    metrics: LookupMetrics,
+}
+
+/// What came of a key.
+#[derive(Debug, Clone)]
+pub(crate) enum Found {
+    /// It was known.
+    Known(Arc<Entry>),
+    /// It was known, is old, and is asked for anew behind this request's back.
+    Refreshing(Arc<Entry>),
+    Fetched(Arc<Entry>),
+    /// It is old, and could not be asked for anew.
+    Stale(Arc<Entry>, Cause),
+    Failed(Cause),
+}
+
+/// On whose behalf something is looked up, and what it may cost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Errand<'a> {
+    pub(crate) asker: &'a Asker,
+    pub(crate) deadline: Instant,
+    pub(crate) allowance: &'a Allowance,
+}
+
+/// The calls that a request may still cost.
+#[derive(Debug)]
+pub(crate) struct Allowance(AtomicUsize);
+
+/// What came of all keys, and what it cost.
+#[derive(Debug, Default)]
+pub(crate) struct Looked {
+    /// In the order of the keys.
+    pub(crate) found: Vec<Found>,
+    pub(crate) calls: usize,
+}
+
+/// The keys that are to be asked for, with their places.
+#[derive(Debug, Default)]
+struct Sought {
+    places: Vec<usize>,
+    weighed: Vec<Weighed>,
+}
+
+impl Records {
+    /// Nothing for a table.
+    pub(crate) fn new(
+        lookup: Arc<Lookup>,
+        (upstream, is_sent_credential): (Arc<Upstream>, bool),
+        clock: Clock,
+        metrics: LookupMetrics,
+    ) -> Option<Arc<Self>> {
+        let LookupSource::Batch { max, cache } = &lookup.source else {
+            return None;
+        };
+        let generations = Arc::new(Generations::new());
+        let bounds = Bounds {
+            keys_max: max.keys,
+            bytes_max: max
+                .url_bytes
+                .saturating_sub(lookup.call.batch_target(&[]).len()),
+            calls_max: CALLS_MAX,
+            flights_max: FLIGHTS_MAX,
+            waiters_max: WAITERS_MAX,
+        };
+        let kept = cache.as_ref().map(|terms| {
+            let life = crate::cache::life(terms);
+            let cache = Cache::new(terms.bytes_max, life, Arc::clone(&generations));
+            (terms.clone(), cache)
+        });
+        Some(Arc::new(Self {
+            max: ChunkMax {
+                url_bytes: bounds.bytes_max,
+                ..*max
+            },
+            kept,
+            queue: Queue::new(bounds, Arc::clone(&generations)),
+            generations,
+            upstream,
+            is_sent_credential,
+            clock,
+            metrics,
+            lookup,
+        }))
+    }
+
+    pub(crate) fn upstream(&self) -> &Arc<Upstream> {
+        &self.upstream
+    }
+
+    pub(crate) fn cache(&self) -> Option<&Cache> {
+        self.kept.as_ref().map(|(_, cache)| cache)
+    }
+
+    pub(crate) fn invalidate(&self, key: &Key) {
+        self.generations.invalidate(key.as_str());
+    }
+
+    pub(crate) fn invalidate_all(&self) {
+        self.generations.invalidate_all();
+    }
+
+    /// Finds the records of distinct keys.
+    pub(crate) async fn find(self: &Arc<Self>, keys: &[Key], errand: &Errand<'_>) -> Looked {
+        let scope = errand.asker.scope(self.lookup.scope == plan::Scope::Shared);
+        let now = self.clock.now();
+        let slots = keys.iter().map(|key| Slot {
+            scope: scope.clone(),
+            key: key.text(),
+        });
+        let slots: Vec<_> = slots.collect();
+        let held: Vec<_> = slots.iter().map(|slot| self.held(slot)).collect();
+        let mut looked = Looked::default();
+        let mut sought = Sought::default();
+        let mut refreshed = Sought::default();
+        for (place, (slot, held)) in slots.iter().zip(&held).enumerate() {
+            let age = held.as_ref().map(|entry| (entry, entry.age(now)));
+            let found = match age {
+                Some((entry, Age::Fresh)) => Found::Known(Arc::clone(entry)),
+                Some((entry, Age::Refreshable)) => {
+                    refreshed.add(place, self.weigh(slot, Some(entry)));
+                    Found::Refreshing(Arc::clone(entry))
+                }
+                Some((_, Age::Stale | Age::Dead)) | None => {
+                    sought.add(place, self.weigh(slot, held.as_ref()));
+                    without(held.as_ref(), Cause::Calls, now)
+                }
+            };
+            looked.found.push(found);
+        }
+        self.metrics
+            .source
+            .hits
+            .inc_by((keys.len() - sought.places.len()) as u64);
+        if !refreshed.places.is_empty() {
+            self.refresh(&scope, &mut sought, refreshed, errand);
+        }
+        if !sought.places.is_empty() {
+            self.metrics
+                .source
+                .misses
+                .inc_by(sought.places.len() as u64);
+            sought.refuse_oversized(self.max.url_bytes, &mut looked.found);
+            sought.afford(self.max, errand.allowance);
+            let asking = self.asking(&scope, errand);
+            self.seek((&slots, &held), sought, &asking, &mut looked)
+                .await;
+        }
+        looked
+    }
+
+    fn held(&self, slot: &Slot) -> Option<Arc<Entry>> {
+        self.cache()?.find(slot)
+    }
+
+    fn weigh(&self, slot: &Slot, held: Option<&Arc<Entry>>) -> Weighed {
+        let mut bytes = encoded_len(&slot.key) + 1;
+        if self.lookup.call.asks_for_versions() {
+            let version = held.and_then(|entry| entry.version.as_deref());
+            bytes += encoded_len(version.unwrap_or_default()) + 1;
+        }
+        Weighed {
+            key: Arc::clone(&slot.key),
+            bytes,
+        }
+    }
+
+    fn asking<'a>(&self, scope: &Scope, errand: &Errand<'a>) -> Asking<'a> {
+        let credential = errand.asker.credential();
+        Asking {
+            scope: scope.clone(),
+            credential: credential.filter(|_| self.is_sent_credential),
+            deadline: errand.deadline,
+        }
+    }
+
+    /// Asks for old records without waiting for them, where the service can bear it; where it cannot
+    /// they are waited for like any other.
+    fn refresh(
+        self: &Arc<Self>,
+        scope: &Scope,
+        sought: &mut Sought,
+        refreshed: Sought,
+        errand: &Errand<'_>,
+    ) {
+        let now = self.clock.now();
+        if !self.upstream.service().may_refresh(now) {
+            sought.places.extend(refreshed.places);
+            sought.weighed.extend(refreshed.weighed);
+            return;
+        }
+        let asking = Asking {
+            // It has a deadline of its own.
+            deadline: now + self.lookup.timeout,
+            ..self.asking(scope, errand)
+        };
+        let (_, batches) = self.queue.ask(&asking, refreshed.weighed.into_iter());
+        self.begin(batches);
+    }
+
+    async fn seek(
+        self: &Arc<Self>,
+        (slots, held): (&[Slot], &[Option<Arc<Entry>>]),
+        sought: Sought,
+        asking: &Asking<'_>,
+        looked: &mut Looked,
+    ) {
+        let (waits, batches) = self.queue.ask(asking, sought.weighed.into_iter());
+        looked.calls += batches.len();
+        self.begin(batches);
+        let mut alone = Vec::new();
+        let left = asking.deadline.saturating_duration_since(self.clock.now());
+        let mut told = Vec::with_capacity(waits.len());
+        let all_told = async {
+            for wait in waits {
+                told.push(hear(wait).await);
+            }
+        };
+        // Who is not told in time is told nothing.
+        let _ = timeout(left, all_told).await;
+        told.resize(sought.places.len(), Err(Cause::Timeout));
+        for (place, told) in sought.places.into_iter().zip(told) {
+            let brought = match told {
+                Ok(Told::Value(brought)) => brought,
+                Ok(Told::NotShared) => {
+                    alone.push(place);
+                    continue;
+                }
+                Err(cause) => Err(cause),
+            };
+            looked.put(place, brought, held, self.clock.now());
+        }
+        if !alone.is_empty() {
+            self.seek_alone(asking, &alone, (slots, held), looked).await;
+        }
+    }
+
+    /// Asks for what others may not share, and shares it with nobody.
+    async fn seek_alone(
+        &self,
+        asking: &Asking<'_>,
+        places: &[usize],
+        (slots, held): (&[Slot], &[Option<Arc<Entry>>]),
+        looked: &mut Looked,
+    ) {
+        let own: Vec<_> = places
+            .iter()
+            .filter_map(|place| slots.get(*place))
+            .collect();
+        let weighed = own.iter().map(|slot| self.weigh(slot, None).bytes);
+        let mut start = 0;
+        for count in chunks(&weighed.collect::<Vec<_>>(), self.max) {
+            let part = own.get(start..start + count).unwrap_or_default();
+            looked.calls += 1;
+            let brought = self.fetch(part, asking.credential, asking.deadline).await;
+            let own_places = places.get(start..start + count).unwrap_or_default();
+            for (place, brought) in own_places.iter().zip(brought) {
+                looked.put(*place, brought.value, held, self.clock.now());
+            }
+            start += count;
+        }
+    }
+
+    /// Carries batches out, whoever waits for them or does not any more.
+    fn begin(self: &Arc<Self>, batches: Vec<Batch<Brought>>) {
+        for batch in batches {
+            let records = Arc::clone(self);
+            spawn(
+                "composer batch",
+                async move { records.carry_out(batch).await },
+            );
+        }
+    }
+
+    async fn carry_out(self: Arc<Self>, batch: Batch<Brought>) {
+        let slots: Vec<_> = batch.parts.iter().map(|part| &part.slot).collect();
+        let credential = batch.credential.as_ref();
+        let brought = self.fetch(&slots, credential, batch.deadline).await;
+        let brought = brought.into_iter().map(Some).collect();
+        let next = self
+            .queue
+            .land(batch, brought, |slot, generation, brought| {
+                if let (Ok(entry), Some(cache)) = (brought, self.cache()) {
+                    cache.keep(slot, generation, entry);
+                }
+            });
+        self.begin(next);
+    }
+}
+
+impl Looked {
+    fn put(&mut self, place: usize, brought: Brought, held: &[Option<Arc<Entry>>], now: Instant) {
+        let held = held.get(place).and_then(Option::as_ref);
+        if let Some(found) = self.found.get_mut(place) {
+            *found = match brought {
+                Ok(entry) => Found::Fetched(entry),
+                Err(cause) => without(held, cause, now),
+            };
+        }
+    }
+}
+
+impl Sought {
+    fn add(&mut self, place: usize, weighed: Weighed) {
+        self.places.push(place);
+        self.weighed.push(weighed);
+    }
+
+    /// Takes out keys that fit into no call.
+    fn refuse_oversized(&mut self, bytes_max: usize, found: &mut [Found]) {
+        let places = std::mem::take(&mut self.places);
+        let weighed = std::mem::take(&mut self.weighed);
+        for (place, weighed) in places.into_iter().zip(weighed) {
+            if weighed.bytes <= bytes_max {
+                self.add(place, weighed);
+            } else if let Some(found) = found.get_mut(place) {
+                *found = Found::Failed(Cause::Key);
+            }
+        }
+    }
+
+    /// Keeps what the calls that are left can bring.
+    fn afford(&mut self, max: ChunkMax, allowance: &Allowance) {
+        let bytes: Vec<_> = self.weighed.iter().map(|weighed| weighed.bytes).collect();
+        let chunks = chunks(&bytes, max);
+        let calls = allowance.take(chunks.len());
+        let count = chunks.iter().take(calls).sum();
+        self.places.truncate(count);
+        self.weighed.truncate(count);
+    }
+}
+
+impl Allowance {
+    pub(crate) fn new(calls: usize) -> Self {
+        Self(AtomicUsize::new(calls))
+    }
+
+    /// As many of these calls as there are left.
+    pub(crate) fn take(&self, wanted: usize) -> usize {
+        let spend = |left: usize| Some(left - left.min(wanted));
+        let before = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend);
+        before.map_or(0, |left| left.min(wanted))
+    }
+}
+
+impl Found {
+    /// What it means for whoever keeps the whole.
+    pub(crate) fn reuse(&self, now: Instant) -> Reuse {
+        match self {
+            Self::Known(entry) | Self::Fetched(entry) | Self::Refreshing(entry) => entry.reuse(now),
+            Self::Stale(..) | Self::Failed(_) => Reuse::NEVER,
+        }
+    }
+
+    pub(crate) fn count(&self, tally: &mut Tally) {
+        let counter = match self {
+            Self::Known(_) => &mut tally.hits,
+            Self::Refreshing(_) | Self::Stale(..) => &mut tally.stale,
+            Self::Fetched(entry) if entry.is_renewed => &mut tally.unchanged,
+            Self::Fetched(_) => &mut tally.fetched,
+            Self::Failed(_) => &mut tally.failed,
+        };
+        *counter += 1;
+    }
+
+    /// Whether a single call was made for it.
+    pub(crate) fn cost_a_call(&self) -> bool {
+        match self {
+            Self::Known(_) | Self::Refreshing(_) => false,
+            Self::Fetched(_) => true,
+            Self::Stale(_, cause) | Self::Failed(cause) => {
+                !matches!(cause, Cause::Calls | Cause::Deadline | Cause::Unavailable)
+            }
+        }
+    }
+
+    pub(crate) fn into_record(self) -> compose::Found {
+        let record = |entry: &Entry| entry.record.clone();
+        match self {
+            Self::Known(entry) | Self::Refreshing(entry) | Self::Fetched(entry) => {
+                record(&entry).map_or(compose::Found::Absent, compose::Found::Record)
+            }
+            Self::Stale(entry, cause) => record(&entry).map_or(compose::Found::Absent, |record| {
+                compose::Found::Stale(record, cause)
+            }),
+            Self::Failed(cause) => compose::Found::Failed(cause),
+        }
+    }
+}
+
+/// How many keys of these sizes go into each call.
+fn chunks(bytes: &[usize], max: ChunkMax) -> Vec<usize> {
+    let mut chunks = Vec::new();
+    let (mut count, mut sum) = (0, 0);
+    for bytes in bytes {
+        if count > 0 && (count == max.keys || sum + bytes > max.url_bytes) {
+            chunks.push(std::mem::take(&mut count));
+            sum = 0;
+        }
+        count += 1;
+        sum += bytes;
+    }
+    if count > 0 {
+        chunks.push(count);
+    }
+    chunks
+}
+
+/// What there is of a key that could not be asked for.
+pub(crate) fn without(held: Option<&Arc<Entry>>, cause: Cause, now: Instant) -> Found {
+    match held.map(|entry| (entry, entry.age(now))) {
+        Some((entry, Age::Fresh | Age::Refreshable | Age::Stale)) => {
+            Found::Stale(Arc::clone(entry), cause)
+        }
+        Some((_, Age::Dead)) | None => Found::Failed(cause),
+    }
+}
+
+/// What came of a flight; one that was dropped came to nothing.
+async fn hear(wait: Wait<Brought>) -> Result<Told<Brought>, Cause> {
+    match wait {
+        Wait::Until(told) => told.await.map_err(|_| Cause::Internal),
+        Wait::Full => Err(Cause::Unavailable),
+    }
+}

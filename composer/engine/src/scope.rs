@@ -1,0 +1,83 @@
+//! For whom is something held, and by what is it found?
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+/// Who asks, as whoever mounts the engine knows them.
+#[derive(Clone)]
+pub struct Asker {
+    /// Names the subject and what their session may see; two askers share entries only where these
+    /// bytes are the same. Empty for anybody whose name is not known.
+    scope: Arc<[u8]>,
+    /// What services are shown, as the value of `Authorization`.
+    credential: Option<HeaderValue>,
+}
+
+impl Asker {
+    #[must_use]
+    pub fn new(scope: &[u8], credential: Option<HeaderValue>) -> Self {
+        let credential = credential.map(|mut credential| {
+            credential.set_sensitive(true);
+            credential
+        });
+        Self {
+            scope: scope.into(),
+            credential,
+        }
+    }
+
+    pub(crate) fn credential(&self) -> Option<&HeaderValue> {
+        self.credential.as_ref()
+    }
+
+    pub(crate) fn scope(&self, is_shared: bool) -> Scope {
+        if is_shared {
+            Scope::Shared
+        } else {
+            Scope::Private(Arc::clone(&self.scope))
+        }
+    }
+}
+
+/// For whom an entry is held.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Scope {
+    Shared,
+    Private(Arc<[u8]>),
+}
+
+/// What an entry is found by, compared in full: never by a hash alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Slot {
+    pub(crate) scope: Scope,
+    /// A key in its canonical spelling, or the target of a call.
+    pub(crate) key: Arc<str>,
+}
+
+impl Slot {
+    pub(crate) fn bytes(&self) -> usize {
+        let scope = match &self.scope {
+            Scope::Shared => 0,
+            Scope::Private(scope) => scope.len(),
+        };
+        scope + self.key.len()
+    }
+}
+
+// Who somebody is, is nothing for logs.
+impl fmt::Debug for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asker").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Shared => "Shared",
+            Self::Private(_) => "Private",
+        })
+    }
+}

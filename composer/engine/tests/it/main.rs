@@ -1,0 +1,15 @@
+//! The engine over real sockets, against services that do what a test says.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod batches;
+mod calls;
+mod history;
+mod oracle;
+mod service;
+mod site;
+mod tables;
