@@ -7,7 +7,7 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
-use crate::fields::{ends_here, is_authorization, write_field, write_parts};
+use crate::fields::{ends_here, write_field, write_parts};
 use crate::head::{Field, Framing, Head, Version};
 use crate::ids::{RequestId, Trace};
 use crate::route::Route;
@@ -60,7 +60,7 @@ pub fn write_head(head: &Head<'_>, route: &Route, hop: &Hop<'_>, out: &mut Vec<u
 fn passing<'h, 'a>(head: &'h Head<'a>, route: &'h Route) -> impl Iterator<Item = &'h Field<'a>> {
     head.fields.iter().filter(|field| {
         let is_dropped = ends_here(field.name)
-            || (is_authorization(field.name) && identity::is_kept_back(route, field.value))
+            || identity::is_kept_back(route, field)
             || route.request_fields.is_dropped(field.name)
             || head
                 .nominated

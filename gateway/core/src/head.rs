@@ -4,6 +4,7 @@
 //! (request smuggling), the head is refused rather than repaired. Nothing here guesses.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use http::Method;
 
@@ -23,7 +24,6 @@ mod fields;
 mod line;
 
 /// A request head that was judged sound; borrows from the bytes it was read from.
-#[derive(Debug)]
 pub struct Head<'a> {
     pub method: Method,
     /// Canonical, without the query.
@@ -47,10 +47,31 @@ pub enum Version {
     Http11,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Field<'a> {
     pub name: &'a str,
     pub value: &'a [u8],
+}
+
+/// Not the query: it may hold what nobody else should read.
+impl fmt::Debug for Head<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("version", &self.version)
+            .field("host", &self.host)
+            .field("fields", &self.fields)
+            .field("framing", &self.framing)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Not the value: it may be a credential.
+impl fmt::Debug for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} bytes", self.name, self.value.len())
+    }
 }
 
 /// How the end of a request body is found.

@@ -1,5 +1,6 @@
 //! The gateway as every connection sees it, and the decision whether a request may go on.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use gateway_core::head::{Framing, Head};
 use gateway_core::rejection::Rejection;
 use gateway_core::route::Route;
 use gateway_core::upgrade::WebSocket;
+use gateway_core::verdict::Unknown;
 use gateway_upstream::Protocol;
 
 use crate::access_log::AccessLog;
@@ -40,12 +42,21 @@ pub(crate) struct Admitted<H = Written> {
 }
 
 /// The head for a service, in the protocol that it speaks.
-#[derive(Debug)]
 pub(crate) enum Written {
     /// HTTP/1.1.
     Lines(Vec<u8>),
     /// HTTP/2.
     Fields(Box<http::Request<()>>),
+}
+
+/// Not the head: credentials stand in it.
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lines(lines) => write!(f, "Lines({} bytes)", lines.len()),
+            Self::Fields(request) => write!(f, "Fields({})", request.headers().len()),
+        }
+    }
 }
 
 /// A request that does not.
@@ -86,6 +97,10 @@ impl Gateway {
         };
         if matches!(head.framing, Framing::Length(length) if length > route.route.body_bytes_max) {
             return Err(Refused::boxed(request, Rejection::BodyTooLarge));
+        }
+        if route.route.admission.is_some() {
+            // Nobody can say yet who asks, so nobody is let through.
+            return Err(Refused::boxed(request, Unknown::Unreachable));
         }
         let wish = route.route.may_upgrade.then(|| WebSocket::find(&head));
         let websocket = match wish.transpose() {

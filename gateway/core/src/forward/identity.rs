@@ -2,8 +2,8 @@
 //!
 //! On a route that wants a caller nothing by which a client showed who it is goes on: the service
 //! reads a token that was made for it, or that was proved, and fields that only the gateway writes.
-//! Elsewhere a client's `Authorization` is between it and the service, unless a token of ours stands
-//! in it: that is a credential for the gateway, and a service that saw it could act as the client.
+//! Elsewhere a client's `Authorization` is between it and the service. A token of ours goes on nowhere,
+//! in no field: it is a credential for the gateway, and a service that saw it could act as the client.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,6 +12,8 @@ use idp_token::{reference, refresh};
 
 use super::Hop;
 use crate::caller::Caller;
+use crate::fields::is_authorization;
+use crate::head::Field;
 use crate::route::Route;
 
 /// Who asks, and the proof of it that a service can read.
@@ -31,10 +33,15 @@ impl fmt::Debug for Identity<'_> {
     }
 }
 
-/// Whether a client's `Authorization` stays here.
-pub(super) fn is_kept_back(route: &Route, value: &[u8]) -> bool {
+/// Whether a field of a client stays here, which would otherwise go on.
+pub(super) fn is_kept_back(route: &Route, field: &Field<'_>) -> bool {
+    (route.admission.is_some() && is_authorization(field.name)) || holds_token(field.value)
+}
+
+/// Whether a token of ours stands in a value, of whatever field. Most values are shorter than any.
+fn holds_token(value: &[u8]) -> bool {
     let holds = |prefix: &[u8]| memchr::memmem::find(value, prefix).is_some();
-    route.admission.is_some() || holds(reference::PREFIX) || holds(refresh::PREFIX)
+    value.len() >= reference::SPELLED_BYTES && (holds(reference::PREFIX) || holds(refresh::PREFIX))
 }
 
 /// Tells each field in turn, its value in parts.

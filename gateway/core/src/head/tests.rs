@@ -259,3 +259,13 @@ proptest! {
         let _ = Head::parse(text.as_bytes(), &limits());
     }
 }
+
+#[test]
+fn a_head_shows_neither_values_nor_its_query() {
+    let text = "GET /a?s3cr3t HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer s3cr3t\r\n\
+                Cookie: s3cr3t\r\n\r\n";
+    let head = Head::parse(text.as_bytes(), &Limits::default()).unwrap();
+    let shown = format!("{head:?}");
+    assert!(!shown.contains("s3cr3t"), "{shown}");
+    assert!(shown.contains("Authorization: 13 bytes"), "{shown}");
+}
