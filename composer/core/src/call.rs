@@ -160,7 +160,11 @@ impl Call {
         for piece in &self.path {
             write_piece(piece, fill, &mut out)?;
         }
-        check_path(&out)?;
+        let ends_in_slash = match self.path.last() {
+            Some(Piece::Literal(text)) => text.ends_with('/'),
+            Some(Piece::Insert(_)) | None => false,
+        };
+        check_path(&out, ends_in_slash)?;
         let mut separator = '?';
         for pair in &self.query {
             let start = out.len();
@@ -202,14 +206,14 @@ fn push_value(text: &str, out: &mut String) -> Result<bool, Unfit> {
 }
 
 /// A segment that a value made empty or dots would lead somewhere else.
-fn check_path(path: &str) -> Result<(), Unfit> {
-    let is_trap = |segment: &str| matches!(segment, "" | "." | "..");
-    let mut segments = path.split('/').skip(1).peekable();
-    while let Some(segment) = segments.next() {
-        let is_slash_at_end = segment.is_empty() && segments.peek().is_none();
-        if is_trap(segment) && !is_slash_at_end {
-            return Err(Unfit::Unusable);
-        }
+fn check_path(path: &str, ends_in_slash: bool) -> Result<(), Unfit> {
+    let path = path
+        .strip_suffix('/')
+        .filter(|_| ends_in_slash)
+        .unwrap_or(path);
+    let mut segments = path.split('/').skip(1);
+    if segments.any(|segment| matches!(segment, "" | "." | "..")) {
+        return Err(Unfit::Unusable);
     }
     Ok(())
 }

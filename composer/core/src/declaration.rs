@@ -109,3 +109,13 @@ pub struct Rows {
     pub keep: Vec<Text>,
     pub join: Vec<(Text, Text)>,
 }
+
+/// A text that was not read from anywhere.
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            place: Place::default(),
+        }
+    }
+}

@@ -7,7 +7,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::header::{AGE, CACHE_CONTROL, DATE, EXPIRES, PRAGMA, SET_COOKIE, VARY};
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::plan::{Cache, Scope};
 
@@ -110,29 +110,21 @@ fn check(
     if fields.contains_key(SET_COOKIE) {
         return Err(Unstorable::Cookie);
     }
-    if varies(fields) {
+    if varies(fields, scope) {
         return Err(Unstorable::Varies);
     }
     Ok(())
 }
 
-/// Our requests differ in nothing but their target and, for a caller's own cache, in the caller. Of
-/// what they may vary with, only the encoding and the credential are the same for all that share.
-fn varies(fields: &HeaderMap) -> bool {
+/// Our requests differ in nothing but their target and the caller. What is kept for a caller may vary
+/// with the caller; what is shared may not.
+fn varies(fields: &HeaderMap, scope: Scope) -> bool {
     let lines = fields.get_all(VARY).into_iter();
     let mut names = lines.flat_map(|line| line.to_str().unwrap_or("*").split(','));
-    names.any(|name| {
-        let name = name.trim();
-        let is_fixed = [
-            "",
-            "accept",
-            "accept-encoding",
-            "authorization",
-            "user-agent",
-        ];
-        !is_fixed
-            .iter()
-            .any(|fixed| name.eq_ignore_ascii_case(fixed))
+    names.any(|name| match name.trim().to_ascii_lowercase().as_str() {
+        "" | "accept" | "accept-encoding" | "user-agent" => false,
+        "authorization" => scope == Scope::Shared,
+        _ => true,
     })
 }
 
@@ -147,24 +139,22 @@ fn lifetime(
     if let Some(said) = shared.or(control.max_age) {
         return Some(said);
     }
-    if let Some(expires) = fields.get(EXPIRES) {
-        // An end that cannot be read, or that is there twice with another meaning, is past.
-        let is_single = fields.get_all(EXPIRES).iter().all(|other| other == expires);
-        let end = is_single
-            .then(|| parse_date(expires.to_str().ok()?))
-            .flatten();
-        let begin = date(fields, &DATE).unwrap_or(timing.answered);
-        let lifetime = end.and_then(|end| end.duration_since(begin).ok());
-        return Some(lifetime.unwrap_or_default());
-    }
     // HTTP/1.0, section 5.4: only where nothing newer is said.
-    let is_pragma = |line: &http::HeaderValue| {
-        line.to_str()
-            .is_ok_and(|it| it.to_ascii_lowercase().contains("no-cache"))
-    };
-    let is_old =
-        !fields.contains_key(CACHE_CONTROL) && fields.get_all(PRAGMA).iter().any(is_pragma);
-    is_old.then_some(Duration::ZERO)
+    if !fields.contains_key(CACHE_CONTROL) && fields.get_all(PRAGMA).iter().any(is_no_cache) {
+        return Some(Duration::ZERO);
+    }
+    let expires = fields.get(EXPIRES)?;
+    // An end that cannot be read, or that is there twice with another meaning, is past.
+    let is_single = fields.get_all(EXPIRES).iter().all(|other| other == expires);
+    let end = date(fields, &EXPIRES).filter(|_| is_single);
+    let begin = date(fields, &DATE).unwrap_or(timing.answered);
+    let lifetime = end.and_then(|end| end.duration_since(begin).ok());
+    Some(lifetime.unwrap_or_default())
+}
+
+fn is_no_cache(line: &HeaderValue) -> bool {
+    let text = line.to_str().unwrap_or_default();
+    text.to_ascii_lowercase().contains("no-cache")
 }
 
 /// Section 4.2.3, at the moment the head was there.

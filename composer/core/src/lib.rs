@@ -32,3 +32,6 @@ pub use declaration::Declaration;
 pub use json::Json;
 pub use keys::Key;
 pub use plan::Plan;
+
+#[cfg(test)]
+mod sample;
