@@ -128,7 +128,7 @@ fn a_composed_answer_is_that_of_a_naive_composer_byte_for_byte() {
 fn a_row_is_right_or_says_that_it_is_not_whatever_fails() {
     let (mut rows, mut errors) = (0, 0);
     for seed in 0..CASES {
-        let Some(case) = run(seed, 0, 3) else {
+        let Some(case) = run(seed, 0, 2) else {
             continue;
         };
         let (Ok(naive), Ok(ours)) = (&case.naive, &case.ours) else {
@@ -153,7 +153,7 @@ fn a_row_is_right_or_says_that_it_is_not_whatever_fails() {
         errors += check.errors;
         assert_eq!(ours.is_partial, !check.told.is_empty());
     }
-    assert!(rows > 1_000 && errors > 100, "{rows} rows, {errors} errors");
+    assert!(rows > 1_000 && errors > 50, "{rows} rows, {errors} errors");
 }
 
 /// Compares an answer that may lack something with one that does not.
