@@ -88,6 +88,11 @@ impl Asking {
         }
     }
 
+    /// How many wait for a call to be made.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue().waiting()
+    }
+
     fn begin_call(self: &Arc<Self>) {
         let call = Call {
             asking: Some(Arc::clone(self)),

@@ -111,3 +111,6 @@ fn draw_id() -> Result<GatewayId, NoRandom> {
     getrandom::fill(&mut id).map_err(NoRandom::from)?;
     Ok(GatewayId(id))
 }
+
+#[cfg(test)]
+mod tests;

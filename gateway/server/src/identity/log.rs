@@ -50,6 +50,7 @@ pub(super) struct Reader {
     alive_at: BootTime,
     /// The Redis that was read last.
     standing: Option<Standing>,
+    has_begun: bool,
 }
 
 impl Reader {
@@ -65,6 +66,7 @@ impl Reader {
             metrics,
             alive_at: clock::boot(),
             standing: None,
+            has_begun: false,
         }
     }
 
@@ -98,9 +100,9 @@ impl Reader {
         self.follower.change_source();
         self.alive_at = clock::boot();
         let is_redis = reading == Reading::Redis;
-        self.metrics.reads_redis.set(i64::from(is_redis));
+        self.metrics.log.reads_redis.set(i64::from(is_redis));
         let word = if is_redis { "redis" } else { "provider" };
-        self.metrics.count_switch(word);
+        self.metrics.log.count_switch(word);
         self.progress
             .send_modify(|progress| progress.reading = reading);
     }
@@ -126,7 +128,7 @@ impl Reader {
                 Ok(())
             }
             Err(gap) => {
-                self.metrics.count_void(Void::Gap);
+                self.metrics.log.count_void(Void::Gap);
                 Err(gap)
             }
         }
@@ -136,9 +138,9 @@ impl Reader {
     fn settle(&mut self, entries: &[Entry], followed: Followed) {
         let is_change = |entry: &&Entry| matches!(entry, Entry::Change(_));
         let changes = entries.iter().filter(is_change).count() as u64;
-        self.metrics.changes.inc_by(changes);
+        self.metrics.log.changes.inc_by(changes);
         if followed == Followed::Gap {
-            self.metrics.count_void(Void::Gap);
+            self.metrics.log.count_void(Void::Gap);
         }
         let now = clock::boot();
         let fresh_at = self.follower.lease().fresh_at();
@@ -147,12 +149,11 @@ impl Reader {
         if self.knowledge.age(now) < age
             && let Some(age) = age
         {
-            self.metrics.proof_seconds.observe(age.as_secs_f64());
+            self.metrics.log.proof_seconds.observe(age.as_secs_f64());
         }
         let applied = self.known();
-        self.metrics
-            .applied
-            .set(i64::try_from(applied.0).unwrap_or(i64::MAX));
+        let number = i64::try_from(applied.0).unwrap_or(i64::MAX);
+        self.metrics.log.applied.set(number);
         self.progress.send_if_modified(|progress| {
             let is_new = progress.applied != applied;
             progress.applied = applied;
@@ -162,14 +163,17 @@ impl Reader {
 
     fn lose(&mut self, why: Void) {
         self.follower.lose(self.knowledge.fence());
-        self.metrics.count_void(why);
+        self.metrics.log.count_void(why);
     }
 
-    /// A gateway that knows nothing has nothing to void: it begins where the log is by now.
-    fn begin_at(&self, seq: Seq) {
-        if self.known() == Seq::NONE && seq > Seq::NONE {
+    /// A gateway that has just started has nothing to void, and need not read what happened before it
+    /// was there: it begins where the log is by now. Whether it did.
+    fn begin_at(&mut self, seq: Seq) -> bool {
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        if is_first && seq > self.known() {
             self.knowledge.fence().restart(seq);
         }
+        is_first
     }
 
     /// Whether three beats did not come, as far as could be heard.

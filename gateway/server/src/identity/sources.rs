@@ -110,6 +110,11 @@ impl Sources {
         Ok(Found { stamp, told })
     }
 
+    /// How many wait for the provider to be asked about their tokens.
+    pub(crate) fn waiting(&self) -> usize {
+        self.asking.waiting()
+    }
+
     /// None if Redis does not know, or there is no telling whether what it says is so.
     async fn find_in_redis(&self, question: &Question) -> Option<Found> {
         let shelf = self.shelf.as_ref()?;

@@ -24,7 +24,7 @@ pub(super) async fn watch(knowledge: Arc<Knowledge>, lease: Duration, metrics: S
         ticks.tick().await;
         if awake.look(clock::boot(), lease) {
             knowledge.fence().raise_floor();
-            metrics.count_void(Void::Suspended);
+            metrics.log.count_void(Void::Suspended);
             tracing::warn!("the process stood still for longer than its lease");
         }
     }

@@ -35,31 +35,31 @@ pub(crate) enum Void {
 
 #[derive(Debug, Clone)]
 pub(crate) struct SourceMetrics {
+    pub(crate) log: LogMetrics,
+    pub(crate) uses_lost: IntCounter,
+    pub(crate) uses_waiting: IntGauge,
+    pub(crate) questions: Histogram,
+    pub(crate) questions_refused: IntCounter,
+    pub(crate) stale_answers: IntCounter,
+    call_failures: IntCounterVec,
     redis: [IntCounter; HEARD.len()],
-    voids: [IntCounter; VOID.len()],
-    switches: IntCounterVec,
-    /// 1 while the log is read in Redis.
+}
+
+/// Of the log, wherever it is read.
+#[derive(Debug, Clone)]
+pub(crate) struct LogMetrics {
+    /// 1 while it is read in Redis.
     pub(crate) reads_redis: IntGauge,
     pub(crate) applied: IntGauge,
     pub(crate) changes: IntCounter,
-    pub(crate) log_failures: IntCounter,
+    pub(crate) failures: IntCounter,
     pub(crate) proof_seconds: Histogram,
-    pub(crate) questions: Histogram,
-    call_failures: IntCounterVec,
-    pub(crate) stale_answers: IntCounter,
-    pub(crate) questions_refused: IntCounter,
-    pub(crate) uses_lost: IntCounter,
-    pub(crate) uses_waiting: IntGauge,
+    switches: IntCounterVec,
+    voids: [IntCounter; VOID.len()],
 }
 
-impl SourceMetrics {
-    pub(super) fn new(house: &House<'_>) -> Made<Self> {
-        let redis = house.counters(
-            "identity_redis_lookups_total",
-            "Look-ups of tokens in Redis by outcome: found, unknown, behind (it lacks what was read of \
-             the log), failed, skipped (not connected, or its word cannot be believed now).",
-            &["outcome"],
-        )?;
+impl LogMetrics {
+    fn new(house: &House<'_>) -> Made<Self> {
         let voids = house.counters(
             "identity_voids_total",
             "How often everything remembered of tokens became void, by reason: gap (of the log), \
@@ -68,7 +68,6 @@ impl SourceMetrics {
             &["reason"],
         )?;
         Ok(Self {
-            redis: HEARD.map(|outcome| redis.with_label_values(&[outcome])),
             voids: VOID.map(|reason| voids.with_label_values(&[reason])),
             switches: house.counters(
                 "identity_log_switches_total",
@@ -84,9 +83,9 @@ impl SourceMetrics {
                 "The number of the last change of the log that is in force here.",
             )?,
             changes: house.counter("identity_log_changes_total", "Changes read of the log.")?,
-            log_failures: house.counter(
+            failures: house.counter(
                 "identity_log_failures_total",
-                "Reads of the log that failed.",
+                "Reads of the log at the identity provider that failed.",
             )?,
             proof_seconds: house.histogram(
                 "identity_proof_age_seconds",
@@ -94,6 +93,32 @@ impl SourceMetrics {
                  change was heard of later than that.",
                 &super::SECONDS,
             )?,
+        })
+    }
+
+    pub(crate) fn count_void(&self, void: Void) {
+        if let Some(counter) = self.voids.get(void as usize) {
+            counter.inc();
+        }
+    }
+
+    /// `to` is `redis` or `provider`.
+    pub(crate) fn count_switch(&self, to: &str) {
+        self.switches.with_label_values(&[to]).inc();
+    }
+}
+
+impl SourceMetrics {
+    pub(super) fn new(house: &House<'_>) -> Made<Self> {
+        let redis = house.counters(
+            "identity_redis_lookups_total",
+            "Look-ups of tokens in Redis by outcome: found, unknown, behind (it lacks what was read of \
+             the log), failed, skipped (not connected, or its word cannot be believed now).",
+            &["outcome"],
+        )?;
+        Ok(Self {
+            log: LogMetrics::new(house)?,
+            redis: HEARD.map(|outcome| redis.with_label_values(&[outcome])),
             questions: house.histogram(
                 "identity_questions",
                 "Tokens asked about in one call to the identity provider.",
@@ -101,7 +126,8 @@ impl SourceMetrics {
             )?,
             call_failures: house.counters(
                 "identity_call_failures_total",
-                "Calls to the identity provider that failed, by what was called.",
+                "Calls to the identity provider that failed, by what was called: resolve, report, \
+                 uses, keys.",
                 &["call"],
             )?,
             stale_answers: house.counter(
@@ -129,19 +155,13 @@ impl SourceMetrics {
         }
     }
 
-    pub(crate) fn count_void(&self, void: Void) {
-        if let Some(counter) = self.voids.get(void as usize) {
-            counter.inc();
-        }
-    }
-
-    /// `to` is `redis` or `provider`.
-    pub(crate) fn count_switch(&self, to: &str) {
-        self.switches.with_label_values(&[to]).inc();
-    }
-
     /// `call` is one of a few words.
     pub(crate) fn count_call_failed(&self, call: &str) {
         self.call_failures.with_label_values(&[call]).inc();
+    }
+    /// By themselves, for tests of what is counted.
+    #[cfg(test)]
+    pub(crate) fn registered(registry: &prometheus::Registry) -> Made<Self> {
+        Self::new(&House { registry })
     }
 }

@@ -53,6 +53,10 @@ impl<K: Hash + Eq + Copy, T> Queue<K, T> {
         }
     }
 
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(super) fn join(&mut self, key: K, item: T) -> Result<Joined, Full> {
         if self.waiting.len() >= self.limits.waiting_max {
             return Err(Full);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use idp_token::epoch::Seq;
-use idp_token::log::{After, Gap, Page};
+use idp_token::log::{After, Gap};
 use tokio::time::sleep;
 
 use super::Reader;
@@ -37,7 +37,7 @@ pub(super) async fn follow(reader: &mut Reader, provider: &Provider) {
                 (!had_entries).then_some(PAUSE_MIN)
             }
             Err(trouble) => {
-                reader.metrics.log_failures.inc();
+                reader.metrics.log.failures.inc();
                 let (pause, is_first) = patience.lose();
                 if is_first {
                     let error = &trouble as &dyn std::error::Error;
@@ -68,20 +68,12 @@ async fn read(reader: &mut Reader, provider: &Provider) -> Result<bool, Trouble>
             return Err(error.into());
         }
     };
-    if begin(reader, &page) {
+    let last = Seq(page.hello.next.0.saturating_sub(1));
+    if reader.begin_at(last) {
         return Ok(true);
     }
     reader.take_page(sent, &page)?;
     Ok(!page.entries.is_empty())
-}
-
-/// A gateway that knows nothing need not read what happened before it was there.
-fn begin(reader: &Reader, page: &Page) -> bool {
-    let is_new = reader.known() == Seq::NONE && page.hello.next > Seq(1);
-    if is_new {
-        reader.begin_at(Seq(page.hello.next.0 - 1));
-    }
-    is_new
 }
 
 /// Whether something was there that may matter, and not nothing at all.

@@ -64,7 +64,7 @@ async fn read_on(reader: &mut Reader, server: &Server) -> Result<std::convert::I
 }
 
 /// Behind what to read on.
-async fn place(reader: &Reader, log: &mut Log) -> Result<StreamId, Left> {
+async fn place(reader: &mut Reader, log: &mut Log) -> Result<StreamId, Left> {
     let end = log.end().await?;
     if let Some(end) = end {
         reader.begin_at(end.seq);
