@@ -87,7 +87,9 @@ pub(crate) const GRACE: Bounds<Time> =
 pub(crate) const VERDICT_CACHE: Bounds<Size> = range(Size::mib(1), Size::tib(1)).or(Size::mib(64));
 /// Of what is known of tokens of other issuers.
 pub(crate) const MAX_AGE: Bounds<Time> = range(Time::seconds(1), HOUR).or(Time::seconds(60));
-/// Of Redis.
+/// With more than this, somebody is warned who lets others move money.
+pub(crate) const TRANSFER_MAX_AGE: Time = Time::seconds(60);
+/// Of Redis, or of another issuer.
 pub(crate) const PASSWORD_FILE_MAX: Size = Size::kib(4);
 pub(crate) const ISSUER_BYTES_MAX: usize = 256;
 pub(crate) const PATH_BYTES_MAX: usize = 1_024;

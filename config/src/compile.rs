@@ -35,6 +35,7 @@ mod reach;
 mod redis;
 mod rewrite;
 mod routes;
+mod secret;
 mod services;
 mod texts;
 mod tls;

@@ -14,7 +14,8 @@ use gateway_core::routes::RouteTable;
 use gateway_upstream::Policy;
 use rustls::sign::CertifiedKey;
 
-use crate::identity::{Idp, Issuer};
+use crate::external::Issuer;
+use crate::identity::Idp;
 
 /// A compiled file.
 #[derive(Debug, Clone)]

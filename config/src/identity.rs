@@ -1,11 +1,8 @@
-//! What `idp:` and `issuers:` compile to: whose word about callers a gateway takes, and where it asks.
+//! What `idp:` compiles to: whose word about callers a gateway takes, and where it asks.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
-
-use idp_token::value::Algorithm;
 
 use crate::redis::Redis;
 
@@ -33,42 +30,4 @@ pub struct Idp {
     pub audience: Vec<String>,
     /// For what is remembered of tokens.
     pub cache_bytes: u64,
-}
-
-/// Another issuer that routes may trust. It tells nobody when it takes a token back, so what is
-/// remembered of one is as old as `max_age` at most, and that is all that can be said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issuer {
-    pub name: Arc<str>,
-    /// The `iss` of its tokens, byte for byte.
-    pub issuer: String,
-    /// One of these must be in the token's; at least one.
-    pub audience: Vec<String>,
-    pub max_age: Duration,
-    pub proof: Proof,
-}
-
-/// How a token of another issuer is proved.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
-    /// A JWT, by the keys that the issuer publishes.
-    Keys {
-        jwks: Location,
-        /// At least one.
-        algorithms: Vec<Algorithm>,
-    },
-    /// Opaque: the issuer is asked about it (RFC 7662).
-    Introspection {
-        at: Location,
-        client_id: String,
-        secret_file: PathBuf,
-    },
-}
-
-/// A place to ask over HTTP.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Location {
-    pub address: SocketAddr,
-    /// Begins with `/`; a query may follow.
-    pub path: String,
 }

@@ -19,8 +19,8 @@ pub(crate) use redis::RedisUrl;
 pub(crate) use size::Size;
 pub(crate) use time::Time;
 pub(crate) use word::{
-    Accept, Algorithm, Class, Consent, Exposable, Grant, Introspects, Level, Preset, Protocol,
-    Staleness, Upgrade,
+    Accept, Algorithm, Class, Consent, Exposable, Grant, Introspects, Kind, Level, Preset,
+    Protocol, Staleness, Upgrade,
 };
 
 mod address;
@@ -155,7 +155,8 @@ scalar! {
     Class => string_schema("read|write|transfer", &["read", "write", "transfer"]);
     Accept => string_schema("reference|value|any", &["reference", "value", "any"]);
     Staleness => string_schema("strict|tolerant", &["strict", "tolerant"]);
-    Location => string_schema("http://[^/?#@]+(/[!-~]*)?", &["http://127.0.0.1:8443/jwks"]);
+    Location => string_schema("https?://[^/?#@]+(/[!-~]*)?", &["https://login.example.com/jwks"]);
+    Kind => string_schema("at\\+jwt|JWT", &["at+jwt", "JWT"]);
     Protocol => string_schema("h1|h2", &["h1", "h2"]);
     Upgrade => string_schema("websocket", &["websocket"]);
     Algorithm => string_schema("ES256|EdDSA|RS256", &["ES256", "EdDSA", "RS256"]);

@@ -16,8 +16,10 @@ use crate::document::NodeId;
 use crate::nearest;
 use crate::problem::shown;
 use crate::reader::{Field, Located, Reading};
-use crate::units::{Staleness, Text};
-use crate::written::{File, HeaderRules, Route};
+use crate::units::{Flag, Staleness, Text};
+use crate::written::{self, File, HeaderRules, Route};
+
+mod others;
 
 /// Who could vouch for the callers of a route.
 pub(super) struct Vouching<'a> {
@@ -26,7 +28,7 @@ pub(super) struct Vouching<'a> {
     /// Whether it is said for whom value tokens must be meant.
     has_audience: bool,
     grace: Duration,
-    issuers: Vec<&'a str>,
+    issuers: Vec<(&'a str, Option<&'a written::Issuer>)>,
     are_issuers_lost: bool,
 }
 
@@ -41,9 +43,16 @@ impl<'a> Vouching<'a> {
             has_audience: audience.is_none_or(|it| it.count().is_none_or(|(_, count)| count > 0))
                 && !audience.is_some_and(Field::is_absent),
             grace: grace.unwrap_or(&bounds::GRACE.default).duration(),
-            issuers: issuers.map(|(name, _)| name.value.as_str()).collect(),
+            issuers: issuers
+                .map(|(name, issuer)| (name.value.as_str(), issuer.value()))
+                .collect(),
             are_issuers_lost: matches!(file.issuers, Field::Broken),
         }
+    }
+
+    fn find(&self, name: &str) -> Option<Option<&'a written::Issuer>> {
+        let found = self.issuers.iter().find(|(known, _)| *known == name);
+        found.map(|(_, issuer)| *issuer)
     }
 }
 
@@ -63,18 +72,21 @@ pub(super) fn compile(
     let scopes = SCOPES.take(&require.value.scopes, reading);
     let roles = ROLES.take(&require.value.roles, reading);
     let issuer = compile_issuer(route, require.node, vouching, reading);
-    if issuer != Issuer::Own {
+    let is_others = issuer != Issuer::Own;
+    if is_others {
         refuse_keys_of_own(route, reading);
+        others::check(route, vouching, reading);
     }
     check_rules(&route.request_headers, require.node, reading);
-    let is_set = |field: &Field<crate::units::Flag>| field.value().is_some_and(|flag| flag.0);
+    let is_set = |field: &Field<Flag>, default| field.value().map_or(default, |flag| flag.0);
     Some(Admission {
         require: Requirement::new(scopes, roles),
         accept: compile_accept(route, vouching, reading),
         issuer,
         tolerance: compile_tolerance(route, vouching, reading),
-        identity_headers: is_set(&route.identity_headers),
-        server_timing: is_set(&route.server_timing),
+        // Another issuer has no token that a service could read.
+        identity_headers: is_set(&route.identity_headers, is_others),
+        server_timing: is_set(&route.server_timing, false),
     })
 }
 
@@ -120,7 +132,7 @@ fn compile_issuer(
             return Issuer::Own;
         }
     };
-    if !vouching.issuers.contains(&name.0.as_str()) && !vouching.are_issuers_lost {
+    if vouching.find(&name.0).is_none() && !vouching.are_issuers_lost {
         let written = shown(reading.document.text(*node));
         let finding = reading.find(*node, format!("there is no issuer `{written}`"));
         let note = reading.note_on(*node, issuers_instead(name, vouching));
@@ -130,7 +142,7 @@ fn compile_issuer(
 }
 
 fn issuers_instead(name: &Text, vouching: &Vouching<'_>) -> String {
-    match nearest::find(&name.0, vouching.issuers.iter().copied()) {
+    match nearest::find(&name.0, vouching.issuers.iter().map(|(name, _)| *name)) {
         Some(name) => format!("did you mean `{name}`?"),
         None if vouching.issuers.is_empty() => {
             "add it under `issuers`, or leave `issuer` out for the one of `idp`".to_owned()

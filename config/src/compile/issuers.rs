@@ -4,18 +4,23 @@
 //! question. A token for another audience is good elsewhere and nowhere here, so an audience must be
 //! named.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::idp::{TAKEN_AUDIENCE, check_unencrypted};
+use idp_token::external::jwt::Signature;
+use idp_token::external::{ClaimName, Policy};
+
+use super::idp::TAKEN_AUDIENCE;
 use super::path::Paths;
-use super::{Missing, check_count, check_reachable, services};
+use super::{Missing, check_count, secret, services};
 use crate::bounds;
 use crate::document::NodeId;
-use crate::identity::{Issuer, Location, Proof};
+use crate::external::{Issuer, Proof, Secret};
 use crate::reader::{Entries, Field, Located, Reading};
 use crate::units;
 use crate::written;
+use place::Places;
+
+mod place;
 
 const ISSUER: Missing = Missing {
     key: "issuer",
@@ -40,11 +45,13 @@ pub(super) fn compile(
 ) -> Vec<Issuer> {
     let reading = paths.reading();
     check_count(issuers.count(), bounds::ISSUERS_MAX, "issuers", reading);
+    let places = Places::new(reading);
     let mut compiled = Vec::new();
     for (name, issuer) in issuers.entries().take(bounds::ISSUERS_MAX) {
         services::check_name(name, "an issuer", reading);
         if let Some(issuer) = issuer.given() {
-            compiled.extend(compile_issuer(name.value.as_str().into(), issuer, paths));
+            let name = name.value.as_str().into();
+            compiled.extend(compile_issuer(name, issuer, (&places, paths)));
         }
     }
     compiled
@@ -53,7 +60,7 @@ pub(super) fn compile(
 fn compile_issuer(
     name: Arc<str>,
     issuer: &Located<written::Issuer>,
-    paths: &mut Paths<'_>,
+    (places, paths): (&Places<'_>, &mut Paths<'_>),
 ) -> Option<Issuer> {
     let reading = paths.reading();
     let Located {
@@ -63,15 +70,33 @@ fn compile_issuer(
     let text = ISSUER.check(&written.issuer, *node, reading);
     let text = text.and_then(|text| check_text(text, reading));
     let audience = compile_audience(written, *node, reading);
+    let roles = compile_roles(&written.roles_claim, reading);
     let max_age = bounds::MAX_AGE.take(&written.max_age, reading);
-    let proof = compile_proof(written, *node, paths);
+    let proof = compile_proof(written, *node, (places, paths));
     Some(Issuer {
         name,
-        issuer: text?,
-        audience,
-        max_age: max_age.duration(),
+        policy: Policy {
+            issuer: text?,
+            audience,
+            roles,
+            max_age: max_age.duration(),
+        },
         proof: proof?,
+        forwards: written.forward.value().is_some_and(|flag| flag.0),
     })
+}
+
+fn compile_roles(claim: &Field<units::Text>, reading: Reading<'_>) -> ClaimName {
+    let Some(given) = claim.given() else {
+        return ClaimName::default();
+    };
+    let refuse = |error: idp_token::external::ClaimNameError| {
+        let finding = reading.find(given.node, "expected the name of a claim, or a path to one");
+        let note = reading.note_on(given.node, error.to_string());
+        reading.report.add(finding.note(note));
+    };
+    let parsed = ClaimName::parse(&given.value.0).map_err(refuse);
+    parsed.unwrap_or_default()
 }
 
 /// Issuers of others end in `/` or have ports that go without saying, and mean it: any text will do
@@ -100,32 +125,41 @@ fn compile_audience(written: &written::Issuer, node: NodeId, reading: Reading<'_
     TAKEN_AUDIENCE.take(&written.audience, reading)
 }
 
-fn compile_proof(written: &written::Issuer, node: NodeId, paths: &mut Paths<'_>) -> Option<Proof> {
+fn compile_proof(
+    written: &written::Issuer,
+    node: NodeId,
+    (places, paths): (&Places<'_>, &mut Paths<'_>),
+) -> Option<Proof> {
     let reading = paths.reading();
-    let [jwks, introspection] = [&written.jwks, &written.introspection]
-        .map(|field| compile_location(field, written, reading));
+    let [jwks, introspection] =
+        [&written.jwks, &written.introspection].map(|field| places.compile(field, written));
     match (&written.jwks, &written.introspection) {
         (Field::Absent, Field::Absent) => {
             if !reading.document.has_lost_keys(node) {
                 let finding = reading.find(node, "how are tokens of this issuer proved?");
-                let note = "add `jwks: http://...` for JWTs, or `introspection: http://...`";
+                let note = "add `jwks: https://...` for JWTs, or `introspection: https://...`";
                 reading.report.add(finding.note(note));
             }
             None
         }
         (_, Field::Absent) => {
             refuse_keys_of_introspection(written, reading);
-            let algorithms = compile_algorithms(written, reading);
-            let jwks = jwks?;
-            Some(Proof::Keys { jwks, algorithms })
+            let signature = Signature {
+                algorithms: compile_algorithms(written, reading),
+                kind: written.typ.value().map(|kind| kind.0).unwrap_or_default(),
+            };
+            Some(Proof::Keys {
+                at: jwks?,
+                signature,
+            })
         }
         (Field::Absent, _) => {
-            refuse_algorithms(written, reading);
-            let (client_id, secret_file) = compile_client(written, node, paths);
+            refuse_keys_of_jwts(written, reading);
+            let (client_id, secret) = compile_client(written, node, paths);
             Some(Proof::Introspection {
                 at: introspection?,
                 client_id: client_id?,
-                secret_file: secret_file?,
+                secret: secret?,
             })
         }
         (jwks, introspection) => {
@@ -139,18 +173,6 @@ fn compile_proof(written: &written::Issuer, node: NodeId, paths: &mut Paths<'_>)
             None
         }
     }
-}
-
-fn compile_location(
-    field: &Field<units::Location>,
-    written: &written::Issuer,
-    reading: Reading<'_>,
-) -> Option<Location> {
-    let given = field.given()?;
-    let location = given.value.0.clone();
-    check_reachable(location.address, given.node, "no issuer can", reading);
-    check_unencrypted(location.address, given, &written.unencrypted, reading);
-    Some(location)
 }
 
 fn compile_algorithms(
@@ -183,7 +205,7 @@ fn compile_client(
     written: &written::Issuer,
     node: NodeId,
     paths: &mut Paths<'_>,
-) -> (Option<String>, Option<PathBuf>) {
+) -> (Option<String>, Option<Secret>) {
     let reading = paths.reading();
     let id = CLIENT_ID.check(&written.client_id, node, reading);
     let id = id.and_then(|id| {
@@ -197,9 +219,15 @@ fn compile_client(
         }
         is_sound.then(|| text.to_owned())
     });
-    let file = SECRET_FILE.check(&written.secret_file, node, reading);
-    let file = file.map(|file| paths.take_text(&file.value.0, Some(file.node)));
-    (id, file)
+    let secret = SECRET_FILE.check(&written.secret_file, node, reading);
+    let secret = secret.and_then(|file| {
+        paths.take_text(&file.value.0, Some(file.node));
+        // That there is no path is reported already.
+        let is_there = !file.value.0.is_empty();
+        let secret = is_there.then(|| secret::read("secret", file, reading));
+        secret.flatten().map(Secret::new)
+    });
+    (id, secret)
 }
 
 fn refuse_keys_of_introspection(written: &written::Issuer, reading: Reading<'_>) {
@@ -216,10 +244,16 @@ fn refuse_keys_of_introspection(written: &written::Issuer, reading: Reading<'_>)
     }
 }
 
-fn refuse_algorithms(written: &written::Issuer, reading: Reading<'_>) {
-    if let Some(given) = written.algorithms.given() {
-        let finding = reading.find(given.node, "`algorithms` is for an issuer that has keys");
-        let note = "an issuer that is asked proves its tokens itself: leave it out";
-        reading.report.add(finding.note(note));
+fn refuse_keys_of_jwts(written: &written::Issuer, reading: Reading<'_>) {
+    let keys = [
+        ("algorithms", written.algorithms.given().map(|it| it.node)),
+        ("typ", written.typ.given().map(|it| it.node)),
+    ];
+    for (key, node) in keys {
+        if let Some(node) = node {
+            let finding = reading.find(node, format!("`{key}` is for an issuer that has keys"));
+            let note = "an issuer that is asked proves its tokens itself: leave it out";
+            reading.report.add(finding.note(note));
+        }
     }
 }

@@ -75,16 +75,22 @@ fn write_issuer(page: &mut Page<'_>, issuer: &Issuer) {
     page.required("issuer", &issuer.issuer);
     page.required("jwks", &issuer.jwks);
     page.required("introspection", &issuer.introspection);
+    page.required("ca_file", &issuer.ca_file);
     page.scalar("unencrypted", &issuer.unencrypted, false);
     page.required("client_id", &issuer.client_id);
     page.required("secret_file", &issuer.secret_file);
     page.scalars("audience", &issuer.audience);
-    match issuer.algorithms.is_absent() {
-        true if issuer.jwks.is_absent() => {}
-        true => page.remark("algorithms: ES256"),
-        false => page.scalars("algorithms", &issuer.algorithms),
+    if !issuer.jwks.is_absent() {
+        match issuer.algorithms.is_absent() {
+            true => page.remark("algorithms: ES256"),
+            false => page.scalars("algorithms", &issuer.algorithms),
+        }
+        page.scalar("typ", &issuer.typ, "at+jwt");
     }
+    page.scalar("roles_claim", &issuer.roles_claim, "roles");
+    page.remark("a token that was taken back may pass for as long as this:");
     page.scalar("max_age", &issuer.max_age, bounds::MAX_AGE.default);
+    page.scalar("forward", &issuer.forward, false);
 }
 
 /// What a route wants of its callers.
@@ -103,6 +109,7 @@ pub(super) fn write_admission(page: &mut Page<'_>, route: &Route) {
         page.scalar("staleness", &route.staleness, "strict");
     }
     page.required("issuer", &route.issuer);
-    page.scalar("identity_headers", &route.identity_headers, false);
+    let is_others = !route.issuer.is_absent();
+    page.scalar("identity_headers", &route.identity_headers, is_others);
     page.scalar("server_timing", &route.server_timing, false);
 }

@@ -1,53 +1,92 @@
-//! Places to ask over HTTP: `http://127.0.0.1:8443/jwks`.
+//! Places to ask over HTTP: `https://login.example.com/jwks`.
 //!
-//! An IP address and a port, as everywhere, and no TLS, which is left to a proxy on this machine.
+//! Unlike everywhere else a host may have a name, since a certificate vouches for names. It is looked up
+//! off the path of requests.
 
-use super::Address;
-use crate::identity;
+use std::net::IpAddr;
+
+use rustls::pki_types::ServerName;
+
 use crate::reader::Scalar;
 
 const BYTES_MAX: usize = 1_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Location(pub(crate) identity::Location);
+pub(crate) struct Location {
+    pub(crate) is_secured: bool,
+    pub(crate) host: ServerName<'static>,
+    pub(crate) port: u16,
+    /// Begins with `/`; a query may follow.
+    pub(crate) path: String,
+}
+
+impl Location {
+    /// The address, where the host is one.
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
+        if let ServerName::IpAddress(address) = self.host {
+            Some(address.into())
+        } else {
+            None
+        }
+    }
+}
 
 impl Scalar for Location {
-    const EXPECTED: &'static str = "a URL such as `http://127.0.0.1:8443/jwks`";
+    const EXPECTED: &'static str = "a URL such as `https://login.example.com/jwks`";
 
     fn parse(text: &str) -> Result<Self, String> {
-        let Some(rest) = text.strip_prefix("http://") else {
-            return Err(match text.split_once("://") {
-                Some(("https", _)) => {
-                    "TLS is not spoken from here: put a proxy in between, and write its `http://`"
-                        .into()
-                }
-                Some(_) => "it starts with `http://`".to_owned(),
-                None => "the scheme is missing: write `http://` in front".to_owned(),
-            });
+        let (is_secured, rest) = match text.split_once("://") {
+            Some(("https", rest)) => (true, rest),
+            Some(("http", rest)) => (false, rest),
+            Some(_) => return Err("it starts with `https://`".to_owned()),
+            None => return Err("the scheme is missing: write `https://` in front".to_owned()),
         };
+        if text.len() > BYTES_MAX {
+            return Err("this is too long".to_owned());
+        }
         let start = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(start);
         if authority.contains('@') {
             return Err("no user and no password may stand in it".to_owned());
         }
-        if text.len() > BYTES_MAX {
-            return Err("this is too long".to_owned());
-        }
-        let address = match authority.rsplit_once(':') {
-            Some((_, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Address::parse(authority)?
-            }
-            // `[::1]` has colons and no port.
-            Some(_) | None => Address::parse(&format!("{authority}:80"))?,
-        };
+        let (host, port) = split(authority)?;
         let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic());
         if !is_plain || path.contains('#') || !(path.is_empty() || path.starts_with('/')) {
-            return Err("after the port comes a path: visible ASCII without `#`".to_owned());
+            return Err("after the host comes a path: visible ASCII without `#`".to_owned());
         }
-        Ok(Self(identity::Location {
-            address: address.0,
+        Ok(Self {
+            is_secured,
+            host: parse_host(host, is_secured)?,
+            port: port.unwrap_or(if is_secured { 443 } else { 80 }),
             path: if path.is_empty() { "/" } else { path }.to_owned(),
-        }))
+        })
+    }
+}
+
+/// The host, and the port if there is one. `[::1]` has colons and no port.
+fn split(authority: &str) -> Result<(&str, Option<u16>), String> {
+    let Some((host, port)) = authority.rsplit_once(':') else {
+        return Ok((authority, None));
+    };
+    if authority.ends_with(']') {
+        return Ok((authority, None));
+    }
+    let is_spelled_well = port.bytes().all(|byte| byte.is_ascii_digit());
+    match port.parse() {
+        Ok(port @ 1..) if is_spelled_well => Ok((host, Some(port))),
+        Ok(_) | Err(_) => Err("the port is a number from 1 to 65535".to_owned()),
+    }
+}
+
+fn parse_host(host: &str, is_secured: bool) -> Result<ServerName<'static>, String> {
+    let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    let is_address = bare.is_some() == host.contains(':');
+    let name = ServerName::try_from(bare.unwrap_or(host)).ok();
+    match name.filter(|_| is_address) {
+        // As everywhere; a certificate would be for the name.
+        Some(_) if host == "localhost" && !is_secured => Ok(IpAddr::from([127, 0, 0, 1]).into()),
+        Some(name) => Ok(name.to_owned()),
+        None => Err("this is neither the name of a host nor an address".to_owned()),
     }
 }
 
@@ -56,38 +95,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_an_address_and_a_path_over_http() {
-        let no_tls = "TLS is not spoken from here: put a proxy in between, and write its `http://`";
-        let no_path = "after the port comes a path: visible ASCII without `#`";
-        let no_name = "host names are not looked up: write the IP address";
+    fn a_place_is_a_host_and_a_path() {
+        let no_path = "after the host comes a path: visible ASCII without `#`";
+        let no_host = "this is neither the name of a host nor an address";
+        let no_port = "the port is a number from 1 to 65535";
         #[rustfmt::skip]
         let cases = [
-            ("http://127.0.0.1:8443/jwks",  Ok(("127.0.0.1:8443", "/jwks"))),
-            ("http://127.0.0.1:8443",       Ok(("127.0.0.1:8443", "/"))),
-            ("http://127.0.0.1/a/b?c=d",    Ok(("127.0.0.1:80", "/a/b?c=d"))),
-            ("http://localhost:80/",        Ok(("127.0.0.1:80", "/"))),
-            ("http://[::1]:81/",            Ok(("[::1]:81", "/"))),
-            ("http://[::1]/",               Ok(("[::1]:80", "/"))),
-            ("https://127.0.0.1/",          Err(no_tls)),
-            ("ftp://127.0.0.1/",            Err("it starts with `http://`")),
-            ("127.0.0.1/jwks",              Err("the scheme is missing: write `http://` in front")),
-            ("http://login.example/jwks",   Err(no_name)),
-            ("http://login.example:1/jwks", Err(no_name)),
-            ("http://a:b@127.0.0.1/",       Err("no user and no password may stand in it")),
-            ("http://127.0.0.1?x",          Err(no_path)),
-            ("http://127.0.0.1/#x",         Err(no_path)),
-            ("http://127.0.0.1/a b",        Err(no_path)),
-            ("http://127.0.0.1:70000/",     Err("the port is a number up to 65535")),
+            ("https://login.example/jwks",   Ok((true,  "login.example", 443, "/jwks"))),
+            ("https://login.example:8443",   Ok((true,  "login.example", 8443, "/"))),
+            ("https://10.0.0.7/",            Ok((true,  "10.0.0.7", 443, "/"))),
+            ("http://127.0.0.1:8443/jwks",   Ok((false, "127.0.0.1", 8443, "/jwks"))),
+            ("http://127.0.0.1/a/b?c=d",     Ok((false, "127.0.0.1", 80, "/a/b?c=d"))),
+            ("http://localhost:80/",         Ok((false, "127.0.0.1", 80, "/"))),
+            ("https://localhost/",           Ok((true,  "localhost", 443, "/"))),
+            ("http://[::1]:81/",             Ok((false, "::1", 81, "/"))),
+            ("http://[::1]/",                Ok((false, "::1", 80, "/"))),
+            ("ftp://127.0.0.1/",             Err("it starts with `https://`")),
+            ("HTTPS://127.0.0.1/",           Err("it starts with `https://`")),
+            ("127.0.0.1/jwks",               Err("the scheme is missing: write `https://` in front")),
+            ("https://a b.example/",         Err(no_host)),
+            ("https://*.example/",           Err(no_host)),
+            ("https:///jwks",                Err(no_host)),
+            ("http://::1/",                  Err(no_host)),
+            ("http://[login.example]/",      Err(no_host)),
+            ("http://a:b@127.0.0.1/",        Err("no user and no password may stand in it")),
+            ("http://127.0.0.1?x",           Err(no_path)),
+            ("http://127.0.0.1/#x",          Err(no_path)),
+            ("http://127.0.0.1/a b",         Err(no_path)),
+            ("http://127.0.0.1:70000/",      Err(no_port)),
+            ("http://127.0.0.1:0/",          Err(no_port)),
+            ("http://127.0.0.1:/",           Err(no_port)),
+            ("http://127.0.0.1:+80/",        Err(no_port)),
         ];
         for (text, expected) in cases {
             let found = Location::parse(text);
-            let expected = expected.map_err(str::to_owned).map(|(address, path)| {
-                let address = address.parse().unwrap();
-                Location(identity::Location {
-                    address,
+            let expected = expected
+                .map_err(str::to_owned)
+                .map(|(is_secured, host, port, path)| Location {
+                    is_secured,
+                    host: ServerName::try_from(host).unwrap(),
+                    port,
                     path: path.to_owned(),
-                })
-            });
+                });
             assert_eq!(found, expected, "{text}");
         }
         let long = |len: usize| format!("http://[::1]/{}", "a".repeat(len - 13));

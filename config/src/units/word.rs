@@ -3,6 +3,7 @@
 use gateway_core::{admission, level, route};
 use gateway_upstream as upstream;
 use idp_core::client;
+use idp_token::external::jwt;
 use idp_token::value;
 
 use crate::nearest;
@@ -31,6 +32,10 @@ pub(crate) enum Staleness {
 /// What value tokens are signed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Algorithm(pub(crate) value::Algorithm);
+
+/// What the JWTs of another issuer say they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kind(pub(crate) jwt::Kind);
 
 /// What a client may do to get a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,6 +162,15 @@ impl Scalar for Algorithm {
             value::Algorithm::Rs256,
         ];
         find(text, &words.map(|word| (word.as_str(), word))).map(Self)
+    }
+}
+
+impl Scalar for Kind {
+    const EXPECTED: &'static str = "`at+jwt` or `JWT`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let words = [("at+jwt", jwt::Kind::AccessToken), ("JWT", jwt::Kind::Jwt)];
+        find(text, &words).map(Self)
     }
 }
 

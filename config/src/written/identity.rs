@@ -6,7 +6,9 @@ use serde::Deserialize;
 use super::Redis;
 use crate::bounds;
 use crate::reader::{Field, Short};
-use crate::units::{Address, Algorithm, Flag, Location, RedisUrl, Size, Text, Time, or_variable};
+use crate::units::{
+    Address, Algorithm, Flag, Kind, Location, RedisUrl, Size, Text, Time, or_variable,
+};
 
 /// The identity provider that this gateway belongs to.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -70,13 +72,16 @@ pub(crate) struct Issuer {
     /// The `iss` of its tokens, byte for byte.
     #[schemars(extend("type" = "string", "examples" = ["https://login.partner.example"]))]
     pub(crate) issuer: Field<Text>,
-    /// Where it publishes its keys, for tokens that are JWTs: over http, at an IP address. For https put
-    /// a proxy in between that speaks it.
+    /// Where it publishes its keys, for tokens that are JWTs.
     pub(crate) jwks: Field<Location>,
-    /// Where it is asked about a token that says nothing by itself (RFC 7662), likewise.
+    /// Where it is asked about a token that says nothing by itself (RFC 7662).
     pub(crate) introspection: Field<Location>,
-    /// Allows `jwks` or `introspection` to be another machine. No TLS is spoken to it: whoever listens on
-    /// the way can read and forge what is said.
+    /// Certificates that may vouch for the host, in PEM, in place of those that this machine trusts. A
+    /// relative path begins at the folder of the configuration file.
+    #[schemars(extend("type" = "string", "examples" = ["./tls/partner-ca.pem"]))]
+    pub(crate) ca_file: Field<Text>,
+    /// Allows `jwks` or `introspection` to be another machine over http: whoever listens on the way can
+    /// read and forge what is said.
     #[schemars(extend("default" = false))]
     pub(crate) unencrypted: Field<Flag>,
     /// As whom the gateway asks about tokens.
@@ -91,9 +96,21 @@ pub(crate) struct Issuer {
     pub(crate) audience: Field<Vec<Field<Text>>>,
     /// With what its JWTs may be signed; by default `ES256`.
     pub(crate) algorithms: Field<Vec<Field<Algorithm>>>,
-    /// How old what is remembered of a token may be.
+    /// What its JWTs say they are: `at+jwt` for access tokens (RFC 9068), or `JWT` for an issuer that
+    /// says no more than that. Then nothing but `audience` tells them from what it signs for others.
+    #[schemars(extend("default" = "at+jwt"))]
+    pub(crate) typ: Field<Kind>,
+    /// The claim that holds the roles of a caller: its name, or a path such as `/realm_access/roles`.
+    #[schemars(extend("type" = "string", "default" = "roles"))]
+    pub(crate) roles_claim: Field<Text>,
+    /// How long a token may be believed after it was taken back. What an issuer said of a token is kept no
+    /// longer, and a JWT is refused when it was made longer ago than this.
     #[schemars(extend("default" = bounds::MAX_AGE.default.to_string()))]
     pub(crate) max_age: Field<Time>,
+    /// Shows services the client's own token in `Authorization`. With it a service can act as the client
+    /// wherever that token is taken. By default services are told who asks in `Tollgate-*` fields alone.
+    #[schemars(extend("default" = false))]
+    pub(crate) forward: Field<Flag>,
 }
 
 /// What a route asks of its callers. `{}` asks only that they are known.

@@ -61,8 +61,8 @@ pub(crate) struct Route {
     #[schemars(extend("default" = "strict"))]
     pub(crate) staleness: Field<Staleness>,
     /// Tells the service who asks in `Tollgate-Subject`, `Tollgate-Client`, `Tollgate-Scope` and
-    /// `Tollgate-Session` as well. A token that it can read is in `Authorization` anyhow.
-    #[schemars(extend("default" = false))]
+    /// `Tollgate-Session` as well. A token that it can read is in `Authorization` anyhow, unless the
+    /// route has an `issuer`: then this is `true` by default, and `Tollgate-Issuer` is there too.
     pub(crate) identity_headers: Field<Flag>,
     /// Tells the client how long it took to find out who asks, in `Server-Timing`.
     #[schemars(extend("default" = false))]

@@ -44,7 +44,18 @@ pub(crate) fn folder() -> TempDir {
     )
     .unwrap();
     fs::write(at("tls/large.crt"), " ".repeat(256 * 1024 + 1)).unwrap();
+    fs::copy(at("tls/shop.example.crt"), at("tls/partner-ca.pem")).unwrap();
+    fs::create_dir(at("data")).unwrap();
+    for name in ["data/legacy.secret", "data/legacy secret", "s", "a.secret"] {
+        write_secret(&at(name), "s3cr3t\n");
+    }
+    write_secret(&at("data/two-lines"), "s3cr3t\ns3cr3t\n");
     folder
+}
+
+fn write_secret(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 pub(crate) fn write_pair(folder: &Path, name: &str, names: &[&str], years: std::ops::Range<i32>) {

@@ -79,10 +79,14 @@ idp:
 issuers:
   partner:
     issuer: "https://login.partner.example/"
-    jwks: "http://${JWKS:-127.0.0.1:8443}/jwks?a=b"
+    jwks: "https://${JWKS:-login.partner.example:8443}/jwks?a=b"
+    ca_file: tls/partner-ca.pem
     audience: [pay]
     algorithms: [EdDSA, RS256]
+    typ: JWT
+    roles_claim: /realm_access/roles
     max_age: 90s
+    forward: true
   legacy:
     issuer: "urn:legacy"
     introspection: http://10.0.0.7

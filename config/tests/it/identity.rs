@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use gateway_core::admission::{Accept, Admission, Forbidden, Issuer as Choice};
 use gateway_core::caller::Rights;
+use idp_token::external::jwt::{Kind, Signature};
+use idp_token::external::{ClaimName, Policy};
 use idp_token::lease::Tolerance;
 use idp_token::value::Algorithm;
-use tollgate_config::{Idp, Proof, RedisAddress};
+use tollgate_config::{Idp, Issuer, Proof, RedisAddress};
 
-use crate::load::{gateway_of, load_text};
+use crate::certificates;
+use crate::load::{gateway_of, load_text, load_text_in};
 
 const SERVICES: &str = "services: { web: { endpoints: [\"127.0.0.1:1\"] } }\n";
 
@@ -137,11 +140,20 @@ fn an_idp_that_is_also_written_out_differs_from_the_provider_where_it_says_so() 
     assert_eq!(redis.at, RedisAddress::Tcp(address("127.0.0.1:8")));
 }
 
-#[test]
-fn another_issuer_is_proved_by_its_keys_or_asked() {
-    let text = format!(
+/// Three issuers, and a route for one of them.
+fn with_other_issuers() -> String {
+    format!(
         "{SERVICES}issuers:
   partner: {{ issuer: \"https://p.example/\", jwks: \"http://127.0.0.1:3/k?a\", audience: [pay] }}
+  secured:
+    issuer: https://s.example
+    jwks: https://s.example/keys
+    ca_file: tls/partner-ca.pem
+    audience: [pay]
+    algorithms: [EdDSA]
+    typ: JWT
+    roles_claim: /realm_access/roles
+    forward: true
   legacy:
     issuer: urn:legacy
     introspection: http://10.0.0.7/i
@@ -151,41 +163,117 @@ fn another_issuer_is_proved_by_its_keys_or_asked() {
     audience: [a, b]
     max_age: 30s
 routes: [{{ match: GET /a, to: web, require: {{}}, issuer: legacy }}]"
-    );
-    let loaded = load_text(&text).unwrap_or_else(|problems| panic!("{problems}"));
+    )
+}
+
+#[test]
+fn another_issuer_has_a_name_and_is_taken_by_a_policy() {
+    let folder = certificates::folder();
+    let loaded = load_text_in(folder.path(), &with_other_issuers());
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
     let gateway = gateway_of(&loaded);
-    assert!(gateway.idp.is_none());
+    assert!(gateway.idp.is_none() && loaded.warnings.is_empty());
     let admission = gateway.routes.routes()[0].admission.clone().unwrap();
     assert_eq!(admission.issuer, Choice::Foreign("legacy".into()));
+    assert!(admission.identity_headers, "nothing else tells who asks");
 
-    let [partner, legacy] = gateway.issuers.as_slice() else {
+    let [partner, secured, legacy] = gateway.issuers.as_slice() else {
         panic!("{:?}", gateway.issuers);
     };
-    assert_eq!(
-        (&*partner.name, &*partner.issuer),
-        ("partner", "https://p.example/")
-    );
-    assert_eq!(
-        (partner.max_age, &*partner.audience),
-        (Duration::from_secs(60), &["pay".to_owned()][..])
-    );
-    let Proof::Keys { jwks, algorithms } = &partner.proof else {
-        panic!("{partner:?}");
+    let names = [partner, secured, legacy].map(|issuer| (&*issuer.name, issuer.forwards));
+    let expected = [("partner", false), ("secured", true), ("legacy", false)];
+    assert_eq!(names, expected);
+    let policy = |issuer: &str, audience: &[&str], roles: &str, max_age| Policy {
+        issuer: issuer.to_owned(),
+        audience: audience.iter().map(ToString::to_string).collect(),
+        roles: ClaimName::parse(roles).unwrap(),
+        max_age: Duration::from_secs(max_age),
     };
+    let expected = [
+        policy("https://p.example/", &["pay"], "roles", 60),
+        policy("https://s.example", &["pay"], "/realm_access/roles", 60),
+        policy("urn:legacy", &["a", "b"], "roles", 30),
+    ];
+    let policies = [partner, secured, legacy].map(|issuer| issuer.policy.clone());
+    assert_eq!(policies, expected);
+}
+
+#[test]
+fn another_issuer_is_proved_by_its_keys_or_asked() {
+    let folder = certificates::folder();
+    let loaded = load_text_in(folder.path(), &with_other_issuers());
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
+    let [partner, secured, legacy] = gateway_of(&loaded).issuers.as_slice() else {
+        panic!("{:?}", gateway_of(&loaded).issuers);
+    };
+    let by_keys = |issuer: &Issuer| match &issuer.proof {
+        Proof::Keys { at, signature } => {
+            let is_secured = at.roots.is_some();
+            (at.to_string(), is_secured, signature.clone())
+        }
+        Proof::Introspection { .. } => panic!("{issuer:?}"),
+    };
+    let signature = |algorithm, kind| Signature {
+        algorithms: vec![algorithm],
+        kind,
+    };
+    let expected = signature(Algorithm::Es256, Kind::AccessToken);
     assert_eq!(
-        (jwks.address, &*jwks.path),
-        (address("127.0.0.1:3"), "/k?a")
+        by_keys(partner),
+        ("http://127.0.0.1:3/k?a".to_owned(), false, expected)
     );
-    assert_eq!(algorithms, &[Algorithm::Es256]);
+    let expected = signature(Algorithm::EdDsa, Kind::Jwt);
+    assert_eq!(
+        by_keys(secured),
+        ("https://s.example/keys".to_owned(), true, expected)
+    );
     let Proof::Introspection {
         at,
         client_id,
-        secret_file,
+        secret,
     } = &legacy.proof
     else {
         panic!("{legacy:?}");
     };
-    assert_eq!((at.address, &*at.path), (address("10.0.0.7:80"), "/i"));
-    assert_eq!((&**client_id, &**secret_file), ("t", Path::new("s")));
-    assert_eq!(legacy.max_age, Duration::from_secs(30));
+    assert_eq!(at.to_string(), "http://10.0.0.7/i");
+    assert_eq!((&**client_id, secret.expose()), ("t", "s3cr3t"));
+    assert!(!format!("{legacy:?}").contains("s3cr3t"));
+    let files = loaded.files;
+    assert!(!files.have_changed());
+    std::fs::write(folder.path().join("s"), "another").unwrap();
+    assert!(files.have_changed(), "a new secret is taken over");
+}
+
+#[test]
+fn what_another_issuer_could_do_harm_with_is_warned_of() {
+    let warnings = |issuer: &str, route: &str| {
+        let text = format!(
+            "{SERVICES}issuers: {{ p: {{ issuer: a, jwks: \"http://127.0.0.1:3/\", audience: [pay]{issuer} }} }}
+routes: [{{ match: POST /a, to: web, require: {{}}, issuer: p{route} }}]"
+        );
+        let loaded = load_text(&text).unwrap_or_else(|problems| panic!("{problems}"));
+        let warnings = loaded.warnings.iter().map(ToString::to_string);
+        warnings.collect::<Vec<_>>().join("\n")
+    };
+    let age = "a token that was taken back could move money for 61s";
+    let silence = "the service is told nothing of who asks";
+    #[rustfmt::skip]
+    let cases = [
+        ("",                 "",                                             None),
+        ("",                 ", class: transfer",                            None),
+        (", max_age: 60s",   ", class: transfer",                            None),
+        (", max_age: 61s",   ", class: transfer",                            Some(age)),
+        (", max_age: 61s",   ", class: write",                               None),
+        ("",                 ", identity_headers: true",                     None),
+        ("",                 ", identity_headers: false",                    Some(silence)),
+        (", forward: true",  ", identity_headers: false",                    None),
+        (", forward: false", ", identity_headers: false",                    Some(silence)),
+    ];
+    for (issuer, route, expected) in cases {
+        let found = warnings(issuer, route);
+        match expected {
+            None => assert_eq!(found, "", "{issuer} {route}"),
+            Some(text) => assert!(found.contains(text), "{issuer} {route}: {found}"),
+        }
+    }
 }

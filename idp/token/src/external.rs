@@ -15,7 +15,7 @@ use crate::json::MemberError;
 use crate::time::UnixSeconds;
 use crate::value::JwsError;
 
-pub use claim::ClaimName;
+pub use claim::{ClaimName, ClaimNameError};
 pub use claim::{ROLE_BYTES_MAX, ROLES_MAX, SCOPE_BYTES_MAX, SUBJECT_BYTES_MAX};
 
 pub mod answer;
