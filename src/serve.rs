@@ -1,6 +1,5 @@
 //! From boot to exit: signals, reloads and the way out.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,20 +8,16 @@ use gateway_server::Reloader;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 use tollgate::{Plan, Stack};
-use tollgate_config::{Environment, Files, Provider};
+
+use crate::verb::Start;
 
 /// What a verb wants to run.
 pub(crate) struct Serving {
     pub(crate) plan: Plan,
     /// Of the runtime.
     pub(crate) threads: usize,
-    /// What the file says of an identity provider.
-    pub(crate) provider: Option<Provider>,
-    /// Watched for changes; `None` when the built-in default runs.
-    pub(crate) file: Option<PathBuf>,
-    /// What was read of it.
-    pub(crate) files: Files,
-    pub(crate) environment: Environment,
+    /// Watched for changes, unless it is the built-in default.
+    pub(crate) start: Start,
     /// Called once everything listens, with the time it took.
     pub(crate) ready: fn(&Stack, Duration),
 }
@@ -69,10 +64,14 @@ async fn serve(serving: Serving, began: Instant) -> anyhow::Result<ExitCode> {
     let stack = Stack::boot(serving.plan).await?;
     (serving.ready)(&stack, began.elapsed());
 
-    let (files, environment) = (serving.files, serving.environment);
-    let watched = serving.file.zip(stack.gateway().cloned());
-    let mut reloader = watched.map(|(file, gateway)| {
-        Reloader::new(file, files, environment, gateway).beside(serving.provider)
+    let Start {
+        loaded,
+        environment,
+        path,
+    } = serving.start;
+    let watched = path.zip(stack.gateway().cloned());
+    let mut reloader = watched.map(|(path, gateway)| {
+        Reloader::new(path, loaded.files, environment, gateway).beside(loaded.provider)
     });
     let lame_duck = loop {
         match next_order(&mut signals, reloader.as_mut()).await {

@@ -7,6 +7,8 @@ use clap::Args;
 use serde_json::Value;
 use tollgate_config::{Environment, Loaded, Problems};
 
+use crate::log::{self, Level};
+
 pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod gateway;
@@ -39,6 +41,46 @@ impl FileArgs {
                 tollgate_config::compile("the built-in default", default, environment)
             }
         }
+    }
+}
+
+/// How a process that serves is started.
+#[derive(Debug, Args)]
+pub(crate) struct StartArgs {
+    #[command(flatten)]
+    file: FileArgs,
+    /// How much the process says of itself on standard error
+    #[arg(long, value_enum, default_value = "info")]
+    log: Level,
+}
+
+/// The file that a process starts from.
+pub(crate) struct Start {
+    pub(crate) loaded: Loaded,
+    pub(crate) environment: Environment,
+    /// None for the built-in default.
+    pub(crate) path: Option<PathBuf>,
+}
+
+impl StartArgs {
+    /// Loads the file with what is needed of it, and begins to log. What is wrong with it is printed.
+    pub(crate) fn load<T: Clone>(
+        &self,
+        need: impl Fn(&Loaded) -> Result<&T, Problems>,
+    ) -> Result<(T, Start), ExitCode> {
+        let environment = Environment::from_process();
+        let loaded = self.file.load(&environment);
+        let loaded = loaded.map_err(|problems| refuse(&problems))?;
+        let needed = need(&loaded).map_err(|problems| refuse(&problems))?;
+        let needed = needed.clone();
+        log::start(self.log);
+        gateway_server::warn_of(&loaded.warnings);
+        let start = Start {
+            loaded,
+            environment,
+            path: self.file.path().map(Into::into),
+        };
+        Ok((needed, start))
     }
 }
 

@@ -4,44 +4,30 @@ use std::process::ExitCode;
 
 use clap::Args;
 use tollgate::Plan;
-use tollgate_config::Environment;
+use tollgate_config::Loaded;
 
-use super::{FileArgs, refuse};
-use crate::log::{self, Level};
+use super::StartArgs;
 use crate::serve::{self, Serving};
 
 #[derive(Debug, Args)]
 pub(crate) struct Gateway {
     #[command(flatten)]
-    file: FileArgs,
-    /// How much the process says of itself on standard error
-    #[arg(long, value_enum, default_value = "info")]
-    log: Level,
+    start: StartArgs,
 }
 
 impl Gateway {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let environment = Environment::from_process();
-        let loaded = match self.file.load(&environment) {
+        let (gateway, start) = match self.start.load(Loaded::require_gateway) {
             Ok(loaded) => loaded,
-            Err(problems) => return Ok(refuse(&problems)),
+            Err(code) => return Ok(code),
         };
-        let gateway = match loaded.require_gateway() {
-            Ok(gateway) => gateway.clone(),
-            Err(problems) => return Ok(refuse(&problems)),
-        };
-        log::start(self.log);
-        gateway_server::warn_of(&loaded.warnings);
         serve::run(Serving {
             threads: gateway.threads,
             plan: Plan {
                 gateway: Some(gateway),
                 ..Plan::default()
             },
-            provider: loaded.provider,
-            file: self.file.path().map(Into::into),
-            files: loaded.files,
-            environment,
+            start,
             ready: |stack, took| {
                 if let Some(gateway) = stack.gateway() {
                     let addresses = gateway.addresses();

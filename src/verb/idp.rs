@@ -7,10 +7,9 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tollgate::Plan;
-use tollgate_config::Environment;
+use tollgate_config::Loaded;
 
-use super::{FileArgs, refuse, say};
-use crate::log::{self, Level};
+use super::{StartArgs, say};
 use crate::operator::OperatorArgs;
 use crate::serve::{self, Serving};
 
@@ -20,10 +19,7 @@ pub(crate) struct Idp {
     #[command(subcommand)]
     verb: Option<Verb>,
     #[command(flatten)]
-    file: FileArgs,
-    /// How much the process says of itself on standard error
-    #[arg(long, value_enum, default_value = "info")]
-    log: Level,
+    start: StartArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -45,27 +41,17 @@ impl Idp {
         if let Some(Verb::Backup(backup)) = &self.verb {
             return backup.run();
         }
-        let environment = Environment::from_process();
-        let loaded = match self.file.load(&environment) {
+        let (provider, start) = match self.start.load(Loaded::require_provider) {
             Ok(loaded) => loaded,
-            Err(problems) => return Ok(refuse(&problems)),
+            Err(code) => return Ok(code),
         };
-        let provider = match loaded.require_provider() {
-            Ok(provider) => provider.clone(),
-            Err(problems) => return Ok(refuse(&problems)),
-        };
-        log::start(self.log);
-        gateway_server::warn_of(&loaded.warnings);
         serve::run(Serving {
             threads: provider.threads,
             plan: Plan {
                 provider: Some(provider),
                 ..Plan::default()
             },
-            provider: loaded.provider,
-            file: self.file.path().map(Into::into),
-            files: loaded.files,
-            environment,
+            start,
             ready: |stack, took| {
                 if let Some(idp) = stack.idp() {
                     let addresses = idp.addresses();

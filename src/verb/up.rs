@@ -5,17 +5,16 @@ use std::process::ExitCode;
 
 use clap::Args;
 use tollgate::Plan;
-use tollgate_config::Environment;
+use tollgate_config::Loaded;
 
-use super::{FileArgs, refuse, say};
-use crate::log::{self, Level};
+use super::{StartArgs, say};
 use crate::serve::{self, Serving};
 use crate::tour;
 
 #[derive(Debug, Args)]
 pub(crate) struct Up {
     #[command(flatten)]
-    file: FileArgs,
+    start: StartArgs,
     /// Where the pay services are told to misbehave
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8099")]
     pay_admin: SocketAddr,
@@ -28,37 +27,24 @@ pub(crate) struct Up {
     /// Remittances the pay services start with
     #[arg(long, value_name = "COUNT", default_value_t = pay::Sizes::default().remittances)]
     remittances: u32,
-    /// How much the process says of itself on standard error
-    #[arg(long, value_enum, default_value = "info")]
-    log: Level,
 }
 
 impl Up {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let environment = Environment::from_process();
-        let loaded = match self.file.load(&environment) {
+        let (gateway, start) = match self.start.load(Loaded::require_gateway) {
             Ok(loaded) => loaded,
-            Err(problems) => return Ok(refuse(&problems)),
+            Err(code) => return Ok(code),
         };
-        let gateway = match loaded.require_gateway() {
-            Ok(gateway) => gateway.clone(),
-            Err(problems) => return Ok(refuse(&problems)),
-        };
-        log::start(self.log);
-        gateway_server::warn_of(&loaded.warnings);
         let threads = gateway.threads;
         let mut plan = Plan::with_pay(gateway, self.pay_admin);
-        plan.provider = loaded.provider.clone();
+        plan.provider = start.loaded.provider.clone();
         if let Some(settings) = &mut plan.pay {
             settings.sizes = self.sizes();
         }
         serve::run(Serving {
             threads,
             plan,
-            provider: loaded.provider,
-            file: self.file.path().map(Into::into),
-            files: loaded.files,
-            environment,
+            start,
             ready: |stack, took| say(&mut std::io::stdout(), &tour::tour(stack, took)),
         })
     }
