@@ -31,6 +31,8 @@ pub struct Provider {
     pub admin_key_file: PathBuf,
     pub gateway_key_file: PathBuf,
     pub audit_log: AuditLog,
+    /// Believed where a client is told over https; without it those that the machine believes.
+    pub ca_file: Option<PathBuf>,
     pub login: LoginLifetimes,
     /// Passwords that are hashed at a time.
     pub passwords_at_once: usize,
@@ -68,6 +70,7 @@ impl Provider {
                 then.gateway_key_file != now.gateway_key_file,
             ),
             ("provider.audit_log", then.audit_log != now.audit_log),
+            ("provider.ca_file", then.ca_file != now.ca_file),
             ("provider.login", then.login != now.login),
             (
                 "provider.passwords",

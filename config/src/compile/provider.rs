@@ -31,6 +31,8 @@ pub(super) fn compile(
     let admin_key_file = paths.take(&given.admin_key_file, beside("admin.key"));
     let gateway_key_file = paths.take(&given.gateway_key_file, beside("gateway.key"));
     let audit_log = compile_audit_log(&given.audit_log, &beside("audit.log"), &mut paths);
+    let ca_file = given.ca_file.given();
+    let ca_file = ca_file.map(|file| paths.take_text(&file.value.0, Some(file.node)));
     let tenants = tenant::compile(&given.tenants, reading);
     let passwords = given.passwords.value();
     let at_once = passwords.map_or(bounds::PASSWORDS_AT_ONCE.default, |passwords| {
@@ -47,6 +49,7 @@ pub(super) fn compile(
         admin_key_file,
         gateway_key_file,
         audit_log,
+        ca_file,
         login: compile_login(&given.login, reading),
         passwords_at_once: at_once.get(),
         clients: client::compile(&given.clients, &tenants, &mut paths),

@@ -83,6 +83,10 @@ fn write_files(page: &mut Page<'_>, provider: &Provider) {
         beside("audit.log"),
         BESIDE,
     );
+    match provider.ca_file.is_absent() {
+        true => page.remark("ca_file: those that this machine believes"),
+        false => page.required("ca_file", &provider.ca_file),
+    }
 }
 
 fn write_signing(page: &mut Page<'_>, provider: &Provider) {

@@ -57,6 +57,10 @@ pub(crate) struct Provider {
     /// Where a JSON line of every change goes: `stderr`, or a file to append to. By default
     /// `audit.log` beside the store.
     pub(crate) audit_log: Field<AuditLog>,
+    /// Whose certificates are believed where a client is told over https that somebody signed out: a
+    /// file of them in PEM. By default those that this machine believes.
+    #[schemars(extend("type" = "string", "examples" = ["./ca.pem"]))]
+    pub(crate) ca_file: Field<Text>,
     /// How long people stay signed in at a browser.
     pub(crate) login: Field<Login>,
     /// How the passwords of people are hashed.

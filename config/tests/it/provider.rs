@@ -287,6 +287,7 @@ fn every_key_that_changes_is_one_that_holds_from_the_next_start_on() {
         ("admin_key_file: a",                            vec!["provider.admin_key_file"]),
         ("gateway_key_file: a",                          vec!["provider.gateway_key_file"]),
         ("audit_log: stderr",                            vec!["provider.audit_log"]),
+        ("ca_file: a",                                   vec!["provider.ca_file"]),
         ("login: { idle: 1m }",                          vec!["provider.login"]),
         ("passwords: { at_once: 1 }",                    vec!["provider.passwords"]),
         ("tenants: [a]",                                 vec!["provider.tenants"]),

@@ -15,11 +15,12 @@ use idp_core::provider::Provider;
 use idp_core::store::{CommitError, Store as _, StoreError};
 use idp_core::view::{Need, View};
 use idp_token::time::UnixSeconds;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use crate::audit::Audit;
 use crate::clock;
 use crate::credential::Credential;
+use crate::farewell::Farewells;
 use crate::keys::{Ring, Schedule};
 use crate::metrics::Metrics;
 use crate::passwords::Passwords;
@@ -43,8 +44,7 @@ pub(crate) struct Desk {
     pub(crate) passwords: Passwords,
     pub(crate) administrator: Credential,
     pub(crate) gateway: Credential,
-    /// So many people's clients are told of their logout at a time.
-    pub(crate) farewells: Arc<Semaphore>,
+    pub(crate) farewells: Farewells,
     /// Told after every commit that gateways must hear of.
     pub(crate) has_changes: Notify,
     /// What gateways read, as far as it is new.

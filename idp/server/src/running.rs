@@ -12,7 +12,7 @@ use idp_core::provider::Settings;
 use idp_core::store::{StoreError, Version};
 use idp_token::value::Algorithm;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tollgate_config::{Provider, Redis};
 use zeroize::Zeroizing;
@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 use crate::audit::Audit;
 use crate::credential::{Credential, CredentialError, Holder};
 use crate::desk::{Desk, Unanswerable, consider, settle};
+use crate::farewell::{Farewells, TrustError};
 use crate::keys::{self, MaterialError, Ring, RingError, Schedule};
 use crate::listener::{self, Listening, Phase};
 use crate::metrics::Metrics;
@@ -32,7 +33,6 @@ use crate::spawn::spawn;
 use crate::store::{EmbeddedStore, KeySource, OpenError, Options};
 use crate::{admin, internal, pages, protocol, upkeep};
 
-const FAREWELLS_MAX: usize = 64;
 /// How long connections may take to end once the process is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -68,6 +68,8 @@ pub enum StartError {
     Unreadable(#[from] StoreError),
     #[error(transparent)]
     Credential(#[from] CredentialError),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     #[error("the audit log cannot be opened")]
     Audit(#[source] io::Error),
     #[error("no thread can be started that looks at passwords")]
@@ -121,7 +123,7 @@ impl Idp {
             passwords,
             administrator,
             gateway,
-            farewells: Arc::new(Semaphore::new(FAREWELLS_MAX)),
+            farewells: Farewells::new(provider.ca_file.as_deref())?,
             has_changes: Notify::new(),
             tail,
             receipts: Receipts::new(is_first),
