@@ -88,6 +88,10 @@ impl Operator {
         self.call(Method::POST, path, body)
     }
 
+    pub(crate) fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        self.call(Method::DELETE, path, None)
+    }
+
     pub(crate) fn put(&self, path: &str, body: Value) -> anyhow::Result<Value> {
         self.call(Method::PUT, path, Some(body))
     }

@@ -188,6 +188,30 @@ impl Lockout {
     }
 }
 
+/// Somebody who is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Someone {
+    pub user: UserId,
+    pub name: Username,
+}
+
+/// Who is signed in at a browser.
+pub fn who(
+    view: &View,
+    provider: &Provider,
+    id: LoginId,
+    now: UnixSeconds,
+) -> Result<Option<Someone>, Need> {
+    let Some(login) = find_live(view, provider, id, now)? else {
+        return Ok(None);
+    };
+    let user = view.user(login.user)?;
+    Ok(user.map(|user| Someone {
+        user: user.id,
+        name: user.name.clone(),
+    }))
+}
+
 /// The login of a browser, if somebody is signed in there.
 pub(crate) fn find_live<'v>(
     view: &'v View,

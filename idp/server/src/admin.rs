@@ -27,6 +27,7 @@ mod actor;
 mod answer;
 mod backup;
 mod clients;
+mod consents;
 mod keys;
 mod page;
 mod sessions;
@@ -48,13 +49,22 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
     let checked = middleware::from_fn_with_state(Arc::clone(&desk), check);
     Router::new()
         .route("/admin/users", get(users::list).post(users::create))
-        .route("/admin/users/{id}", get(users::show))
+        .route("/admin/users/{id}", get(users::show).delete(users::delete))
+        .route("/admin/users/{id}/name", put(users::rename))
         .route("/admin/users/{id}/enable", post(users::enable))
         .route("/admin/users/{id}/disable", post(users::disable))
         .route("/admin/users/{id}/end-sessions", post(users::end_sessions))
         .route("/admin/users/{id}/roles", put(users::set_roles))
         .route("/admin/users/{id}/password", put(users::set_password))
         .route("/admin/users/{id}/sessions", get(sessions::of_user))
+        .route(
+            "/admin/users/{id}/consents",
+            get(consents::list).delete(consents::take_all_back),
+        )
+        .route(
+            "/admin/users/{id}/consents/{client}",
+            delete(consents::take_back),
+        )
         .route("/admin/clients", get(clients::list))
         .route("/admin/clients/{id}", get(clients::show).put(clients::set))
         .route("/admin/clients/{id}/enable", post(clients::enable))

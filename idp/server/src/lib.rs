@@ -25,8 +25,10 @@ mod seeds;
 mod spawn;
 pub mod store;
 mod upkeep;
+mod withdrawal;
 
 pub use credential::CredentialError;
+pub use farewell::TrustError;
 pub use keys::{MaterialError, RingError};
 pub use random::NoRandom;
 pub use relay::{BeginError, RedisSettingsError};

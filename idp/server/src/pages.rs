@@ -1,4 +1,5 @@
-//! What people see: they sign in, allow or deny what a client asks for, and sign out.
+//! What people see: they sign in, allow or deny what a client asks for, take it back, and
+//! sign out.
 //!
 //! Every page stands on its own. It needs no script, loads nothing, and can be read on a phone, in
 //! the dark, and by a screen reader. Nothing is remembered between two pages: the form of a page
@@ -27,6 +28,7 @@ use cookies::Cookies;
 use forms::Forms;
 use rejection::Rejection;
 
+mod applications;
 mod authorize;
 mod consent;
 mod cookies;
@@ -64,6 +66,7 @@ pub(crate) fn router(desk: Arc<Desk>) -> Result<Router, NoRandom> {
     Ok(Router::new()
         .route(path::AUTHORIZE, any(authorize::authorize))
         .route(path::END_SESSION, any(sign_out::end_session))
+        .route(path::APPLICATIONS, any(applications::applications))
         .route("/", get(front::front).fallback(front::wrong_method))
         .fallback(front::nothing_here)
         .layer(DefaultBodyLimit::max(parameters::BYTES_MAX))

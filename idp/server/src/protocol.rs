@@ -33,6 +33,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where each endpoint is, below the issuer.
 pub(crate) mod path {
+    /// No endpoint of any protocol: for people.
+    pub(crate) const APPLICATIONS: &str = "/applications";
     pub(crate) const AUTHORIZE: &str = "/authorize";
     pub(crate) const END_SESSION: &str = "/end-session";
     pub(crate) const INTROSPECT: &str = "/introspect";

@@ -19,7 +19,11 @@ use super::page::{Page, Paging};
 use super::{find, order};
 use crate::credential::draw;
 use crate::desk::Desk;
+use crate::withdrawal::{Withdrawing, consents_of, withdraw_all};
 use crate::{passwords, random};
+
+/// As many go in the same commit as the person.
+const CONSENTS_MAX: usize = 256;
 
 #[derive(Serialize)]
 pub(super) struct Told {
@@ -46,6 +50,12 @@ pub(super) struct Wanted {
 #[serde(deny_unknown_fields)]
 pub(super) struct Roles {
     roles: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Name {
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -201,6 +211,34 @@ pub(super) async fn set_roles(
     Body(wanted): Body<Roles>,
 ) -> Result<Done, Problem> {
     order(&desk, Order::SetRoles(parse_id(&id)?, wanted.roles), actor).await
+}
+
+pub(super) async fn rename(
+    State(desk): State<Arc<Desk>>,
+    Path(id): Path<String>,
+    actor: Actor,
+    Body(wanted): Body<Name>,
+) -> Result<Done, Problem> {
+    let name = Username::parse(&wanted.name).ok_or(Problem::Spelling("a user's name"))?;
+    order(&desk, Order::RenameUser(parse_id(&id)?, name), actor).await
+}
+
+/// With all that they allowed. What somebody allows at that very moment is found afterwards.
+pub(super) async fn delete(
+    State(desk): State<Arc<Desk>>,
+    Path(id): Path<String>,
+    actor: Actor,
+) -> Result<Done, Problem> {
+    let user = parse_id(&id)?;
+    let asked = Withdrawing {
+        user,
+        actor: Some(actor.as_str().to_owned()),
+    };
+    let consents = consents_of(&desk, user, None, CONSENTS_MAX).await?;
+    let clients = consents.into_iter().map(|consent| consent.client).collect();
+    order(&desk, Order::DeleteUser(user, clients), actor).await?;
+    withdraw_all(&desk, &asked).await?;
+    Ok(Done)
 }
 
 pub(super) async fn set_password(

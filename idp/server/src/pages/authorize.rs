@@ -37,7 +37,9 @@ pub(super) async fn authorize(
             Some(Purpose::SignIn) => sign_in::attempt(&pages, visit, &fields).await,
             Some(Purpose::Consent) => answer(&pages, &visit, (&fields, false)).await,
             Some(Purpose::ConsentAfterSignIn) => answer(&pages, &visit, (&fields, true)).await,
-            Some(Purpose::SignOut) | None => look(&pages, &visit, Some(Note::Stale)).await,
+            Some(Purpose::SignOut | Purpose::Withdraw) | None => {
+                look(&pages, &visit, Some(Note::Stale)).await
+            }
         },
     }
 }

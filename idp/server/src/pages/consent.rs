@@ -63,7 +63,8 @@ pub(super) fn page<'a>(
         .markup("Sign in as somebody else</button>\n</form>\n<p class=\"quiet\">If you allow ")
         .markup("or deny it, you go on to <strong>")
         .text(to.as_deref().unwrap_or_default())
-        .markup("</strong>.</p>\n");
+        .markup("</strong>. What you allow you can <a href=\"applications\">take back</a> ")
+        .markup("at any time.</p>\n");
     Page {
         title: "Allow access",
         content,
@@ -72,7 +73,7 @@ pub(super) fn page<'a>(
 }
 
 /// Those that are known come first, in the order of the table.
-fn scopes(names: &[String]) -> Html {
+pub(super) fn scopes(names: &[String]) -> Html {
     let known = SCOPES
         .iter()
         .filter(|(scope, _, _)| names.iter().any(|name| name == scope));

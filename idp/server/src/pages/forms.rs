@@ -33,14 +33,16 @@ pub(super) enum Purpose {
     /// Of somebody who signed in for this very request.
     ConsentAfterSignIn,
     SignOut,
+    Withdraw,
 }
 
 impl Purpose {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::SignIn,
         Self::Consent,
         Self::ConsentAfterSignIn,
         Self::SignOut,
+        Self::Withdraw,
     ];
 
     const fn byte(self) -> u8 {
@@ -49,12 +51,13 @@ impl Purpose {
             Self::Consent => 2,
             Self::ConsentAfterSignIn => 3,
             Self::SignOut => 4,
+            Self::Withdraw => 5,
         }
     }
 
     const fn lifetime(self) -> Duration {
         match self {
-            Self::SignIn | Self::Consent | Self::SignOut => LIFETIME,
+            Self::SignIn | Self::Consent | Self::SignOut | Self::Withdraw => LIFETIME,
             Self::ConsentAfterSignIn => FRESH,
         }
     }
@@ -202,6 +205,7 @@ mod tests {
             (Purpose::Consent, LIFETIME),
             (Purpose::ConsentAfterSignIn, FRESH),
             (Purpose::SignOut, LIFETIME),
+            (Purpose::Withdraw, LIFETIME),
         ];
         for (purpose, lifetime) in cases {
             let proof = forms.prove(purpose, &shown(), NOW);

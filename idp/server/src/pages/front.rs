@@ -17,7 +17,8 @@ pub(super) async fn front(State(pages): State<Arc<Pages>>) -> Response {
         .markup("<h1>This is where people sign in</h1>\n<p>Applications send you to <strong>")
         .text(&pages.origin)
         .markup("</strong> when they need to know who you are. There is nothing to do here ")
-        .markup("without one.</p>\n<p class=\"quiet\">For those who write applications: ")
+        .markup("without one, but to see and take back <a href=\"applications\">what you ")
+        .markup("allowed them</a>.</p>\n<p class=\"quiet\">For those who write applications: ")
         .markup("<a href=\".well-known/openid-configuration\">how to use this provider</a></p>\n");
     let page = Page {
         title: "Identity provider",

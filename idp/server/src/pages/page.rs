@@ -20,6 +20,7 @@ pub(super) enum Note {
     Stale,
     Incomplete,
     NotSignedIn,
+    TakenBack,
 }
 
 impl Page<'_> {
@@ -66,22 +67,28 @@ pub(super) fn form(query: &str, proof: &str) -> Html {
 
 impl Note {
     pub(super) fn write(note: Option<Self>) -> Html {
-        let text = match note {
-            None => return Html::default(),
-            Some(Self::Stale) => {
-                "This page was open for too long, or your browser did not return its cookie. \
-                 Nothing was done. Please try again."
-            }
-            Some(Self::Incomplete) => "Enter both your name and your password.",
-            Some(Self::NotSignedIn) => {
-                "The name or the password is not right, or there were too many attempts. Check \
-                 both, or try again in half an hour."
-            }
+        let note_of = |literal: &'static str| {
+            Html::default()
+                .markup("<p class=\"note\" id=\"note\" role=\"alert\">")
+                .markup(literal)
+                .markup("</p>\n")
         };
-        Html::default()
-            .markup("<p class=\"note\" id=\"note\" role=\"alert\">")
-            .markup(text)
-            .markup("</p>\n")
+        match note {
+            None => Html::default(),
+            Some(Self::TakenBack) => Html::default().markup(
+                "<p class=\"done\" role=\"status\">It is taken back, and that application is \
+                 signed out. It has to ask you again.</p>\n",
+            ),
+            Some(Self::Stale) => note_of(
+                "This page was open for too long, or your browser did not return its cookie. \
+                 Nothing was done. Please try again.",
+            ),
+            Some(Self::Incomplete) => note_of("Enter both your name and your password."),
+            Some(Self::NotSignedIn) => note_of(
+                "The name or the password is not right, or there were too many attempts. Check \
+                 both, or try again in half an hour.",
+            ),
+        }
     }
 }
 

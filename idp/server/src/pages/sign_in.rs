@@ -56,7 +56,7 @@ fn fields(name: Option<&str>, note: Option<Note>) -> Html {
         Some(Note::NotSignedIn | Note::Incomplete) => {
             " aria-invalid=\"true\" aria-describedby=\"note\""
         }
-        Some(Note::Stale) | None => "",
+        Some(Note::Stale | Note::TakenBack) | None => "",
     };
     let (first, second) = match name {
         None => (" autofocus", ""),
