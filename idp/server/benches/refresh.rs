@@ -10,6 +10,11 @@
 
 #[path = "../tests/it/refresh/families.rs"]
 mod families;
+#[path = "../tests/it/seeds.rs"]
+mod seeds;
+#[path = "../tests/it/server.rs"]
+#[expect(dead_code, reason = "the tests need more of it")]
+mod server;
 #[path = "../tests/it/visitor.rs"]
 #[expect(dead_code, reason = "the tests need more of it")]
 mod visitor;

@@ -13,6 +13,8 @@ const CHEAP: Cost = Cost {
 fn limits(at_once: usize, waiting_max: usize) -> Limits {
     Limits {
         waiting_max,
+        // Workers have the lowest priority: on a busy machine they may get no time for long.
+        wait_max: Duration::from_secs(60),
         ..Limits::new(at_once)
     }
 }

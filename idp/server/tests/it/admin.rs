@@ -51,7 +51,7 @@ async fn what_the_description_names_is_there_and_is_closed_to_strangers() {
     for (path, operations) in paths {
         for method in operations.as_object().unwrap().keys() {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            let path = path.replace("{id}", "x");
+            let path = path.replace("{id}", "x").replace("{client}", "x");
             for fields in [&[][..], &[("authorization", gateway.as_str())][..]] {
                 let refused = server.send_inside(method.clone(), &path, fields, "").await;
                 assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{method} {path}");
@@ -225,7 +225,7 @@ async fn a_token_is_issued_by_hand_inspected_and_taken_back() {
 async fn a_client_is_registered_once_and_its_secret_can_be_replaced_without_a_pause() {
     let server = Server::start().await;
     let wanted = json!({"grants": ["client_credentials"], "scopes": ["a"]});
-    let path = "/admin/clients/shop";
+    let path = "/admin/clients/mart";
     let created = server.admin(Method::PUT, path, wanted.clone()).await;
     assert_eq!(created.status, StatusCode::CREATED);
     let first = created.text_of("secret");
@@ -233,11 +233,11 @@ async fn a_client_is_registered_once_and_its_secret_can_be_replaced_without_a_pa
     assert_eq!(again.status, StatusCode::OK);
     assert_eq!(
         again.json(),
-        json!({"id": "shop"}),
+        json!({"id": "mart"}),
         "and its secret is kept"
     );
 
-    let renew = || server.admin(Method::POST, "/admin/clients/shop/secret", Value::Null);
+    let renew = || server.admin(Method::POST, "/admin/clients/mart/secret", Value::Null);
     let second = renew().await.text_of("secret");
     assert!(server.takes(&first).await && server.takes(&second).await);
     let third = renew().await.text_of("secret");
@@ -246,9 +246,9 @@ async fn a_client_is_registered_once_and_its_secret_can_be_replaced_without_a_pa
 }
 
 impl Server {
-    /// Whether `shop` gets a token for this secret.
+    /// Whether `mart` gets a token for this secret.
     async fn takes(&self, secret: &str) -> bool {
-        let form = format!("grant_type=client_credentials&client_id=shop&client_secret={secret}");
+        let form = format!("grant_type=client_credentials&client_id=mart&client_secret={secret}");
         self.post("/token", None, &form).await.status == StatusCode::OK
     }
 }

@@ -1,5 +1,8 @@
 //! What a gateway asks of a provider.
 
+use std::fs;
+use std::time::Duration;
+
 use hyper::{Method, StatusCode};
 use idp_token::ask::resolve::{Answer, Purpose, Question, read_answers, write_questions};
 use idp_token::ask::uses::{Use, write_uses};
@@ -8,6 +11,7 @@ use idp_token::epoch::Seq;
 use idp_token::log::{After, Change, Entry, Page};
 use idp_token::seal::SealKey;
 use idp_token::session::{Session, SessionId};
+use serde_json::Value;
 
 use crate::server::{Reply, Server};
 
@@ -120,11 +124,49 @@ impl Server {
             .unwrap()
     }
 
+    /// The lines of the audit log that tell of this, as soon as there are so many: they are written
+    /// beside everything else.
+    pub(crate) async fn audited(&self, event: &str, count: usize) -> Vec<Value> {
+        let reading = async {
+            loop {
+                let log = fs::read_to_string(self.path("audit.log")).unwrap();
+                let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
+                let lines = whole
+                    .lines()
+                    .map(|line| serde_json::from_str(line).unwrap());
+                let lines: Vec<Value> = lines
+                    .filter(|line: &Value| line["event"] == event)
+                    .collect();
+                if lines.len() >= count {
+                    return lines;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let lines = in_time(event, reading).await;
+        assert_eq!(lines.len(), count, "{lines:?}");
+        lines
+    }
+
     /// Returns once a metric has passed a mark.
     pub(crate) async fn until_metric(&self, name: &str, mark: f64) {
-        while self.metric(name).await <= mark {
-            tokio::task::yield_now().await;
-        }
+        let passing = async {
+            while self.metric(name).await <= mark {
+                tokio::task::yield_now().await;
+            }
+        };
+        in_time(name, passing).await;
+    }
+}
+
+/// Far longer than anything takes that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Ends a test that waits for what does not come, and says for what.
+pub(crate) async fn in_time<T>(what: &str, waited: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, waited).await {
+        Ok(came) => came,
+        Err(_) => panic!("waited in vain: {what}"),
     }
 }
 
@@ -174,10 +216,18 @@ impl Reader {
         }
     }
 
+    pub(crate) async fn read_until(&mut self, server: &Server, is_it: impl Fn(&Self) -> bool) {
+        let reading = async {
+            while !is_it(self) {
+                self.read(server).await;
+            }
+        };
+        in_time("what was read", reading).await;
+    }
+
     pub(crate) async fn read_until_seq(&mut self, server: &Server, seq: u64) {
-        while self.after.seq < Seq(seq) {
-            self.read(server).await;
-        }
+        self.read_until(server, |reader| reader.after.seq >= Seq(seq))
+            .await;
     }
 
     /// Whether no number is missing or there twice.

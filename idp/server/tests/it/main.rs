@@ -8,8 +8,11 @@
 
 mod admin;
 mod backup;
+mod consents;
 mod contract;
 mod disk;
+mod farewell;
+mod followers;
 mod gateway;
 mod internal;
 mod kills;
@@ -18,10 +21,13 @@ mod opening;
 mod pages;
 mod projection;
 mod protocol;
+mod receipts;
 mod redis_server;
 mod refresh;
 mod relay;
+mod rotation;
 mod sealing;
+mod seeds;
 mod server;
 mod sweep;
 mod visitor;

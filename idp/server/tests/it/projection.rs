@@ -1,6 +1,8 @@
 //! Does Redis hold what gateways need, and does it come back when it is lost, before anybody is
 //! told that all is well?
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
 use idp_token::ask::resolve::{Answer, Purpose};
@@ -9,7 +11,7 @@ use idp_token::projection::{EPOCHS_KEY, LOG_KEY, Unknown, find, publish, read_fo
 use idp_token::time::UnixSeconds;
 use tokio::task::JoinSet;
 
-use crate::gateway::{Reader, START, digest, seal_key};
+use crate::gateway::{Reader, START, digest, in_time, seal_key};
 use crate::redis_server::{Connection, Held, RedisServer, wishes_for};
 use crate::server::Server;
 
@@ -30,6 +32,15 @@ fn check_whole(held: &Held, ended: usize) {
     if !held.beats().is_empty() {
         assert!(held.sessions() >= ended, "{} of {ended}", held.sessions());
     }
+}
+
+/// Returns once there are beats, and looks at all that is there before.
+async fn until_beats(connection: &mut Connection, ended: usize) {
+    let has_beats = |held: &Held| {
+        check_whole(held, ended);
+        held.beats().len() > 1
+    };
+    connection.until(has_beats).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,9 +70,8 @@ async fn every_change_is_in_redis_once_and_in_order_with_its_epoch() {
     assert!(numbers.is_sorted_by(|one, next| next - one == 1));
     // Both logs say the same, and beat by themselves.
     let mut reader = Reader::new(START);
-    while reader.beats.is_empty() || reader.after.seq < last {
-        reader.read(&server).await;
-    }
+    let is_there = |reader: &Reader| !reader.beats.is_empty() && reader.after.seq >= last;
+    reader.read_until(&server, is_there).await;
     let changes: Vec<_> = held.changes().into_iter().cloned().collect();
     assert_eq!(reader.changes, changes);
     assert!(!numbers.contains(&reader.beats[0]));
@@ -78,13 +88,7 @@ async fn a_flushed_redis_has_everything_again_before_the_next_beat() {
         .await;
     for round in 0..5 {
         let () = connection.command("FLUSHALL").await;
-        loop {
-            let held = connection.held().await;
-            check_whole(&held, 30);
-            if held.beats().len() > 1 {
-                break;
-            }
-        }
+        until_beats(&mut connection, 30).await;
         assert_eq!(
             server.metric("redis_rebuilds_total").await,
             f64::from(round + 2)
@@ -111,9 +115,9 @@ async fn a_redis_that_comes_back_empty_is_filled_before_the_next_beat_and_nobody
     let beats = reader.beats.len();
     revoke_some(&server, 10).await;
     reader.read_until_seq(&server, 20).await;
-    while reader.beats.len() < beats + 5 {
-        reader.read(&server).await;
-    }
+    reader
+        .read_until(&server, |reader| reader.beats.len() >= beats + 5)
+        .await;
     assert!(reader.is_without_holes());
     assert!(reader.beats.is_sorted_by(|one, next| next - one == 1));
     let token = server.token().await;
@@ -125,13 +129,7 @@ async fn a_redis_that_comes_back_empty_is_filled_before_the_next_beat_and_nobody
 
     let redis = RedisServer::start_in(folder);
     let mut connection = redis.connect().await;
-    loop {
-        let held = connection.held().await;
-        check_whole(&held, 20);
-        if held.beats().len() > 1 {
-            break;
-        }
-    }
+    until_beats(&mut connection, 20).await;
     server.until_metric("redis_up", 0.0).await;
 }
 
@@ -174,6 +172,59 @@ async fn a_redis_that_fell_behind_gets_what_it_lacks_before_the_next_beat_and_no
     let mut new = beats.iter().filter(|beat| beat.number > last);
     assert!(new.all(|beat| beat.seq == Seq(10)));
     assert_eq!(server.metric("redis_rebuilds_total").await, 1.0);
+}
+
+/// Two real servers. The replica was cut off before the last writes, and takes the place of the
+/// primary: first as somebody's replica that may not be written to, then promoted.
+#[tokio::test]
+async fn a_replica_that_lacks_the_last_writes_gets_them_before_its_first_beat() {
+    let (primary, port) = RedisServer::start_primary();
+    let replica = RedisServer::start_replica(port);
+    // Where the provider finds whichever of the two is in charge.
+    let folder = tempfile::tempdir().unwrap();
+    let lead_to = |server: &RedisServer| {
+        let (next, at) = (folder.path().join("next"), folder.path().join("redis"));
+        symlink(server.socket(), &next).unwrap();
+        fs::rename(next, at).unwrap();
+    };
+    lead_to(&primary);
+    let server = Server::start_with(wishes_for(&folder)).await;
+    revoke_some(&server, 10).await;
+    let mut connection = replica.connect().await;
+    let has_ten = |held: &Held| held.beats().iter().any(|beat| beat.seq == Seq(10));
+    connection.until(has_ten).await;
+
+    let () = connection.command("REPLICAOF 127.0.0.1 1").await;
+    let before = connection.held().await;
+    revoke_some(&server, 5).await;
+    let mut lost = primary.connect().await;
+    let has_all = |held: &Held| held.beats().iter().any(|beat| beat.seq == Seq(15));
+    lost.until(has_all).await;
+    lead_to(&replica);
+    primary.kill();
+    server.until_metric("redis_failures_total", 2.0).await;
+    let meanwhile = connection.held().await;
+    assert_eq!(
+        meanwhile.entries, before.entries,
+        "it may not be written to"
+    );
+    assert_eq!(server.metric("redis_up").await, 0.0);
+
+    let () = connection.command("REPLICAOF NO ONE").await;
+    let last = before.beats().last().unwrap().number;
+    let is_new = |held: &Held| {
+        let beats = held.beats();
+        let mut new = beats.iter().filter(|beat| beat.number > last).peekable();
+        let has_new = new.peek().is_some();
+        assert!(new.all(|beat| beat.seq == Seq(15)), "{beats:?}");
+        has_new
+    };
+    let after = connection.until(is_new).await;
+    let seqs = after.changes().into_iter().map(|change| change.seq.0);
+    assert!(seqs.eq(1..=15));
+    assert_eq!(after.sessions(), 15);
+    let rebuilds = server.metric("redis_rebuilds_total").await;
+    assert_eq!(rebuilds, 1.0, "it gets what it lacks and no more");
 }
 
 async fn eval(connection: &mut Connection, script: &str) {
@@ -241,13 +292,16 @@ async fn what_a_gateway_was_told_lies_in_redis_for_the_next_one_until_it_is_void
         panic!("{answers:?}");
     };
     let call = find(digest(&token));
-    let found = loop {
-        let reply: Vec<Option<Vec<u8>>> = connection.run(&call).await;
-        match read_found(&reply, Seq(1)) {
-            Ok(found) => break found,
-            Err(error) => assert_eq!(error, Unknown::Absent),
+    let finding = async {
+        loop {
+            let reply: Vec<Option<Vec<u8>>> = connection.run(&call).await;
+            match read_found(&reply, Seq(1)) {
+                Ok(found) => break found,
+                Err(error) => assert_eq!(error, Unknown::Absent),
+            }
         }
     };
+    let found = in_time("the record in Redis", finding).await;
     assert_eq!(found, told.record);
     let sealed = &found.value_token.as_ref().unwrap().sealed;
     assert!(seal_key(&token).open(sealed).is_ok());

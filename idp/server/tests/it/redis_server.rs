@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use idp_token::epoch::Seq;
@@ -14,6 +16,7 @@ use redis::{Client, FromRedisValue};
 use tempfile::TempDir;
 use tollgate_config::{Redis, RedisAddress};
 
+use crate::gateway::in_time;
 use crate::server::Wishes;
 
 pub(crate) struct RedisServer {
@@ -38,8 +41,14 @@ impl RedisServer {
     }
 
     pub(crate) fn start_in(folder: TempDir) -> Self {
+        Self::start_with(folder, 0, &[])
+    }
+
+    fn start_with(folder: TempDir, port: u16, arguments: &[&str]) -> Self {
         let mut process = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "no"])
+            .args(["--save", "", "--appendonly", "no", "--port"])
+            .arg(port.to_string())
+            .args(arguments)
             .arg("--unixsocket")
             .arg(folder.path().join("redis"))
             .arg("--dir")
@@ -51,6 +60,27 @@ impl RedisServer {
         let mut lines = said.lines().map(Result::unwrap);
         assert!(lines.any(|line| line.contains("ready to accept connections")));
         Self { process, folder }
+    }
+
+    /// One that others can be replicas of, at this port.
+    pub(crate) fn start_primary() -> (Self, u16) {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let arguments = ["--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0"];
+        let folder = tempfile::tempdir().unwrap();
+        (Self::start_with(folder, port, &arguments), port)
+    }
+
+    /// A replica of the one at this port.
+    pub(crate) fn start_replica(of: u16) -> Self {
+        let primary = format!("127.0.0.1 {of}");
+        let folder = tempfile::tempdir().unwrap();
+        Self::start_with(folder, 0, &["--replicaof", &primary])
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("redis")
     }
 
     /// Kills it. What it held is gone, and its address stays.
@@ -138,13 +168,16 @@ impl Connection {
 
     /// Returns what is held as soon as there is such a thing.
     pub(crate) async fn until(&mut self, is_it: impl Fn(&Held) -> bool) -> Held {
-        loop {
-            let held = self.held().await;
-            if is_it(&held) {
-                return held;
+        let looking = async {
+            loop {
+                let held = self.held().await;
+                if is_it(&held) {
+                    return held;
+                }
+                tokio::task::yield_now().await;
             }
-            tokio::task::yield_now().await;
-        }
+        };
+        in_time("what Redis holds", looking).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 
-use crate::visitor::House;
+use crate::server::Server;
 
 mod families;
 
@@ -16,8 +16,8 @@ async fn sixty_four_refreshes_at_once_give_one_successor_and_kill_no_family() {
 /// However old: the counter of a family tells every one of its tokens from what was never issued.
 #[tokio::test]
 async fn the_first_token_of_a_long_family_still_ends_it() {
-    let house = House::open().await;
-    let (mut visitor, landed) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, landed) = server.guest().await;
     let first = begin(&mut visitor, &landed).await;
     let mut newest = first.clone();
     for _ in 0..50 {

@@ -10,7 +10,6 @@ use hyper::{Method, StatusCode};
 use idp_core::change::Kind as CoreKind;
 use idp_core::store::Store as _;
 use idp_server::store::{EmbeddedStore, KeySource, Sweep, Swept};
-use idp_token::ask::report::{GatewayId, Reading, Report};
 use idp_token::epoch::Seq;
 use idp_token::fence::Fence;
 use idp_token::follow::{Followed, Follower};
@@ -21,7 +20,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::gateway::{Reader, START};
+use crate::gateway::{Reader, START, in_time};
 use crate::server::{Server, Wishes};
 use crate::world::OPTIONS;
 
@@ -129,23 +128,24 @@ async fn a_change_is_in_the_log_before_the_next_beat_is_due() {
 async fn beats_are_numbered_by_one_and_a_new_relay_does_not_continue_them() {
     let server = Server::start().await;
     let mut reader = Reader::new(START);
-    while reader.beats.len() < 4 {
-        let page = reader.read(&server).await;
-        assert!(reader.beats[0] >= page.hello.run);
-    }
+    let page = reader.read(&server).await;
+    reader
+        .read_until(&server, |reader| reader.beats.len() >= 4)
+        .await;
+    assert!(reader.beats[0] >= page.hello.run);
     let last = *reader.beats.last().unwrap();
     assert!(reader.beats.is_sorted_by(|one, next| next - one == 1));
 
     let server = server.restart().await;
     let mut reader = Reader::new(reader.after);
-    while reader.beats.len() < 2 {
-        reader.read(&server).await;
-    }
+    reader
+        .read_until(&server, |reader| reader.beats.len() >= 2)
+        .await;
     assert_ne!(reader.beats[0], last + 1);
     assert!(reader.beats.is_sorted_by(|one, next| next - one == 1));
 }
 
-fn now() -> BootTime {
+pub(crate) fn now() -> BootTime {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     BootTime(Duration::try_from(now).unwrap())
 }
@@ -173,20 +173,26 @@ async fn a_gateway_becomes_fresh_and_then_knows_what_was_acknowledged_before() {
         page.entries.iter().for_each(|entry| reader.take(entry));
         *after = reader.after;
     };
-    while follower.lease().trust(Tolerance::Strict, now()) != Trust::Fresh {
-        follow(&mut follower, &mut after).await;
-    }
+    let growing_fresh = async {
+        while follower.lease().trust(Tolerance::Strict, now()) != Trust::Fresh {
+            follow(&mut follower, &mut after).await;
+        }
+    };
+    in_time("a fresh lease", growing_fresh).await;
     assert!(fence.holds(stamp, &marks));
 
     server.revoke(&token).await;
     let acknowledged = now();
-    while follower
-        .lease()
-        .fresh_at()
-        .is_none_or(|at| at <= acknowledged)
-    {
-        follow(&mut follower, &mut after).await;
-    }
+    let growing_fresh = async {
+        while follower
+            .lease()
+            .fresh_at()
+            .is_none_or(|at| at <= acknowledged)
+        {
+            follow(&mut follower, &mut after).await;
+        }
+    };
+    in_time("a lease that began later", growing_fresh).await;
     assert!(!fence.holds(stamp, &marks));
 }
 
@@ -277,9 +283,9 @@ async fn a_relay_that_cannot_empty_the_outbox_is_silent_and_not_ready() {
 
     let server = Server::start_in(server.stop().await, Wishes::default()).await;
     let mut reader = Reader::new(START);
-    while reader.beats.is_empty() {
-        reader.read(&server).await;
-    }
+    reader
+        .read_until(&server, |reader| !reader.beats.is_empty())
+        .await;
     assert_eq!(reader.changes.len(), 1);
     let ready = server.inside(Method::GET, "/readyz", None, "").await;
     assert_eq!(ready.status, StatusCode::OK);
@@ -324,7 +330,7 @@ async fn whoever_waits_for_the_log_is_sent_away_when_the_process_stops() {
 }
 
 /// A request for the log from its beginning.
-fn ask(server: &Server) -> String {
+pub(crate) fn ask(server: &Server) -> String {
     let key = server.secret("gateway.key");
     format!(
         "GET /internal/log?after=0 HTTP/1.1\r\nhost: idp\r\nauthorization: Bearer {key}\r\n\r\n"
@@ -332,7 +338,7 @@ fn ask(server: &Server) -> String {
 }
 
 /// It has something to tell and cannot: there is no room for anything.
-async fn silent_server() -> Server {
+pub(crate) async fn silent_server() -> Server {
     let server = Server::start().await;
     let token = server.token().await;
     let session = server.record(&token).await.id;
@@ -355,50 +361,12 @@ async fn a_follower_that_takes_nothing_is_cut_off_and_may_come_again() {
     reader.read_until_seq(&server, AT_ONCE as u64).await;
     let ask = ask(&server);
     let mut stream = TcpStream::connect(server.internal()).await.unwrap();
-    while stream.write_all(ask.as_bytes()).await.is_ok() {}
+    let asking = async { while stream.write_all(ask.as_bytes()).await.is_ok() {} };
+    in_time("to be cut off", asking).await;
 
     let mut again = Reader::new(START);
     again.read_until_seq(&server, AT_ONCE as u64).await;
     assert_eq!(again.changes, reader.changes);
-}
-
-#[tokio::test]
-async fn an_order_that_is_waited_for_is_answered_once_every_gateway_has_applied_it() {
-    let server = Arc::new(Server::start().await);
-    let lease = Duration::from_secs(1);
-    let report = |id: u8, applied| Report {
-        gateway: GatewayId([id; 16]),
-        lease,
-        applied: Seq(applied),
-        reading: Reading::Provider,
-    };
-    let tell = async |report: Report| {
-        let reply = server.tell("/internal/receipts", &report.write()).await;
-        assert_eq!(reply.status, StatusCode::NO_CONTENT);
-    };
-    tell(report(1, 0)).await;
-    let token = server.token().await;
-    let mut waiting = JoinSet::new();
-    let (waiter, form) = (Arc::clone(&server), format!("token={token}"));
-    waiting.spawn(async move {
-        let reply = waiter.post("/revoke?wait=all", Some("robot"), &form).await;
-        (reply.status, now())
-    });
-    server.until_metric("receipts_waiting", 0.0).await;
-    assert!(waiting.try_join_next().is_none());
-    let applied_at = now();
-    tell(report(1, 1)).await;
-    let (status, answered_at) = waiting.join_next().await.unwrap().unwrap();
-    assert_eq!(status, StatusCode::OK);
-    assert!(answered_at >= applied_at && answered_at.0 - applied_at.0 < lease);
-
-    // One that says nothing is waited for until its lease has lapsed.
-    let (token, began) = (server.token().await, now());
-    let reply = server
-        .post("/revoke?wait=all", Some("robot"), &format!("token={token}"))
-        .await;
-    assert_eq!(reply.status, StatusCode::OK);
-    assert!(now().0 - began.0 >= lease);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,13 +12,12 @@ use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use idp_core::client::{Consents, Grant, Introspects, Lifetimes};
-use idp_core::id::{ClientId, TenantId, Username};
-use idp_core::scope::Scopes;
 use idp_server::Idp;
 use serde_json::Value;
 use tempfile::TempDir;
-use tollgate_config::{ClientSeed, Environment, Provider, Redis, UserSeed};
+use tollgate_config::Redis;
+
+use crate::seeds::{ISSUER, provider};
 
 pub(crate) struct Server {
     idp: Idp,
@@ -32,6 +31,10 @@ pub(crate) struct Server {
 pub(crate) struct Wishes {
     pub(crate) redis: Option<Redis>,
     pub(crate) disk_free_bytes_min: Option<u64>,
+    pub(crate) issuer: Option<&'static str>,
+    /// Where clients want to be told that somebody signed out, and who vouches for them.
+    pub(crate) told_at: Option<String>,
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 pub(crate) struct Reply {
@@ -50,8 +53,12 @@ impl Server {
     }
 
     pub(crate) async fn start_in(folder: TempDir, wishes: Wishes) -> Self {
-        let mut provider = provider(folder.path());
+        let mut provider = provider(folder.path(), wishes.issuer.unwrap_or(ISSUER));
         provider.redis.clone_from(&wishes.redis);
+        provider.ca_file.clone_from(&wishes.ca_file);
+        for client in &mut provider.clients {
+            client.backchannel_logout_uri.clone_from(&wishes.told_at);
+        }
         if let Some(bytes) = wishes.disk_free_bytes_min {
             provider.store.disk_free_bytes_min = bytes;
         }
@@ -76,6 +83,10 @@ impl Server {
         drop(self.client);
         assert!(self.idp.stop().await);
         self.folder
+    }
+
+    pub(crate) const fn public(&self) -> SocketAddr {
+        self.idp.addresses().public
     }
 
     pub(crate) const fn internal(&self) -> SocketAddr {
@@ -150,22 +161,7 @@ impl Server {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes())));
-        let (head, body) = self
-            .client
-            .request(request.expect("as the test needs it"))
-            .await
-            .expect("as the test needs it")
-            .into_parts();
-        let body = body
-            .collect()
-            .await
-            .expect("as the test needs it")
-            .to_bytes();
-        Reply {
-            status: head.status,
-            head: Response::from_parts(head, ()),
-            body,
-        }
+        exchange(&self.client, request.expect("as the test needs it")).await
     }
 
     /// An access token of `robot`.
@@ -175,6 +171,20 @@ impl Server {
             .await;
         assert_eq!(reply.status, StatusCode::OK);
         reply.text_of("access_token")
+    }
+}
+
+pub(crate) async fn exchange(
+    client: &Client<HttpConnector, Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+) -> Reply {
+    let answer = client.request(request).await;
+    let (head, body) = answer.expect("as the test needs it").into_parts();
+    let body = body.collect().await.expect("as the test needs it");
+    Reply {
+        status: head.status,
+        head: Response::from_parts(head, ()),
+        body: body.to_bytes(),
     }
 }
 
@@ -200,73 +210,5 @@ impl Reply {
     /// Whether nobody between may keep it.
     pub(crate) fn is_private(&self) -> bool {
         self.field(header::CACHE_CONTROL.as_str()) == Some("no-store")
-    }
-}
-
-fn provider(folder: &Path) -> Provider {
-    let file = folder.join("tollgate.yaml");
-    let text = "provider:\n  listen: 127.0.0.1:0\n  internal: 127.0.0.1:0\n  \
-                issuer: http://127.0.0.1:8081\n  \
-                store: { path: idp.redb, disk_free_min: 16MiB }\n";
-    fs::write(&file, text).expect("as the test needs it");
-    let loaded =
-        tollgate_config::load(&file, &Environment::of([], 1)).expect("as the test needs it");
-    Provider {
-        clients: vec![
-            ClientSeed {
-                scopes: Scopes::parse("money.read money.write").expect("as the test needs it"),
-                audience: vec!["pay".to_owned()],
-                ..machine("robot", folder)
-            },
-            ClientSeed {
-                introspects: Introspects::Tenant,
-                ..machine("service", folder)
-            },
-            web(folder),
-        ],
-        users: vec![UserSeed {
-            name: Username::parse("alice").expect("as the test needs it"),
-            tenant: default_tenant(),
-            password_file: folder.join("alice.password"),
-            roles: vec!["member".to_owned()],
-            is_enabled: true,
-        }],
-        ..loaded.provider.expect("as the test needs it")
-    }
-}
-
-fn default_tenant() -> TenantId {
-    TenantId::parse("default").expect("as the test needs it")
-}
-
-fn machine(id: &str, folder: &Path) -> ClientSeed {
-    ClientSeed {
-        id: ClientId::parse(id).expect("as the test needs it"),
-        tenant: default_tenant(),
-        secret_file: Some(folder.join(format!("{id}.secret"))),
-        redirect_uris: Vec::new(),
-        logout_uris: Vec::new(),
-        backchannel_logout_uri: None,
-        grants: [Grant::ClientCredentials].into(),
-        scopes: Scopes::default(),
-        roles: Vec::new(),
-        audience: Vec::new(),
-        consents: Consents::Asked,
-        introspects: Introspects::Own,
-        lifetimes: Lifetimes::MACHINE,
-        is_enabled: true,
-    }
-}
-
-fn web(folder: &Path) -> ClientSeed {
-    ClientSeed {
-        secret_file: None,
-        redirect_uris: vec!["http://127.0.0.1:1/callback".to_owned()],
-        logout_uris: vec!["http://127.0.0.1:1/bye".to_owned()],
-        grants: [Grant::AuthorizationCode, Grant::RefreshToken].into(),
-        scopes: Scopes::parse("openid money.read").expect("as the test needs it"),
-        audience: vec!["pay".to_owned()],
-        lifetimes: Lifetimes::PAYMENT,
-        ..machine("web", folder)
     }
 }

@@ -1,68 +1,30 @@
-//! Somebody with a browser that keeps cookies and runs no scripts, at a provider of their own.
+//! Somebody with a browser that keeps cookies and runs no scripts.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
-use std::time::Duration;
+use std::collections::BTreeMap;
 
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use idp_core::client::{Consents, Grant, Introspects, Lifetimes};
-use idp_core::id::{ClientId, TenantId, Username};
-use idp_core::scope::Scopes;
-use idp_server::Idp;
 use serde_json::Value;
-use tempfile::TempDir;
-use tollgate_config::{ClientSeed, Environment, Provider, UserSeed};
 
-pub(crate) const ISSUER: &str = "http://127.0.0.1:8081";
+use crate::seeds::{CALLBACK, ISSUER};
+use crate::server::{Server, exchange};
+
 /// From RFC 7636, appendix B.
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-pub(crate) const CALLBACK: &str = "http://127.0.0.1:1/callback";
-pub(crate) const BYE: &str = "http://127.0.0.1:1/bye";
-const TENANT: &str = "default";
 
-/// A provider with two public clients: people are asked about `shop`, `till` is the operator's own.
-pub(crate) struct House {
-    idp: Idp,
-    folder: TempDir,
-}
-
-impl House {
-    pub(crate) async fn open() -> Self {
-        Self::open_at(ISSUER).await
-    }
-
-    pub(crate) async fn open_at(issuer: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let idp = Idp::start(provider(folder.path(), issuer)).await.unwrap();
-        Self { idp, folder }
-    }
-
-    /// Whose clients want to be told there that somebody signed out.
-    pub(crate) async fn open_telling(uri: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut provider = provider(folder.path(), ISSUER);
-        for client in &mut provider.clients {
-            client.backchannel_logout_uri = Some(uri.to_owned());
-        }
-        let idp = Idp::start(provider).await.unwrap();
-        Self { idp, folder }
-    }
-
+impl Server {
     pub(crate) fn password(&self) -> String {
-        let text = fs::read_to_string(self.folder.path().join("alice.password")).unwrap();
-        text.trim_end().to_owned()
+        self.secret("alice.password")
     }
 
     pub(crate) fn visitor(&self) -> Visitor {
         Visitor {
-            base: format!("http://{}", self.idp.addresses().public),
+            base: format!("http://{}", self.public()),
             client: Client::builder(TokioExecutor::new()).build_http(),
             cookies: BTreeMap::new(),
         }
@@ -74,52 +36,6 @@ impl House {
         let page = visitor.get(&request("till", &[])).await;
         let landed = visitor.sign_in(&page, "alice", &self.password()).await;
         (visitor, landed)
-    }
-}
-
-pub(crate) fn provider(folder: &Path, issuer: &str) -> Provider {
-    let file = folder.join("tollgate.yaml");
-    let text = format!(
-        "provider:\n  listen: 127.0.0.1:0\n  internal: 127.0.0.1:0\n  issuer: {issuer}\n  \
-         store: {{ path: ./idp.redb }}\n  audit_log: stderr\n"
-    );
-    fs::write(&file, text).unwrap();
-    let loaded = tollgate_config::load(&file, &Environment::of([], 1)).unwrap();
-    let mut provider = loaded.provider.unwrap();
-    provider.store.disk_free_bytes_min = 0;
-    provider.clients = vec![
-        client("shop", Consents::Asked),
-        client("till", Consents::Implied),
-    ];
-    provider.users = vec![UserSeed {
-        name: Username::parse("alice").unwrap(),
-        tenant: TenantId::parse(TENANT).unwrap(),
-        password_file: folder.join("alice.password"),
-        roles: Vec::new(),
-        is_enabled: true,
-    }];
-    provider
-}
-
-pub(crate) fn client(id: &str, consents: Consents) -> ClientSeed {
-    ClientSeed {
-        id: ClientId::parse(id).unwrap(),
-        tenant: TenantId::parse(TENANT).unwrap(),
-        secret_file: None,
-        redirect_uris: vec![CALLBACK.to_owned()],
-        logout_uris: vec![BYE.to_owned()],
-        backchannel_logout_uri: None,
-        grants: BTreeSet::from([Grant::AuthorizationCode, Grant::RefreshToken]),
-        scopes: Scopes::parse("openid money.read money.write <script>'x'").unwrap(),
-        roles: Vec::new(),
-        audience: vec!["pay".to_owned()],
-        consents,
-        introspects: Introspects::Own,
-        lifetimes: Lifetimes {
-            access: Duration::from_secs(600),
-            ..Lifetimes::PAYMENT
-        },
-        is_enabled: true,
     }
 }
 
@@ -234,18 +150,12 @@ impl Visitor {
             request = request.header("cookie", cookies.join("; "));
         }
         let body = Full::new(Bytes::copy_from_slice(body.as_bytes()));
-        let answer = self
-            .client
-            .request(request.body(body).unwrap())
-            .await
-            .unwrap();
-        let (head, body) = answer.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
+        let reply = exchange(&self.client, request.body(body).unwrap()).await;
         let answer = Answer {
             path: path.to_owned(),
-            status: head.status,
-            headers: head.headers,
-            text: String::from_utf8(body.to_vec()).unwrap(),
+            status: reply.status,
+            headers: reply.head.headers().clone(),
+            text: String::from_utf8(reply.body.to_vec()).unwrap(),
         };
         self.keep(&answer);
         answer

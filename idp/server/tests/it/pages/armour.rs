@@ -1,6 +1,8 @@
 use hyper::{Method, StatusCode};
 
-use crate::visitor::{Answer, CALLBACK, House, form, request};
+use crate::seeds::CALLBACK;
+use crate::server::Server;
+use crate::visitor::{Answer, form, request};
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
@@ -56,12 +58,12 @@ fn assert_armoured(answer: &Answer) {
 
 #[tokio::test]
 async fn every_answer_is_kept_by_nobody_framed_by_nobody_and_runs_nothing() {
-    let house = House::open().await;
-    let mut visitor = house.visitor();
+    let server = Server::start().await;
+    let mut visitor = server.visitor();
     let page = visitor.get(&request("shop", &[])).await;
     assert!(page.is_sign_in());
     let wrong = visitor.sign_in(&page, "alice", "wrong").await;
-    let consent = visitor.sign_in(&page, "alice", &house.password()).await;
+    let consent = visitor.sign_in(&page, "alice", &server.password()).await;
     assert!(consent.is_consent());
     let landed = visitor.press(&consent, &[("answer", "allow")]).await;
     assert_eq!(landed.status, StatusCode::SEE_OTHER);
@@ -87,8 +89,8 @@ async fn every_answer_is_kept_by_nobody_framed_by_nobody_and_runs_nothing() {
 
 #[tokio::test]
 async fn a_form_leads_back_here_and_on_to_where_its_client_is_and_nowhere_else() {
-    let house = House::open().await;
-    let mut visitor = house.visitor();
+    let server = Server::start().await;
+    let mut visitor = server.visitor();
     let page = visitor.get(&request("shop", &[])).await;
     let policy = page.field("content-security-policy").unwrap();
     assert!(
@@ -100,8 +102,8 @@ async fn a_form_leads_back_here_and_on_to_where_its_client_is_and_nowhere_else()
 
 #[tokio::test]
 async fn nothing_that_anybody_sends_becomes_part_of_a_page() {
-    let house = House::open().await;
-    let mut visitor = house.visitor();
+    let server = Server::start().await;
+    let mut visitor = server.visitor();
     let marks = "\"><script>alert(1)</script>'";
     let scope = "openid <script>'x'";
     let evil = [
@@ -117,7 +119,7 @@ async fn nothing_that_anybody_sends_becomes_part_of_a_page() {
         "the hint is shown"
     );
     let wrong = visitor.sign_in(&page, marks, "wrong").await;
-    let consent = visitor.sign_in(&page, "alice", &house.password()).await;
+    let consent = visitor.sign_in(&page, "alice", &server.password()).await;
     assert!(
         consent.has("<code>&lt;script&gt;&#39;x&#39;</code>"),
         "{}",
@@ -144,8 +146,8 @@ async fn nothing_that_anybody_sends_becomes_part_of_a_page() {
 
 #[tokio::test]
 async fn a_password_is_in_no_page_and_no_address() {
-    let house = House::open().await;
-    let mut visitor = house.visitor();
+    let server = Server::start().await;
+    let mut visitor = server.visitor();
     let page = visitor.get(&request("till", &[])).await;
     let wrong = visitor.sign_in(&page, "alice", "hunter2").await;
     assert!(!wrong.has("hunter2"));
@@ -169,8 +171,8 @@ async fn a_password_is_in_no_page_and_no_address() {
 
 #[tokio::test]
 async fn whatever_is_no_look_and_no_form_is_declined_on_a_page() {
-    let house = House::open().await;
-    let mut visitor = house.visitor();
+    let server = Server::start().await;
+    let mut visitor = server.visitor();
     let long = "a=".to_owned() + &"x".repeat(idp_core::parameters::BYTES_MAX);
     let link = request("till", &[]);
     let json = ("content-type", "application/json");

@@ -1,16 +1,18 @@
 use hyper::StatusCode;
 
-use crate::visitor::{CALLBACK, House, ISSUER, form, request};
+use crate::seeds::{CALLBACK, ISSUER};
+use crate::server::Server;
+use crate::visitor::{form, request};
 
 #[tokio::test]
 async fn somebody_signs_in_consents_and_their_client_gets_tokens() {
-    let house = House::open().await;
-    let mut visitor = house.visitor();
+    let server = Server::start().await;
+    let mut visitor = server.visitor();
     let page = visitor.get(&request("shop", &[])).await;
     assert!(page.is_sign_in(), "{}", page.text);
     assert!(page.has("<strong>shop</strong>"));
 
-    let consent = visitor.sign_in(&page, " Alice ", &house.password()).await;
+    let consent = visitor.sign_in(&page, " Alice ", &server.password()).await;
     assert!(consent.is_consent(), "{}", consent.text);
     assert!(consent.has("See your money") && consent.has("<strong>alice</strong>"));
     assert!(!consent.has("Move your money"));
@@ -34,8 +36,8 @@ async fn somebody_signs_in_consents_and_their_client_gets_tokens() {
 
 #[tokio::test]
 async fn a_no_is_told_to_the_client_and_is_not_remembered() {
-    let house = House::open().await;
-    let (mut visitor, _) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, _) = server.guest().await;
     let consent = visitor.get(&request("shop", &[])).await;
     let landed = visitor
         .press(&consent, &[("answer", "deny")])
@@ -50,26 +52,26 @@ async fn a_no_is_told_to_the_client_and_is_not_remembered() {
 
 #[tokio::test]
 async fn somebody_else_may_sign_in_instead() {
-    let house = House::open().await;
-    let (mut visitor, _) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, _) = server.guest().await;
     let before = visitor.cookies["tollgate-login"].clone();
     let consent = visitor.get(&request("shop", &[])).await;
     let page = visitor.press(&consent, &[("answer", "switch")]).await;
     assert!(page.is_sign_in());
-    let consent = visitor.sign_in(&page, "alice", &house.password()).await;
+    let consent = visitor.sign_in(&page, "alice", &server.password()).await;
     assert!(consent.is_consent());
     assert_ne!(visitor.cookies["tollgate-login"], before);
 }
 
 #[tokio::test]
 async fn a_client_that_wants_no_page_shown_gets_an_answer_and_no_page() {
-    let house = House::open().await;
+    let server = Server::start().await;
     let silent = [("prompt", "none")];
-    let mut stranger = house.visitor();
+    let mut stranger = server.visitor();
     let landed = stranger.get(&request("till", &silent)).await.landed();
     assert_eq!(landed["error"], "login_required");
 
-    let (mut visitor, _) = house.guest().await;
+    let (mut visitor, _) = server.guest().await;
     let landed = visitor.get(&request("till", &silent)).await.landed();
     assert!(landed.contains_key("code"));
     let landed = visitor.get(&request("shop", &silent)).await.landed();
@@ -82,24 +84,24 @@ async fn a_client_that_wants_no_page_shown_gets_an_answer_and_no_page() {
 
 #[tokio::test]
 async fn a_client_that_wants_a_sign_in_gets_a_fresh_one_each_time_and_no_loop() {
-    let house = House::open().await;
-    let (mut visitor, _) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, _) = server.guest().await;
     let fresh = [("prompt", "login")];
     for _ in 0..2 {
         let page = visitor.get(&request("till", &fresh)).await;
         assert!(page.is_sign_in(), "{}", page.text);
-        let landed = visitor.sign_in(&page, "alice", &house.password()).await;
+        let landed = visitor.sign_in(&page, "alice", &server.password()).await;
         assert!(landed.landed().contains_key("code"));
     }
 }
 
 #[tokio::test]
 async fn a_sign_in_for_one_request_is_fresh_for_that_one_alone() {
-    let house = House::open().await;
-    let (mut visitor, _) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, _) = server.guest().await;
     let fresh = request("shop", &[("prompt", "login")]);
     let page = visitor.get(&fresh).await;
-    let after = visitor.sign_in(&page, "alice", &house.password()).await;
+    let after = visitor.sign_in(&page, "alice", &server.password()).await;
     assert!(after.is_consent());
 
     // The page of another request of the same person, and the right page for another request.
@@ -117,8 +119,8 @@ async fn a_sign_in_for_one_request_is_fresh_for_that_one_alone() {
 
 #[tokio::test]
 async fn a_sign_in_that_is_too_old_for_a_request_is_asked_for_again() {
-    let house = House::open().await;
-    let (mut visitor, _) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, _) = server.guest().await;
     let young = request("till", &[("max_age", "0")]);
     // Ages are of whole seconds, so that it may still be of this one.
     let mut page = visitor.get(&young).await;
@@ -128,7 +130,7 @@ async fn a_sign_in_that_is_too_old_for_a_request_is_asked_for_again() {
         }
         page = visitor.get(&young).await;
     }
-    let landed = visitor.sign_in(&page, "alice", &house.password()).await;
+    let landed = visitor.sign_in(&page, "alice", &server.password()).await;
     assert!(landed.landed().contains_key("code"));
     let old = visitor.get(&request("till", &[("max_age", "3600")])).await;
     assert!(old.landed().contains_key("code"));
@@ -136,14 +138,14 @@ async fn a_sign_in_that_is_too_old_for_a_request_is_asked_for_again() {
 
 #[tokio::test]
 async fn whoever_thinks_for_too_long_signs_in_again_before_it_counts() {
-    let house = House::open().await;
-    let (mut visitor, _) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, _) = server.guest().await;
     let young = request("shop", &[("max_age", "1")]);
     let mut consent = visitor.get(&young).await;
     // On a slow machine the sign-in may be too old already.
     while !consent.is_consent() {
         let page = visitor.get(&request("till", &[("prompt", "login")])).await;
-        visitor.sign_in(&page, "alice", &house.password()).await;
+        visitor.sign_in(&page, "alice", &server.password()).await;
         consent = visitor.get(&young).await;
     }
     for _ in 0..100_000 {
@@ -157,8 +159,8 @@ async fn whoever_thinks_for_too_long_signs_in_again_before_it_counts() {
 
 #[tokio::test]
 async fn a_request_of_nobody_we_know_is_sent_nowhere() {
-    let house = House::open().await;
-    let (mut visitor, _) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, _) = server.guest().await;
     let twice = format!("{}&client_id=till", request("till", &[]));
     let encoded = format!("{}&%73tate=b", request("till", &[]));
     let cases = [
@@ -196,8 +198,8 @@ async fn a_request_of_nobody_we_know_is_sent_nowhere() {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_known_client_is_told_to_that_client() {
-    let house = House::open().await;
-    let mut visitor = house.visitor();
+    let server = Server::start().await;
+    let mut visitor = server.visitor();
     let cases = [
         (("response_type", "token"), "unsupported_response_type"),
         (("scope", "admin"), "invalid_scope"),
@@ -214,8 +216,8 @@ async fn what_is_wrong_with_a_known_client_is_told_to_that_client() {
 
 #[tokio::test]
 async fn a_request_that_comes_as_a_form_is_the_same_as_the_link() {
-    let house = House::open().await;
-    let mut visitor = house.visitor();
+    let server = Server::start().await;
+    let mut visitor = server.visitor();
     let link = request("till", &[]);
     let (path, query) = link.split_once('?').unwrap();
     let elsewhere = [

@@ -1,17 +1,19 @@
 use hyper::StatusCode;
 
-use crate::visitor::{Answer, House, ISSUER, form, request};
+use crate::seeds::ISSUER;
+use crate::server::Server;
+use crate::visitor::{Answer, form, request};
 
 #[tokio::test]
 async fn a_form_that_was_not_shown_here_signs_nobody_in() {
-    let house = House::open().await;
-    let password = house.password();
-    let mut visitor = house.visitor();
+    let server = Server::start().await;
+    let password = server.password();
+    let mut visitor = server.visitor();
     let page = visitor.get(&request("till", &[])).await;
-    let mut other = house.visitor();
+    let mut other = server.visitor();
     let elsewhere = other.get(&request("till", &[])).await;
     let another = visitor.get(&request("till", &[("state", "another")])).await;
-    let (guest, _) = house.guest().await;
+    let (guest, _) = server.guest().await;
     let (proof, foreign, of_another) = (page.proof(), elsewhere.proof(), another.proof());
     let cut = &proof[..proof.len() - 4];
     for wrong in ["", "x", cut, &foreign, &of_another] {
@@ -49,8 +51,8 @@ fn assert_nothing_done(answer: &Answer) {
 
 #[tokio::test]
 async fn a_form_that_another_site_sent_is_refused_whatever_it_proves() {
-    let house = House::open().await;
-    let (mut visitor, _) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, _) = server.guest().await;
     let consent = visitor.get(&request("shop", &[])).await;
     let sign_out = visitor.get("/end-session").await;
     let cases: [&[(&str, &str)]; 5] = [
@@ -75,25 +77,25 @@ async fn a_form_that_another_site_sent_is_refused_whatever_it_proves() {
 
 #[tokio::test]
 async fn what_one_person_was_shown_another_cannot_answer() {
-    let house = House::open().await;
-    let (mut visitor, _) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, _) = server.guest().await;
     let consent = visitor.get(&request("shop", &[])).await;
     // Somebody signs in anew at the same browser.
     let page = visitor.get(&request("till", &[("prompt", "login")])).await;
-    visitor.sign_in(&page, "alice", &house.password()).await;
+    visitor.sign_in(&page, "alice", &server.password()).await;
     let again = visitor.press(&consent, &[("answer", "allow")]).await;
     assert!(again.is_consent() && again.has("Nothing was done"));
 }
 
 #[tokio::test]
 async fn a_form_of_one_page_is_no_answer_to_another() {
-    let house = House::open().await;
-    let (mut visitor, _) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, _) = server.guest().await;
     let consent = visitor.get(&request("shop", &[])).await;
     let page = visitor.press(&consent, &[("answer", "switch")]).await;
     assert!(page.is_sign_in());
     // The same browser, request and login: only what it is for differs.
-    let password = house.password();
+    let password = server.password();
     let fields = [("username", "alice"), ("password", password.as_str())];
     let answer = visitor.press(&consent, &fields).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
@@ -105,8 +107,8 @@ async fn a_form_of_one_page_is_no_answer_to_another() {
 
 #[tokio::test]
 async fn what_allows_something_signs_nobody_out_and_the_other_way_around() {
-    let house = House::open().await;
-    let (mut visitor, _) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, _) = server.guest().await;
     let asked = request("shop", &[]);
     let asked_elsewhere = asked.replace("/authorize", "/end-session");
     let consent = visitor.get(&asked).await;

@@ -1,6 +1,8 @@
 use hyper::StatusCode;
 
-use crate::visitor::{Answer, House, ISSUER, request};
+use crate::seeds::ISSUER;
+use crate::server::{Server, Wishes};
+use crate::visitor::{Answer, request};
 
 /// A page but for what differs by design.
 fn essence(page: &Answer, name: &str) -> String {
@@ -10,11 +12,11 @@ fn essence(page: &Answer, name: &str) -> String {
 
 #[tokio::test]
 async fn whoever_is_not_let_in_is_told_one_thing() {
-    let house = House::open().await;
-    let mut visitor = house.visitor();
+    let server = Server::start().await;
+    let mut visitor = server.visitor();
     let page = visitor.get(&request("till", &[])).await;
     let wrong = visitor.sign_in(&page, "alice", "wrong").await;
-    let unknown = visitor.sign_in(&page, "nobody", &house.password()).await;
+    let unknown = visitor.sign_in(&page, "nobody", &server.password()).await;
     let impossible = visitor.sign_in(&page, "no body", "wrong").await;
     for answer in [&wrong, &unknown, &impossible] {
         assert!(answer.is_sign_in() && answer.has("role=\"alert\""));
@@ -27,23 +29,23 @@ async fn whoever_is_not_let_in_is_told_one_thing() {
 
 #[tokio::test]
 async fn too_many_attempts_lock_out_and_nobody_is_told() {
-    let house = House::open().await;
-    let mut visitor = house.visitor();
+    let server = Server::start().await;
+    let mut visitor = server.visitor();
     let page = visitor.get(&request("till", &[])).await;
     let mut told = String::new();
     for _ in 0..10 {
         let wrong = visitor.sign_in(&page, "alice", "wrong").await;
         told = essence(&wrong, "alice");
     }
-    let right = visitor.sign_in(&page, "alice", &house.password()).await;
+    let right = visitor.sign_in(&page, "alice", &server.password()).await;
     assert_eq!(essence(&right, "alice"), told);
     assert!(right.set_cookies().is_empty());
 }
 
 #[tokio::test]
 async fn half_a_form_is_asked_for_again_and_is_no_attempt() {
-    let house = House::open().await;
-    let mut visitor = house.visitor();
+    let server = Server::start().await;
+    let mut visitor = server.visitor();
     let page = visitor.get(&request("till", &[])).await;
     for _ in 0..11 {
         for (name, password) in [("alice", ""), ("", "wrong"), (" ", "wrong")] {
@@ -51,14 +53,14 @@ async fn half_a_form_is_asked_for_again_and_is_no_attempt() {
             assert!(again.is_sign_in() && again.has("Enter both"));
         }
     }
-    let landed = visitor.sign_in(&page, "alice", &house.password()).await;
+    let landed = visitor.sign_in(&page, "alice", &server.password()).await;
     assert!(landed.landed().contains_key("code"));
 }
 
 #[tokio::test]
 async fn a_login_is_a_new_cookie_that_scripts_and_other_sites_cannot_use() {
-    let house = House::open().await;
-    let mut visitor = house.visitor();
+    let server = Server::start().await;
+    let mut visitor = server.visitor();
     let planted = "tg_li_AAAAAAAAAAAAAAAAAAAAAA";
     visitor
         .cookies
@@ -68,7 +70,7 @@ async fn a_login_is_a_new_cookie_that_scripts_and_other_sites_cannot_use() {
     assert!(form.starts_with("tollgate-browser="), "{form}");
     assert!(form.ends_with("; Path=/; HttpOnly; SameSite=Lax"), "{form}");
 
-    let landed = visitor.sign_in(&page, "alice", &house.password()).await;
+    let landed = visitor.sign_in(&page, "alice", &server.password()).await;
     let [login] = landed.set_cookies()[..] else {
         panic!("not one cookie: {:?}", landed.set_cookies());
     };
@@ -81,22 +83,26 @@ async fn a_login_is_a_new_cookie_that_scripts_and_other_sites_cannot_use() {
     let page = visitor.get(&request("till", &[("prompt", "login")])).await;
     // The browser is known, so that forms that are open in other tabs stay good.
     assert!(page.set_cookies().is_empty());
-    let again = visitor.sign_in(&page, "alice", &house.password()).await;
+    let again = visitor.sign_in(&page, "alice", &server.password()).await;
     assert_ne!(again.set_cookies(), [login]);
 }
 
 #[tokio::test]
 async fn cookies_are_bound_to_the_host_where_the_issuer_has_https() {
     let issuer = "https://id.example";
-    let house = House::open_at(issuer).await;
-    let mut visitor = house.visitor();
+    let server = Server::start_with(Wishes {
+        issuer: Some(issuer),
+        ..Wishes::default()
+    })
+    .await;
+    let mut visitor = server.visitor();
     let page = visitor.get(&request("till", &[])).await;
     assert!(
         page.set_cookies()
             .concat()
             .starts_with("__Host-tollgate-browser=")
     );
-    let password = house.password();
+    let password = server.password();
     let fields = [("username", "alice"), ("password", password.as_str())];
     let refused = visitor
         .press_from(&page, &fields, &[("origin", ISSUER)])
@@ -116,8 +122,8 @@ async fn cookies_are_bound_to_the_host_where_the_issuer_has_https() {
 
 #[tokio::test]
 async fn a_name_that_is_hinted_at_need_not_be_typed() {
-    let house = House::open().await;
-    let mut visitor = house.visitor();
+    let server = Server::start().await;
+    let mut visitor = server.visitor();
     let page = visitor
         .get(&request("till", &[("login_hint", "alice")]))
         .await;

@@ -5,7 +5,9 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use crate::visitor::{Answer, BYE, House, Visitor, form, request};
+use crate::seeds::BYE;
+use crate::server::{Server, Wishes};
+use crate::visitor::{Answer, Visitor, form, request};
 
 struct Held {
     access: String,
@@ -43,8 +45,8 @@ fn link(fields: &[(&str, &str)]) -> String {
 
 #[tokio::test]
 async fn a_link_alone_signs_nobody_out_and_the_person_is_asked() {
-    let house = House::open().await;
-    let (mut visitor, landed) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, landed) = server.guest().await;
     let held = tokens(&mut visitor, &landed).await;
     let page = visitor.get("/end-session").await;
     assert!(page.has("<h1>Sign out?</h1>"), "{}", page.text);
@@ -67,8 +69,8 @@ async fn a_link_alone_signs_nobody_out_and_the_person_is_asked() {
 
 #[tokio::test]
 async fn a_login_that_was_signed_out_of_is_over_wherever_its_cookie_is() {
-    let house = House::open().await;
-    let (mut visitor, _) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, _) = server.guest().await;
     let cookies = visitor.cookies.clone();
     let page = visitor.get("/end-session").await;
     visitor.press(&page, &[("answer", "allow")]).await;
@@ -78,10 +80,10 @@ async fn a_login_that_was_signed_out_of_is_over_wherever_its_cookie_is() {
 
 #[tokio::test]
 async fn a_form_that_was_not_shown_here_signs_nobody_out() {
-    let house = House::open().await;
-    let (mut visitor, landed) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, landed) = server.guest().await;
     let held = tokens(&mut visitor, &landed).await;
-    let (mut other, _) = house.guest().await;
+    let (mut other, _) = server.guest().await;
     let foreign = other.get("/end-session").await.proof();
     let consent = visitor.get(&request("shop", &[])).await.proof();
     for wrong in ["x", &foreign, &consent] {
@@ -100,8 +102,8 @@ async fn a_form_that_was_not_shown_here_signs_nobody_out() {
 
 #[tokio::test]
 async fn a_client_that_shows_its_id_token_signs_out_and_gets_its_person_back() {
-    let house = House::open().await;
-    let (mut visitor, landed) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, landed) = server.guest().await;
     let held = tokens(&mut visitor, &landed).await;
     let asked = link(&[
         ("id_token_hint", &held.id_token),
@@ -122,8 +124,8 @@ async fn a_client_that_shows_its_id_token_signs_out_and_gets_its_person_back() {
 
 #[tokio::test]
 async fn a_hint_leads_only_to_where_its_own_client_registered() {
-    let house = House::open().await;
-    let (mut visitor, landed) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, landed) = server.guest().await;
     let held = tokens(&mut visitor, &landed).await;
     let hint = ("id_token_hint", held.id_token.as_str());
     let mismatch = visitor.get(&link(&[hint, ("client_id", "shop")])).await;
@@ -138,10 +140,10 @@ async fn a_hint_leads_only_to_where_its_own_client_registered() {
 
 #[tokio::test]
 async fn a_hint_that_is_not_good_is_no_hint() {
-    let house = House::open().await;
-    let (mut visitor, landed) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, landed) = server.guest().await;
     let held = tokens(&mut visitor, &landed).await;
-    let (mut other, landed) = house.guest().await;
+    let (mut other, landed) = server.guest().await;
     let of_another = tokens(&mut other, &landed).await;
     let (rest, signature) = held.id_token.rsplit_once('.').unwrap();
     let forged = format!("{rest}.{}{signature}", "A");
@@ -156,9 +158,9 @@ async fn a_hint_that_is_not_good_is_no_hint() {
 
 #[tokio::test]
 async fn whoever_is_asked_with_a_good_hint_goes_on_to_its_client() {
-    let house = House::open().await;
-    let (mut visitor, _) = house.guest().await;
-    let (mut other, landed) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, _) = server.guest().await;
+    let (mut other, landed) = server.guest().await;
     let of_another = tokens(&mut other, &landed).await;
     let back = ("post_logout_redirect_uri", BYE);
     let page = visitor
@@ -175,8 +177,8 @@ async fn whoever_is_asked_with_a_good_hint_goes_on_to_its_client() {
 
 #[tokio::test]
 async fn whoever_is_signed_in_nowhere_is_told_so() {
-    let house = House::open().await;
-    let mut visitor = house.visitor();
+    let server = Server::start().await;
+    let mut visitor = server.visitor();
     let out = visitor.get("/end-session").await;
     assert!(out.has("You are signed out"), "{}", out.text);
     let twice = visitor.get("/end-session?state=a&state=b").await;
@@ -208,8 +210,12 @@ async fn hear(listener: &TcpListener, status: &str) -> String {
 async fn a_client_is_told_that_somebody_signed_out_and_once_more_if_it_failed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
-    let house = House::open_telling(&format!("http://{at}/signed-out?a=b")).await;
-    let (mut visitor, landed) = house.guest().await;
+    let server = Server::start_with(Wishes {
+        told_at: Some(format!("http://{at}/signed-out?a=b")),
+        ..Wishes::default()
+    })
+    .await;
+    let (mut visitor, landed) = server.guest().await;
     tokens(&mut visitor, &landed).await;
     let keys = KeySet::parse(visitor.get("/jwks").await.text.as_bytes()).unwrap();
 

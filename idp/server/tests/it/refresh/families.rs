@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use hyper::StatusCode;
 use tokio::task::JoinSet;
 
-use crate::visitor::{Answer, House, Visitor, form, request};
+use crate::server::Server;
+use crate::visitor::{Answer, Visitor, form, request};
 
 const AT_ONCE: usize = 64;
 
@@ -38,8 +39,8 @@ pub(crate) async fn refresh(visitor: &Visitor, token: &str) -> Result<String, St
 
 /// One family after the other: refreshed by 64 at once, used on, then replayed.
 pub(crate) async fn try_families(count: usize) {
-    let house = House::open().await;
-    let (mut visitor, _) = house.guest().await;
+    let server = Server::start().await;
+    let (mut visitor, _) = server.guest().await;
     for number in 0..count {
         let landed = visitor.get(&request("till", &[])).await;
         let first = begin(&mut visitor, &landed).await;
