@@ -173,6 +173,18 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether there is such a thing to be forgotten.
+    pub(crate) fn check(&self, stale: &Stale) -> Result<(), Unforgettable> {
+        match stale {
+            Stale::Everything => Ok(()),
+            Stale::Lookup(name) => self.source(name).map(drop),
+            Stale::Key(name, key) => {
+                self.source(name)?;
+                Key::parse(key).map(drop).map_err(|_| Unforgettable::NoKey)
+            }
+        }
+    }
+
     /// Brings the figures up to date that are not counted but looked at.
     pub fn measure(&self) {
         for (lookup, source) in self.plan.lookups.iter().zip(&self.lookups) {

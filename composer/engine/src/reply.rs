@@ -6,10 +6,11 @@ use bytes::Bytes;
 use composer_core::answer::{Answer, etag, is_known};
 use composer_core::compose::Refused;
 use composer_core::plan::Endpoint;
-use http::StatusCode;
 use http::header::{
     CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
+use http::{Response, StatusCode};
+use http_body_util::Full;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -18,6 +19,15 @@ const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const COMPOSITION_STATUS: HeaderName = HeaderName::from_static("composition-status");
 /// Seconds after which it is worth trying again.
 const AGAIN: HeaderValue = HeaderValue::from_static("1");
+
+/// Why a request was not answered as it was meant.
+pub(crate) struct Problem<'a> {
+    pub(crate) status: StatusCode,
+    /// For programs.
+    pub(crate) code: &'static str,
+    /// For people.
+    pub(crate) detail: &'a str,
+}
 
 /// What is sent to whoever asked.
 #[derive(Debug)]
@@ -51,33 +61,56 @@ impl Reply {
         }
     }
 
-    /// Why there is no answer (RFC 9457).
+    /// Why there is no answer.
     pub(crate) fn refused(refused: &Refused, endpoint: Option<&Endpoint>) -> Self {
-        let status = refused.status();
+        let detail = match (refused, endpoint) {
+            (Refused::Step { step, cause }, Some(endpoint)) => match endpoint.step(*step) {
+                Some(step) => format!("`{}` is required and failed: {cause}", step.name),
+                None => refused.to_string(),
+            },
+            (_, _) => refused.to_string(),
+        };
+        Self::problem(&Problem {
+            status: refused.status(),
+            code: code(refused),
+            detail: &detail,
+        })
+    }
+
+    /// A problem as RFC 9457 has it.
+    pub(crate) fn problem(problem: &Problem<'_>) -> Self {
         let mut headers = HeaderMap::with_capacity(3);
         headers.insert(CONTENT_TYPE, PROBLEM);
         headers.insert(CACHE_CONTROL, NO_STORE);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if problem.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, AGAIN);
         }
-        let mut body = format!(
-            "{{\"type\":\"about:blank\",\"status\":{},\"code\":\"{}\",\"detail\":{}",
-            status.as_u16(),
-            code(refused),
-            quoted(&refused.to_string()),
+        let body = format!(
+            "{{\"type\":\"about:blank\",\"status\":{},\"code\":\"{}\",\"detail\":{}}}",
+            problem.status.as_u16(),
+            problem.code,
+            quoted(problem.detail),
         );
-        if let Refused::Step { step, .. } = refused
-            && let Some(step) = endpoint.and_then(|endpoint| endpoint.step(*step))
-        {
-            body.push_str(",\"source\":");
-            body.push_str(&quoted(&step.name));
-        }
-        body.push('}');
         Self {
-            status,
+            status: problem.status,
             headers,
             body: body.into(),
         }
+    }
+
+    pub(crate) fn text(status: StatusCode, kind: HeaderValue, text: impl Into<Bytes>) -> Self {
+        Self {
+            status,
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, kind)]),
+            body: text.into(),
+        }
+    }
+
+    pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
     }
 }
 

@@ -6,8 +6,10 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod alone;
 mod batches;
 mod calls;
+mod faults;
 mod history;
 mod oracle;
 mod service;

@@ -19,7 +19,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(20);
 #[derive(Default)]
 pub(crate) struct Draft {
     pub(crate) declaration: Declaration,
-    policies: Vec<Policy>,
+    pub(crate) policies: Vec<Policy>,
 }
 
 pub(crate) struct Site {
