@@ -7,6 +7,7 @@
 )]
 
 mod alone;
+mod bars;
 mod batches;
 mod calls;
 mod faults;
