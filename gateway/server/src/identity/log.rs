@@ -190,3 +190,6 @@ fn complain(left: &Left) {
     let error = left as &dyn std::error::Error;
     tracing::warn!(error, "the log is read at the identity provider");
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,14 +149,29 @@ impl Provider {
     /// Shows the credential, and another one if that is refused and was replaced.
     async fn call(&self, on: &Connections, call: Call<'_>) -> Result<Bytes, CallError> {
         let credential = self.credential.field()?;
-        let answered = send(on, call.clone(), credential.clone()).await?;
+        let answered = send_twice(on, &call, &credential).await?;
         if answered.0 != StatusCode::UNAUTHORIZED {
             return check(answered);
         }
         match self.credential.renew(&credential)? {
-            Some(renewed) => check(send(on, call, renewed).await?),
+            Some(renewed) => check(send_twice(on, &call, &renewed).await?),
             None => check(answered),
         }
+    }
+}
+
+/// A spare connection may be closed at the very moment when it is used. Whatever is told here may be
+/// told again, so one that breaks costs nobody their answer.
+async fn send_twice(
+    on: &Connections,
+    call: &Call<'_>,
+    credential: &HeaderValue,
+) -> Result<(StatusCode, Bytes), CallError> {
+    match send(on, call.clone(), credential.clone()).await {
+        Err(CallError::Exchange(ExchangeError::Connection(_))) => {
+            send(on, call.clone(), credential.clone()).await
+        }
+        answered => answered,
     }
 }
 
@@ -181,3 +196,6 @@ fn check((status, body): (StatusCode, Bytes)) -> Result<Bytes, CallError> {
     }
     Err(CallError::Status(status))
 }
+
+#[cfg(test)]
+mod tests;

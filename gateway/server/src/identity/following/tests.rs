@@ -8,5 +8,6 @@ mod failures;
 mod provider;
 mod redis_server;
 mod revocation;
+mod scripted_redis;
 mod site;
 mod telling;

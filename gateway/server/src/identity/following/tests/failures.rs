@@ -7,6 +7,7 @@ use idp_token::lease::{GRACE_DEFAULT, Tolerance, Trust};
 use idp_token::log::{Kind, Target};
 
 use super::redis_server::RedisServer;
+use super::scripted_redis::ScriptedRedis;
 use super::site::{LONG, Site, session};
 use crate::identity::sources::Told;
 
@@ -269,6 +270,89 @@ async fn a_primary_that_becomes_a_replica_is_left_at_once_and_voids_everything()
     site.until("Redis is read", |it| it.reads_redis() && it.is_fresh())
         .await;
     assert!(!site.holds(&found), "it has another history by now");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_redis_that_answers_and_does_not_beat_is_left_within_the_lease() {
+    let redis = RedisServer::start();
+    let site = Site::start_fresh(Some(&redis), LONG).await;
+    let path = site.provider.facts().redis.take();
+    site.always(LONG + SHORT, "trusted", Site::is_fresh).await;
+    assert!(!site.reads_redis());
+    assert!(site.metric("log_switches_total", "provider") > 0.0);
+    let seq = site.provider.publish(Target::Realm, Kind::Changed);
+    site.until("it is in force", |it| it.applied() == seq.0)
+        .await;
+    site.provider.facts().redis = path;
+    site.until("Redis is read", |it| it.reads_redis() && it.is_fresh())
+        .await;
+}
+
+/// What a replica shows was there before a read of it began, and the lease rests on the opposite.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn beats_of_a_replica_prove_nothing() {
+    let redis = ScriptedRedis::start().await;
+    let site = Site::start_mute(redis.address, SHORT).await;
+    site.until("it is trusted", Site::is_fresh).await;
+    assert!(site.reads_redis());
+    *redis.role.lock().unwrap() = "slave";
+    site.until("the lease is over", |it| !it.is_fresh()).await;
+    site.always(SHORT, "stale", |it| !it.is_fresh()).await;
+    assert!(site.metric("voids_total", "another_server") > 0.0);
+    assert_eq!(
+        site.metric("log_switches_total", "redis"),
+        1.0,
+        "a replica is never well, however it beats"
+    );
+    *redis.role.lock().unwrap() = "master";
+    site.until("it is trusted", Site::is_fresh).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_redis_that_hangs_is_waited_for_briefly_and_then_passed_over() {
+    let redis = RedisServer::start();
+    let site = Site::start_fresh(Some(&redis), LONG).await;
+    let token = site.token(1);
+    site.active(&token).await;
+    redis.signal("STOP");
+    let began = crate::clock::boot();
+    for _ in 0..20 {
+        site.active(&token).await;
+    }
+    let took = crate::clock::boot().0 - began.0;
+    assert!(took < SHORT, "{took:?}");
+    assert_eq!(site.metric("redis_lookups_total", "failed"), 1.0);
+    site.until("the provider is read", |it| !it.reads_redis())
+        .await;
+    site.always(LONG + SHORT, "trusted", Site::is_fresh).await;
+
+    redis.signal("CONT");
+    site.until("Redis is read", |it| it.reads_redis() && it.is_fresh())
+        .await;
+    site.always(SHORT, "trusted", Site::is_fresh).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_provider_that_is_slow_about_tokens_does_not_make_the_log_look_silent() {
+    let site = Site::start_fresh(None, LONG).await;
+    let instead = super::provider::Instead::Nothing;
+    site.provider
+        .facts()
+        .instead
+        .insert("/internal/resolve", instead);
+    let token = site.token(1);
+    let asking = async {
+        loop {
+            assert!(site.find(&token).await.is_err());
+        }
+    };
+    tokio::select! {
+        () = asking => {}
+        () = site.always(LONG + SHORT, "trusted", Site::is_fresh) => {}
+    }
+    let seq = site.provider.publish(Target::Realm, Kind::Changed);
+    site.until("it is in force", |it| it.applied() == seq.0)
+        .await;
 }
 
 /// As replication does, up to this moment.

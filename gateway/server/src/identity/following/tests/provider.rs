@@ -175,6 +175,13 @@ impl World {
 }
 
 impl Facts {
+    /// As from a backup that is older than some of the changes.
+    pub(super) fn put_back(&mut self, seq: u64) {
+        self.seq = seq;
+        self.log.retain(|entry| entry.seq().0 <= seq);
+        self.epochs.retain(|epoch| epoch.seq.0 <= seq);
+    }
+
     fn hello(&self) -> Hello {
         Hello {
             run: RUNS[0],
@@ -310,9 +317,10 @@ impl Facts {
         let now = clock::unix_seconds();
         if let Some(call) = projection::store(digest, &active.record, active.expires_at, now)
             && is_kept
-            && let Some(link) = &mut self.link
+            && let Some(mut link) = self.link.take()
+            && link.run(&call).is_ok()
         {
-            let _ = link.run(&call);
+            self.link = Some(link);
         }
     }
 }

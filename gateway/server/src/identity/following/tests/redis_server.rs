@@ -5,9 +5,13 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use idp_token::projection::Call;
 use tempfile::TempDir;
+
+/// The provider of a test waits no longer for a server that hangs.
+const REPLY_MAX: Duration = Duration::from_millis(20);
 
 pub(super) struct RedisServer {
     process: Child,
@@ -61,15 +65,29 @@ impl RedisServer {
         std::fs::rename(&new, path).unwrap();
     }
 
+    /// For a test itself, which has time.
+    fn connect(&self) -> Link {
+        let link = Link::connect(&self.socket()).unwrap();
+        link.0.get_ref().set_read_timeout(None).unwrap();
+        link
+    }
+
+    pub(super) fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        let pid = self.process.id().to_string();
+        let sent = kill.args(["-s", name, &pid]).status();
+        assert!(sent.unwrap().success());
+    }
+
     pub(super) fn restore(&self, key: &str, dump: &[u8]) -> Reply {
-        let mut link = Link::connect(&self.socket()).unwrap();
+        let mut link = self.connect();
         let parts: [&[u8]; 4] = [b"RESTORE", key.as_bytes(), b"0", dump];
         link.send(&parts).unwrap()
     }
 
     pub(super) fn command(&self, text: &str) -> Reply {
         let parts: Vec<_> = text.split(' ').map(str::to_owned).collect();
-        let mut link = Link::connect(&self.socket()).unwrap();
+        let mut link = self.connect();
         link.send(&parts).unwrap()
     }
 }
@@ -87,7 +105,9 @@ pub(super) struct Link(BufReader<UnixStream>);
 
 impl Link {
     pub(super) fn connect(socket: &Path) -> io::Result<Self> {
-        UnixStream::connect(socket).map(|stream| Self(BufReader::new(stream)))
+        let stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(REPLY_MAX))?;
+        Ok(Self(BufReader::new(stream)))
     }
 
     /// Whether it was done.

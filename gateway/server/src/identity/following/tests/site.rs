@@ -1,6 +1,7 @@
 //! A gateway's knowledge, a provider and a Redis, and what a test wants of them.
 
 use std::fs::{self, Permissions};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -56,13 +57,22 @@ impl Site {
         let path = redis.is_some().then_some(address);
         let provider = Provider::start(path.clone()).await;
         prepare(&provider);
-        Self::start_with(provider, folder, path, lease)
+        let at = path.map(RedisAddress::Unix);
+        Self::start_with(provider, folder, at, lease)
+    }
+
+    /// With a Redis that the provider knows nothing of, and beats nowhere itself.
+    pub(super) async fn start_mute(redis: SocketAddr, lease: Duration) -> Self {
+        let provider = Provider::start(None).await;
+        provider.facts().is_mute = true;
+        let folder = tempfile::tempdir().unwrap();
+        Self::start_with(provider, folder, Some(RedisAddress::Tcp(redis)), lease)
     }
 
     fn start_with(
         provider: Provider,
         folder: TempDir,
-        redis: Option<PathBuf>,
+        redis: Option<RedisAddress>,
         lease: Duration,
     ) -> Self {
         let key_file = folder.path().join("gateway.key");
@@ -75,8 +85,8 @@ impl Site {
             key_file,
             lease,
             grace: Duration::from_secs(60),
-            redis: redis.map(|path| Redis {
-                at: RedisAddress::Unix(path),
+            redis: redis.map(|at| Redis {
+                at,
                 database: 0,
                 username: None,
                 password: None,
@@ -98,7 +108,10 @@ impl Site {
     /// Up, and trusted.
     pub(super) async fn start_fresh(redis: Option<&RedisServer>, lease: Duration) -> Self {
         let site = Self::start(redis, lease).await;
-        site.until("it is trusted", |it| it.is_fresh()).await;
+        site.until("it is trusted", |it| {
+            it.is_fresh() && it.reads_redis() == redis.is_some()
+        })
+        .await;
         if redis.is_some() {
             // Nobody waits for that connection.
             let token = token(0);
