@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use idp_token::ask::report::{GatewayId, Report};
 use idp_token::membership::{MEMBER_FOR, Membership};
+use idp_token::time::BootTime;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -21,8 +22,8 @@ use crate::metrics::SourceMetrics;
 
 /// Without a change: some reports may get lost before anybody is forgotten.
 const REPORT_EVERY: Duration = Duration::from_secs(MEMBER_FOR.as_secs() / 8);
-/// Changes of so little time are reported together.
-const GATHER: Duration = Duration::from_millis(10);
+/// So long after one report there is no other: what changed meanwhile is reported together.
+const SPACING: Duration = Duration::from_millis(10);
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
@@ -51,7 +52,7 @@ impl Reports {
                         tracing::info!("the identity provider takes reports again");
                     }
                     match timeout(REPORT_EVERY, progress.changed()).await {
-                        Ok(Ok(())) => sleep(GATHER).await,
+                        Ok(Ok(())) => sleep(rest(sent)).await,
                         Ok(Err(_)) => return,
                         Err(_) => {}
                     }
@@ -77,4 +78,10 @@ impl Reports {
             reading: progress.reading,
         }
     }
+}
+
+/// What is left of the spacing after a report that was sent then.
+fn rest(sent: BootTime) -> Duration {
+    let gone = clock::boot().0.saturating_sub(sent.0);
+    SPACING.saturating_sub(gone)
 }

@@ -10,4 +10,5 @@ mod redis_server;
 mod revocation;
 mod scripted_redis;
 mod site;
+mod stopped;
 mod telling;
