@@ -4,6 +4,7 @@
 //! told to everybody whose question was in it. Nobody is told another's answer: answers name the
 //! digests they are about.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ pub(super) struct Asking {
     queue: Mutex<Queue<TokenDigest, Waiting>>,
     provider: Arc<Provider>,
     metrics: SourceMetrics,
+    /// Whether the last call failed: one line when that begins and one when it is over.
+    is_failing: AtomicBool,
 }
 
 impl Asking {
@@ -61,6 +64,7 @@ impl Asking {
             queue: Mutex::new(Queue::new(LIMITS)),
             provider,
             metrics,
+            is_failing: AtomicBool::new(false),
         })
     }
 
@@ -89,6 +93,7 @@ impl Asking {
     }
 
     /// How many wait for a call to be made.
+    #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.queue().waiting()
     }
@@ -138,12 +143,19 @@ impl Asking {
         self.metrics.questions.observe(questions.len() as f64);
         match self.provider.resolve(&questions).await {
             Ok(answers) => {
+                if self.is_failing.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the identity provider is asked about tokens again");
+                }
                 for (answer, waiting) in answers.into_iter().zip(waiting) {
                     tell(waiting, || Ok(answer.clone()));
                 }
             }
             Err(error) => {
                 self.metrics.count_call_failed("resolve");
+                if !self.is_failing.swap(true, Ordering::Relaxed) {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "the identity provider cannot be asked about tokens");
+                }
                 let error = Arc::new(error);
                 for waiting in waiting {
                     tell(waiting, || Err(Unanswered::Call(Arc::clone(&error))));

@@ -111,7 +111,8 @@ impl Sources {
     }
 
     /// How many wait for the provider to be asked about their tokens.
-    pub(crate) fn waiting(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
         self.asking.waiting()
     }
 
@@ -186,8 +187,6 @@ impl Sources {
     }
 
     fn unknown(&self, why: &Unanswered) -> Unknown {
-        let error = why as &dyn std::error::Error;
-        tracing::debug!(error, "a token could not be asked about");
         match why {
             Unanswered::Full => Unknown::Overloaded,
             Unanswered::Late | Unanswered::Call(_) if self.is_fresh() => Unknown::Unreachable,

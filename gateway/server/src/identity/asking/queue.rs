@@ -53,6 +53,7 @@ impl<K: Hash + Eq + Copy, T> Queue<K, T> {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
     }

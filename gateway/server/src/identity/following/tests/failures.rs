@@ -320,7 +320,7 @@ async fn a_redis_that_hangs_is_waited_for_briefly_and_then_passed_over() {
         site.active(&token).await;
     }
     let took = crate::clock::boot().0 - began.0;
-    assert!(took < SHORT, "{took:?}");
+    assert!(took < 2 * SHORT, "each of them waited: {took:?}");
     assert_eq!(site.metric("redis_lookups_total", "failed"), 1.0);
     site.until("the provider is read", |it| !it.reads_redis())
         .await;
