@@ -17,6 +17,7 @@ use aws_lc_rs::hmac;
 
 use crate::digest::leading;
 use crate::epoch::Seq;
+use crate::session::SessionId;
 
 use places::Places;
 
@@ -35,14 +36,19 @@ pub enum Scope<'a> {
     Global,
 }
 
-/// Whom a cached entry is about, hashed once when it is filled.
+/// Whom a cached entry is about. It is hashed once when it is filled; or, where there are so many that
+/// this takes too much room, what many share is, and the ids of the rest are hashed at every use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marks {
-    session: u64,
-    subject: u64,
-    client: u64,
-    tenant: u64,
+    pub session: Mark,
+    pub subject: Mark,
+    pub client: Mark,
+    pub tenant: Mark,
 }
+
+/// The hash of a name. It means nothing in another process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark(u64);
 
 /// Where the reader stood when a look-up began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,7 +63,31 @@ impl Stamp {
     pub const fn seq(self) -> Seq {
         self.seq
     }
+
+    /// Whether nothing was missed between the two.
+    #[must_use]
+    pub const fn is_since_same_gap(self, other: Self) -> bool {
+        self.floor == other.floor
+    }
+
+    /// The same in 64 bits: 40 for the number of a change, which are good for a thousand of them each
+    /// second for thirty years, and 24 for gaps. None past that.
+    #[must_use]
+    pub fn pack(self) -> Option<u64> {
+        let fits = self.seq.0 < 1 << PACKED_SEQ_BITS && self.floor < 1 << (64 - PACKED_SEQ_BITS);
+        fits.then_some(self.floor << PACKED_SEQ_BITS | self.seq.0)
+    }
+
+    #[must_use]
+    pub const fn unpack(packed: u64) -> Self {
+        Self {
+            seq: Seq(packed & ((1 << PACKED_SEQ_BITS) - 1)),
+            floor: packed >> PACKED_SEQ_BITS,
+        }
+    }
 }
+
+const PACKED_SEQ_BITS: u32 = 40;
 
 /// How a change fits those that were applied before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +101,8 @@ pub enum Applied {
 
 pub struct Fence {
     key: hmac::Key,
+    session_ids: IdKey,
+    subject_ids: IdKey,
     slots: Box<[AtomicU64]>,
     clients: Places,
     tenants: Places,
@@ -84,8 +116,11 @@ impl Fence {
     /// with; draw it anew for every process. There is at least one slot.
     #[must_use]
     pub fn new(key: &[u8; 16], slots: usize, places: usize, cursor: Seq) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
         Self {
-            key: hmac::Key::new(hmac::HMAC_SHA256, key),
+            session_ids: IdKey::derive(&key, b"session ids"),
+            subject_ids: IdKey::derive(&key, b"subject ids"),
+            key,
             slots: (0..slots.max(1)).map(|_| AtomicU64::new(0)).collect(),
             clients: Places::new(places),
             tenants: Places::new(places),
@@ -114,6 +149,19 @@ impl Fence {
         }
     }
 
+    /// The mark of a session by its id, which is quick.
+    #[must_use]
+    pub const fn mark_session(&self, id: &SessionId) -> Mark {
+        self.session_ids.mark(id.0)
+    }
+
+    /// The mark of a subject whose name spells these 16 bytes as that of a session would, which is
+    /// quick too.
+    #[must_use]
+    pub const fn mark_subject(&self, id: [u8; 16]) -> Mark {
+        self.subject_ids.mark(id)
+    }
+
     /// Whether an entry may still be believed. If not, it is looked up again.
     #[must_use]
     pub fn holds(&self, filled: Stamp, marks: &Marks) -> bool {
@@ -121,8 +169,8 @@ impl Fence {
             .slot(marks.session)
             .load(Ordering::Acquire)
             .max(self.slot(marks.subject).load(Ordering::Acquire))
-            .max(self.clients.find(marks.client))
-            .max(self.tenants.find(marks.tenant))
+            .max(self.clients.find(marks.client.0))
+            .max(self.tenants.find(marks.tenant.0))
             .max(self.global.load(Ordering::Acquire));
         filled.seq.0 >= epoch && filled.floor == self.floor.load(Ordering::Acquire)
     }
@@ -160,31 +208,64 @@ impl Fence {
         let mark = self.mark(scope);
         match scope {
             Scope::Session(_) | Scope::Subject(_) => raise(self.slot(mark), seq),
-            Scope::Client(_) => self.clients.raise(mark, seq),
-            Scope::Tenant(_) => self.tenants.raise(mark, seq),
+            Scope::Client(_) => self.clients.raise(mark.0, seq),
+            Scope::Tenant(_) => self.tenants.raise(mark.0, seq),
             Scope::Global => raise(&self.global, seq),
         }
     }
 
-    fn slot(&self, mark: u64) -> &AtomicU64 {
+    fn slot(&self, Mark(mark): Mark) -> &AtomicU64 {
         let count = self.slots.len() as u64;
         let at = usize::try_from(mark % count).unwrap_or_default();
         &self.slots[at]
     }
 
-    fn mark(&self, scope: Scope<'_>) -> u64 {
+    /// Ids of ours are random, so that a multiplication by something secret spreads them well enough.
+    /// Names are chosen, by whomever.
+    fn mark(&self, scope: Scope<'_>) -> Mark {
         let (kind, name) = match scope {
             Scope::Session(name) => (b's', name),
             Scope::Subject(name) => (b'u', name),
             Scope::Client(name) => (b'c', name),
             Scope::Tenant(name) => (b't', name),
-            Scope::Global => return 0,
+            Scope::Global => return Mark(0),
         };
+        match (kind, SessionId::parse(name)) {
+            (b's', Some(id)) => return self.mark_session(&id),
+            (b'u', Some(id)) => return self.mark_subject(id.0),
+            _ => {}
+        }
         let mut text = hmac::Context::with_key(&self.key);
         text.update(&[kind]);
         text.update(name.as_bytes());
-        u64::from_be_bytes(leading(text.sign().as_ref()))
+        Mark(u64::from_be_bytes(leading(text.sign().as_ref())))
     }
+}
+
+/// What the ids of one kind are multiplied with.
+struct IdKey(u64, u64);
+
+impl IdKey {
+    fn derive(key: &hmac::Key, kind: &[u8]) -> Self {
+        let derived = hmac::sign(key, kind);
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = leading(derived.as_ref());
+        Self(
+            u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            u64::from_be_bytes([i, j, k, l, m, n, o, p]),
+        )
+    }
+
+    const fn mark(&self, id: [u8; 16]) -> Mark {
+        let id = u128::from_be_bytes(id);
+        let (high, low) = ((id >> 64) as u64 ^ self.0, halved(id) ^ self.1);
+        let product = high as u128 * low as u128;
+        Mark((product >> 64) as u64 ^ halved(product))
+    }
+}
+
+/// The lower half.
+const fn halved(number: u128) -> u64 {
+    (number & u64::MAX as u128) as u64
 }
 
 impl fmt::Debug for Fence {

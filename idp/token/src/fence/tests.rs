@@ -239,3 +239,57 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn ids_of_ours_are_marked_alike_by_their_spelling_and_by_their_bytes() {
+    let fence = fence();
+    let id = SessionId([0xab; 16]);
+    let text = id.to_string();
+    let marks = fence.marks(&text, &text, &text, &text);
+    assert_eq!(marks.session, fence.mark_session(&id));
+    assert_eq!(marks.subject, fence.mark_subject(id.0));
+    let all = [marks.session, marks.subject, marks.client, marks.tenant];
+    for (at, mark) in all.iter().enumerate() {
+        assert!(!all[..at].contains(mark), "{all:?}");
+    }
+
+    let stamp = fence.stamp();
+    fence.apply(Seq(11), Scope::Session(&text));
+    assert!(!fence.holds(stamp, &marks));
+    let stamp = fence.stamp();
+    fence.apply(Seq(12), Scope::Subject(&text));
+    assert!(!fence.holds(stamp, &marks));
+}
+
+#[test]
+fn ids_are_spread_over_the_slots() {
+    let fence = Fence::new(&KEY, 1 << 12, 64, Seq(10));
+    let mut taken = std::collections::HashSet::new();
+    for number in 0..1_u128 << 12 {
+        // What is drawn at random is spread already; so numbers are the harder case.
+        let id = SessionId(
+            number
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c)
+                .to_be_bytes(),
+        );
+        let Mark(mark) = fence.mark_session(&id);
+        taken.insert(mark % (1 << 12));
+    }
+    // Of as many balls as bins, 63 % of the bins get one.
+    assert!((2400..2800).contains(&taken.len()), "{}", taken.len());
+}
+
+#[test]
+fn a_stamp_is_packed_as_long_as_it_fits() {
+    let at = |seq, floor| Stamp {
+        seq: Seq(seq),
+        floor,
+    };
+    let (seq_max, floor_max) = ((1 << 40) - 1, (1 << 24) - 1);
+    for stamp in [at(0, 0), at(7, 3), at(seq_max, floor_max)] {
+        assert_eq!(stamp.pack().map(Stamp::unpack), Some(stamp), "{stamp:?}");
+    }
+    for stamp in [at(seq_max + 1, 0), at(0, floor_max + 1)] {
+        assert_eq!(stamp.pack(), None, "{stamp:?}");
+    }
+}
