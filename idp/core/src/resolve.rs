@@ -4,7 +4,7 @@
 //! else, so that whatever was published up to it is in the record; a change that comes in between
 //! is in it or not, and voids it when it is published.
 
-use idp_token::digest::TokenDigest;
+use idp_token::digest::{Alias, TokenDigest};
 use idp_token::epoch::{Epochs, Seq};
 use idp_token::session::{Session as GatewayRecord, SessionId};
 use idp_token::time::UnixSeconds;
@@ -12,7 +12,6 @@ use idp_token::value::{Claims, expiry};
 
 use crate::change::Target;
 use crate::client::Client;
-use crate::decision::Random;
 use crate::presented;
 use crate::provider::Provider;
 use crate::record::{Access, Session};
@@ -42,7 +41,6 @@ pub fn resolve(
     provider: &Provider,
     digest: TokenDigest,
     now: UnixSeconds,
-    random: &Random,
 ) -> Result<Resolved, Need> {
     let written_seq = view.published()?;
     let Some(found) = presented::find_access(view, digest)? else {
@@ -63,7 +61,7 @@ pub fn resolve(
         ..record(view, session, client, access)?
     };
     Ok(Resolved::Active(Box::new(Active {
-        claims: claims(provider, &record, client, (now, access.expires_at, random)),
+        claims: claims(provider, &record, client, (now, access.expires_at, digest)),
         record,
         epochs,
         expires_at: access.expires_at,
@@ -122,7 +120,7 @@ fn claims(
     provider: &Provider,
     record: &GatewayRecord,
     client: &Client,
-    (now, ends_at, random): (UnixSeconds, UnixSeconds, &Random),
+    (now, ends_at, digest): (UnixSeconds, UnixSeconds, TokenDigest),
 ) -> Claims {
     Claims {
         issuer: provider.issuer.clone(),
@@ -136,6 +134,13 @@ fn claims(
         amr: record.amr.clone(),
         issued_at: now,
         expires_at: expiry(now, ends_at.min(record.ends_at)),
-        id: SessionId(random.id).to_string(),
+        id: id(digest, now),
     }
+}
+
+/// It follows from the token and the second, so that whoever remembers a million value tokens need not
+/// remember their ids.
+fn id(digest: TokenDigest, now: UnixSeconds) -> String {
+    let second = u32::try_from(now.0).unwrap_or(u32::MAX);
+    SessionId(Alias::of(&digest).value_token_id(second)).to_string()
 }

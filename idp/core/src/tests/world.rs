@@ -331,8 +331,8 @@ impl World {
 
     pub(super) fn resolve(&self, token: &str) -> Resolved {
         let digest = TokenDigest::of(token.as_bytes());
-        let (now, random) = (self.now(), self.draw());
-        self.see(|view| resolve::resolve(view, &self.provider, digest, now, &random))
+        let now = self.now();
+        self.see(|view| resolve::resolve(view, &self.provider, digest, now))
     }
 
     pub(super) fn revoke(&self, body: &str) -> Result<revoke::Revoked, Refusal> {

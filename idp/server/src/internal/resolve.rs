@@ -11,7 +11,6 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use idp_core::decision::Random;
 use idp_core::resolve::{Active, Resolved, resolve as judge};
 use idp_core::store::StoreError;
 use idp_core::view::{Need, View};
@@ -34,7 +33,6 @@ const SIGNED_INLINE_MAX: usize = 4;
 
 struct Asked {
     questions: Vec<Question>,
-    draws: Vec<Random>,
     ring: Arc<Ring>,
 }
 
@@ -44,7 +42,6 @@ pub(super) async fn resolve(
 ) -> Result<Response, Problem> {
     let questions = read_questions(&body)?;
     let asked = Arc::new(Asked {
-        draws: draws(questions.len()).map_err(Unanswerable::from)?,
         questions,
         ring: desk.ring.load_full(),
     });
@@ -62,10 +59,6 @@ pub(super) async fn resolve(
     let told = write_answers(digests.into_iter().zip(&answers));
     let kind = [(header::CONTENT_TYPE, "application/json")];
     Ok((protocol::private(), kind, told).into_response())
-}
-
-fn draws(count: usize) -> Result<Vec<Random>, NoRandom> {
-    (0..count).map(|_| random::draw()).collect()
 }
 
 async fn look(
@@ -112,8 +105,8 @@ impl Asked {
     ) -> (Vec<Resolved>, HashSet<idp_core::store::Key>) {
         let mut resolved = Vec::with_capacity(self.questions.len());
         let mut needed = HashSet::new();
-        for (digest, random) in self.digests().zip(&self.draws) {
-            match judge(view, &self.ring.provider, digest, now, random) {
+        for digest in self.digests() {
+            match judge(view, &self.ring.provider, digest, now) {
                 Ok(found) => resolved.push(found),
                 Err(Need(keys)) => needed.extend(keys),
             }
