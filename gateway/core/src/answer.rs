@@ -3,6 +3,8 @@
 //! As strict as requests are read: an answer that two readers could frame differently would let one
 //! exchange write into the next. It is refused, and the connection it came on is dropped.
 
+use std::time::Duration;
+
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::fields::{ends_here, is_grpc, is_hop_by_hop, write_field};
@@ -249,6 +251,15 @@ pub struct Client<'a> {
     pub reads_chunks: bool,
     /// The time now, for an answer that does not say when it was made.
     pub date: &'a str,
+    /// How long it took to find out who asks, if the client is told.
+    pub identified_in: Option<Duration>,
+}
+
+/// `Server-Timing` (W3C) says how long that was, in milliseconds.
+#[must_use]
+pub fn server_timing(identified_in: Duration) -> String {
+    let micros = identified_in.as_micros();
+    format!("auth;dur={}.{:03}", micros / 1000, micros % 1000)
 }
 
 /// Writes the head that goes to the client.
@@ -295,6 +306,9 @@ fn write_common(answer: &AnswerHead<'_>, route: &Route, client: &Client<'_>, out
     }
     if !is_dated {
         write_field("date", client.date.as_bytes(), out);
+    }
+    if let Some(took) = client.identified_in {
+        write_field("server-timing", server_timing(took).as_bytes(), out);
     }
 }
 

@@ -96,6 +96,13 @@ fn write_request(line: &mut Line<'_>, request: &Request) {
         line.text("host", asked.host.name());
         line.text("path", &asked.path);
     }
+    if let Some(identified) = &request.identified {
+        line.text("auth", identified.how);
+        if let Some(tid) = identified.tid {
+            tid.with_text(|tid| line.text("tid", tid));
+        }
+        line.number("auth_us", micros(identified.took));
+    }
 }
 
 fn write_exchange(line: &mut Line<'_>, exchange: &Exchange, outcome: &Outcome) {

@@ -19,6 +19,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::clock;
 use crate::gateway::Gateway;
+use crate::identity::Identity;
 use crate::lifecycle::Phase;
 use crate::spawn::spawn;
 
@@ -79,7 +80,11 @@ fn router(gateway: Arc<Gateway>) -> Router {
 
 /// Ready means: send requests here. What is missing is said in the answer.
 async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
+    let is_unknown = |identity: &Arc<Identity>| !identity.was_reached();
     let missing = match gateway.lifecycle.phase() {
+        Phase::Serving if gateway.identity.as_ref().is_some_and(is_unknown) => {
+            "starting: the identity provider was never reached, so no token can be judged\n"
+        }
         Phase::Serving => return "ready\n".into_response(),
         Phase::LameDuck => "stopping: still answering, send new requests elsewhere\n",
         Phase::Draining => "stopping: waiting for requests under way\n",
@@ -95,6 +100,9 @@ async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
         .metrics
         .connections
         .set(i64::try_from(open).unwrap_or(i64::MAX));
+    if let Some(identity) = &gateway.identity {
+        identity.note_moment();
+    }
     let services = snapshot.services().iter();
     let moments = services.map(|upstream| upstream.moment(now));
     match gateway.metrics.render(moments) {

@@ -95,7 +95,7 @@ impl Drop for InFlight<'_> {
 
 async fn exchange(gateway: &Arc<Gateway>, mut wire: Wire, length: usize, peer: &Arc<Peer>) -> Next {
     let head = wire.ahead.split_to(length);
-    let admitted = gateway.admit(&head, peer, clock::now());
+    let admitted = gateway.admit(&head, peer, clock::now()).await;
     drop(head);
     match admitted {
         Ok(admitted) => carry(gateway, wire, admitted).await,
@@ -275,7 +275,7 @@ mod tests {
         };
         let peer = Peer::new("127.0.0.1:2".parse().unwrap(), entrance, "http");
         let head = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
-        let admitted = gateway.admit(head, &peer, clock::now()).unwrap();
+        let admitted = gateway.admit(head, &peer, clock::now()).await.unwrap();
 
         let in_flight = InFlight::begin(&gateway, &admitted.exchange);
         assert_eq!(gateway.metrics.requests_in_flight.get(), 1);

@@ -15,6 +15,7 @@ use gateway_core::upgrade::WebSocket;
 use gateway_upstream::Endpoint;
 use http::Method;
 
+use crate::gateway::Identified;
 use crate::listener::Entrance;
 use crate::snapshot::{RouteState, Snapshot, Upstream};
 use crate::{clock, random};
@@ -86,6 +87,8 @@ pub(crate) struct Request {
     pub(crate) is_grpc: bool,
     /// `None` when the head could not be read.
     pub(crate) asked: Option<Asked>,
+    /// How the caller was found out, where the route wants one.
+    pub(crate) identified: Option<Identified>,
 }
 
 /// How far a head is believed that speaks of the request itself.
@@ -132,6 +135,7 @@ impl Request {
             is_head_method: heard.starts_with(b"HEAD "),
             is_grpc: false,
             asked: None,
+            identified: None,
         }
     }
 
@@ -163,6 +167,7 @@ impl Request {
                 expects_continue: head.expects_continue,
                 takes_trailers: head.takes_trailers(),
             }),
+            identified: None,
         }
     }
 }
@@ -196,6 +201,13 @@ impl Exchange {
     pub(crate) fn timeout(&self) -> Duration {
         let of_service = self.upstream.service.policy().timeouts.exchange;
         self.route().timeout.unwrap_or(of_service)
+    }
+
+    /// How long it took to find out who asks, where the client is told.
+    pub(crate) fn timing(&self) -> Option<Duration> {
+        let admission = self.route().admission.as_ref()?;
+        let identified = self.request.identified.filter(|_| admission.server_timing);
+        identified.map(|identified| identified.took)
     }
 
     pub(crate) fn asked(&self) -> Option<&Asked> {

@@ -5,23 +5,27 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use gateway_core::forward::{self, Hop};
+use gateway_core::forward::{self, Hop, Identity as Told};
 use gateway_core::head::{Framing, Head};
 use gateway_core::rejection::Rejection;
 use gateway_core::route::Route;
 use gateway_core::upgrade::WebSocket;
-use gateway_core::verdict::Unknown;
 use gateway_upstream::Protocol;
 
 use crate::access_log::AccessLog;
 use crate::carrier::Carrier;
 use crate::exchange::{Believed, Exchange, Peer, Request};
+use crate::identity::{Identity, Refusals};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::random;
 use crate::snapshot::Snapshot;
 use crate::tls::Handshakes;
 use crate::traces::Traces;
+
+pub(crate) use callers::Identified;
+
+mod callers;
 
 #[derive(Debug)]
 pub(crate) struct Gateway {
@@ -32,6 +36,9 @@ pub(crate) struct Gateway {
     pub(crate) traces: Traces,
     pub(crate) carrier: Carrier,
     pub(crate) handshakes: Handshakes,
+    /// What is known of callers; none without an identity provider.
+    pub(crate) identity: Option<Arc<Identity>>,
+    pub(crate) refusals: Refusals,
 }
 
 /// A request that goes on, and the head it goes on with.
@@ -70,7 +77,8 @@ impl Gateway {
     /// Decides whether a request may go on, and in which words.
     ///
     /// The order is policy: what is wrong with the bytes comes before what is wrong with the wish.
-    pub(crate) fn admit(
+    /// Only for a caller who is not remembered anything is waited for.
+    pub(crate) async fn admit(
         &self,
         bytes: &[u8],
         peer: &Arc<Peer>,
@@ -89,7 +97,7 @@ impl Gateway {
             peer_is_trusted,
             sampling: snapshot.sampling,
         };
-        let request = Request::read(&head, peer, believed, began);
+        let mut request = Request::read(&head, peer, believed, began);
 
         let route = match snapshot.find(&head, peer.level) {
             Ok(route) => Arc::clone(route),
@@ -98,18 +106,29 @@ impl Gateway {
         if matches!(head.framing, Framing::Length(length) if length > route.route.body_bytes_max) {
             return Err(Refused::boxed(request, Rejection::BodyTooLarge));
         }
-        if route.route.admission.is_some() {
-            // Nobody can say yet who asks, so nobody is let through.
-            return Err(Refused::boxed(request, Unknown::Unreachable));
-        }
         let wish = route.route.may_upgrade.then(|| WebSocket::find(&head));
         let websocket = match wish.transpose() {
             Ok(websocket) => websocket.flatten(),
             Err(error) => return Err(Refused::boxed(request, error)),
         };
+        let caller = match &route.route.admission {
+            Some(admission) => {
+                let (caller, identified) = self.identify(admission, &head, peer.ip).await;
+                request.identified = Some(identified);
+                match caller {
+                    Ok(caller) => Some(caller),
+                    Err(rejection) => return Err(Refused::boxed(request, rejection)),
+                }
+            }
+            None => None,
+        };
         let Some(upstream) = route.pick(random::next_u64()).cloned() else {
             return Err(Refused::boxed(request, Rejection::Internal));
         };
+        let told = caller.as_ref().map(|caller| Told {
+            caller: &caller.caller,
+            value_token: caller.value_token(),
+        });
 
         let hop = Hop {
             request_id: &request.id,
@@ -118,10 +137,12 @@ impl Gateway {
             peer_is_trusted,
             scheme: peer.scheme,
             upgrades: websocket.is_some(),
-            identity: None,
+            identity: told.as_ref(),
         };
         let protocol = upstream.service.policy().protocol;
-        let written = match Written::new(protocol, &head, &route.route, &hop, bytes.len()) {
+        let shown = told.and_then(|told| told.value_token).map_or(0, str::len);
+        let bytes_len = bytes.len() + shown;
+        let written = match Written::new(protocol, &head, &route.route, &hop, bytes_len) {
             Ok(written) => written,
             Err(rejection) => return Err(Refused::boxed(request, rejection)),
         };

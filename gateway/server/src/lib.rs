@@ -16,7 +16,6 @@ mod connection;
 mod errand;
 mod exchange;
 mod gateway;
-#[expect(dead_code, reason = "requests are not asked for their caller yet")]
 mod identity;
 mod lifecycle;
 mod listener;
@@ -28,6 +27,7 @@ mod running;
 mod snapshot;
 mod spawn;
 mod streams;
+mod stripe;
 mod tls;
 mod traces;
 mod unread;
@@ -35,5 +35,5 @@ mod wire;
 
 pub use carrier::Carriers;
 pub use reload::{ReloadError, Reloader, warn_of};
-pub use running::{Addresses, Applied, Running, StartError};
+pub use running::{Addresses, Applied, Example, Running, StartError};
 pub use spawn::spawn;

@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use gateway_core::rejection::{SERVICE_FAULTS, SERVICE_SPARED};
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder, core::Collector,
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
+pub(crate) use identity::{IdentityMetrics, Layer};
 pub(crate) use moment::{EndpointMoment, ServiceMoment};
 pub(crate) use sources::{Heard, SourceMetrics, Void};
 pub(crate) use streams::StreamMetrics;
 pub(crate) use tls::{Handshake, TlsMetrics};
 
+mod identity;
 mod moment;
 mod sources;
 mod streams;
@@ -44,8 +46,8 @@ pub(crate) struct Metrics {
     pub(crate) requests_in_flight: IntGauge,
     pub(crate) lost: Lost,
     pub(crate) streams: StreamMetrics,
-    #[expect(dead_code, reason = "requests are not asked for their caller yet")]
     pub(crate) sources: SourceMetrics,
+    pub(crate) identity: IdentityMetrics,
     pub(crate) config_unix_seconds: IntGauge,
 }
 
@@ -123,6 +125,7 @@ impl Metrics {
             lost: Lost::new(&house)?,
             streams: StreamMetrics::new(&house)?,
             sources: SourceMetrics::new(&house)?,
+            identity: IdentityMetrics::new(&house)?,
             config_unix_seconds: house.gauge(
                 "config_applied_unix_seconds",
                 "When the running configuration was applied.",
@@ -240,6 +243,10 @@ impl House<'_> {
 
     fn counter(&self, name: &str, help: &str) -> Made<IntCounter> {
         self.register(IntCounter::with_opts(opts(name, help))?)
+    }
+
+    fn gauge_f64(&self, name: &str, help: &str) -> Made<Gauge> {
+        self.register(Gauge::with_opts(opts(name, help))?)
     }
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Made<IntGaugeVec> {

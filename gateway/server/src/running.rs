@@ -19,6 +19,7 @@ use crate::admin;
 use crate::carrier::{Carrier, Carriers};
 use crate::clock;
 use crate::gateway::Gateway;
+use crate::identity::{Identity, Refusals};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::listener::{self, Entrance};
 use crate::metrics::Metrics;
@@ -65,6 +66,17 @@ pub enum StartError {
     Metrics(#[source] prometheus::Error),
     #[error("cannot set up TLS")]
     Tls(#[source] rustls::Error),
+    #[error("cannot begin to follow the identity provider")]
+    Identity(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A request that somebody may try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    pub path: String,
+    pub service: String,
+    /// Whether it takes a token.
+    pub asks_caller: bool,
 }
 
 /// What applying a configuration did.
@@ -160,11 +172,11 @@ impl Running {
         self.gateway.access_log.reopen();
     }
 
-    /// One read per service that anybody can try: its path and the service that answers.
+    /// One read per service that can be tried from outside.
     #[must_use]
-    pub fn examples(&self) -> Vec<(String, String)> {
+    pub fn examples(&self) -> Vec<Example> {
         let snapshot = self.gateway.snapshot.load();
-        let mut examples: Vec<(String, String)> = Vec::new();
+        let mut examples: Vec<Example> = Vec::new();
         for route in snapshot.routes() {
             let matches = &route.matches;
             let is_open = route.level == Level::Open
@@ -173,9 +185,13 @@ impl Running {
             let Some(service) = route.to.services().next() else {
                 continue;
             };
-            let is_new = examples.iter().all(|(_, known)| **known != **service);
+            let is_new = examples.iter().all(|known| *known.service != **service);
             if is_open && is_new && matches.methods.contain(&Method::GET) {
-                examples.push((matches.path.example(), service.to_string()));
+                examples.push(Example {
+                    path: matches.path.example(),
+                    service: service.to_string(),
+                    asks_caller: route.admission.is_some(),
+                });
             }
         }
         examples
@@ -216,6 +232,9 @@ impl Running {
             task.abort();
         }
         self.probes.stop();
+        if let Some(identity) = &self.gateway.identity {
+            identity.stop().await;
+        }
         self.gateway.traces.stop().await;
         self.close_access_log().await;
         is_empty
@@ -264,6 +283,13 @@ pub(crate) fn prepare(carriers: Carriers, config: &Config) -> Result<Gateway, St
     let traces = Traces::start(config.traces.as_ref(), &metrics.lost.spans);
     let handshakes = Handshakes::new().map_err(StartError::Tls)?;
     let snapshot = Snapshot::build(config, None, (&metrics, &handshakes));
+    let identity = match &config.idp {
+        Some(idp) => {
+            let started = Identity::start(idp, &metrics);
+            Some(started.map_err(|error| StartError::Identity(Box::new(error)))?)
+        }
+        None => None,
+    };
     let gateway = Gateway {
         snapshot: ArcSwap::from_pointee(snapshot),
         lifecycle: Arc::new(Lifecycle::new()),
@@ -272,6 +298,8 @@ pub(crate) fn prepare(carriers: Carriers, config: &Config) -> Result<Gateway, St
         traces,
         carrier: Carrier::new(carriers, config.threads),
         handshakes,
+        identity,
+        refusals: Refusals::new(),
     };
     note_applied(&gateway);
     Ok(gateway)
@@ -321,6 +349,7 @@ fn differences(started_with: &Config, now: &Config) -> Vec<&'static str> {
             "traces.collector",
             started_with.traces.map(|it| it.collector) != now.traces.map(|it| it.collector),
         ),
+        ("idp", started_with.idp != now.idp),
         ("log.access", started_with.access_log != now.access_log),
     ];
     rows.into_iter()

@@ -144,6 +144,7 @@ fn written(head: &str, method: &Method, keeps_alive: bool) -> String {
         keeps_alive,
         reads_chunks: true,
         date: "now",
+        identified_in: None,
     };
     let mut out = Vec::new();
     write_head(&parse(head, method).unwrap(), &route(), &client, &mut out);
@@ -167,6 +168,24 @@ fn a_client_sees_the_answer_in_our_framing_and_with_our_fields() {
 }
 
 #[test]
+fn a_client_is_told_how_long_it_took_to_know_it_where_it_is_to_be_told() {
+    let request_id = RequestId::new(0, 0);
+    let client = Client {
+        request_id: &request_id,
+        keeps_alive: true,
+        reads_chunks: true,
+        date: "now",
+        identified_in: Some(Duration::from_micros(12_034)),
+    };
+    let head = "HTTP/1.1 200 OK\r\nServer-Timing: db;dur=1\r\nContent-Length: 0\r\n\r\n";
+    let mut out = Vec::new();
+    write_head(&parse(head, &Method::GET).unwrap(), &route(), &client, &mut out);
+    let seen = String::from_utf8(out).unwrap();
+    assert!(seen.contains("\r\nServer-Timing: db;dur=1\r\n"), "{seen}");
+    assert!(seen.contains("\r\nserver-timing: auth;dur=12.034\r\n"), "{seen}");
+}
+
+#[test]
 fn a_switch_names_the_protocol_and_nothing_of_the_hop_before() {
     let head = "HTTP/1.1 101 Go\r\nDate: d\r\nConnection: upgrade, X-Hop\r\nX-Hop: gone\r\n\
                 Upgrade: WebSocket\r\nSec-WebSocket-Accept: a\r\nX-Secret: s\r\n\r\n";
@@ -176,6 +195,7 @@ fn a_switch_names_the_protocol_and_nothing_of_the_hop_before() {
         keeps_alive: false,
         reads_chunks: true,
         date: "now",
+        identified_in: None,
     };
     let mut out = Vec::new();
     write_switch(&head, &route(), &client, &mut out);
@@ -306,6 +326,7 @@ fn an_answer_of_a_stream_is_told_in_the_clients_terms() {
                     keeps_alive: true,
                     reads_chunks,
                     date: "now",
+                    identified_in: None,
                 };
                 let mut out = Vec::new();
                 write_head(&answer, &route(), &client, &mut out);

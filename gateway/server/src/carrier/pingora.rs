@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use gateway_core::answer;
 use gateway_core::fields::ends_here;
 use gateway_core::head::{self, Framing};
 use gateway_core::rejection::Rejection;
@@ -375,6 +376,9 @@ impl ProxyHttp for Hooks {
         }
         for (name, value) in &rules.add {
             response.append_header(name.clone(), value.clone())?;
+        }
+        if let Some(took) = carriage.exchange.timing() {
+            response.append_header("server-timing", answer::server_timing(took))?;
         }
         response.insert_header("x-request-id", carriage.exchange.request.id.as_str())
     }

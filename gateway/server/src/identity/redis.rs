@@ -31,7 +31,7 @@ const ENTRIES_MAX: usize = 256;
 const IN_FLIGHT_MAX: usize = 1024;
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TroubleError {
+pub(crate) enum TroubleError {
     #[error("Redis does not answer as it should")]
     Redis(#[from] RedisError),
     #[error("Redis did not answer in time")]

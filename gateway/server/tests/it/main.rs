@@ -22,6 +22,7 @@ mod grpc;
 mod h2_services;
 mod health;
 mod http2;
+mod identity;
 mod lifecycle;
 mod misbehaving;
 mod routing;

@@ -206,6 +206,7 @@ impl Run<'_> {
                 keeps_alive: self.keeps_alive,
                 reads_chunks: true,
                 date,
+                identified_in: self.exchange.timing(),
             };
             write(answer, self.exchange.route(), &client, &mut head);
         });

@@ -184,6 +184,7 @@ impl Run<'_> {
                 keeps_alive: self.keeps_alive,
                 reads_chunks: self.reads_chunks(),
                 date,
+                identified_in: exchange.timing(),
             };
             answer::write_head(&answer, exchange.route(), &client, &mut written);
         });

@@ -10,6 +10,7 @@ use std::hash::Hash;
 /// Questions of one key are one question, with several who wait for its answer.
 #[derive(Debug)]
 pub(super) struct Group<K, T> {
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests ask whose they are"))]
     pub(super) key: K,
     pub(super) waiting: Vec<T>,
 }

@@ -1,0 +1,147 @@
+use std::sync::atomic::AtomicBool;
+use std::thread;
+
+use gateway_core::caller::Caller;
+use idp_token::digest::Tid;
+use idp_token::epoch::Seq;
+use idp_token::fence::Fence;
+use idp_token::session::SessionId;
+use idp_token::time::UnixSeconds;
+
+use super::*;
+use crate::identity::entry::Value;
+
+fn digest(number: u64) -> TokenDigest {
+    TokenDigest::of(&number.to_be_bytes())
+}
+
+struct Maker(Fence);
+
+impl Maker {
+    fn new() -> Self {
+        Self(Fence::new(&[1; 16], 16, 16, Seq::NONE))
+    }
+
+    /// An entry whose subject says which token it is of, and which version of it.
+    fn entry(&self, number: u64, version: u64) -> Arc<Entry> {
+        let digest = digest(number);
+        let caller = Caller {
+            tid: Tid::of(&digest),
+            session: Some(SessionId([1; 16])),
+            subject: format!("{number}.{version}").into(),
+            rights: Arc::default(),
+            auth_time: None,
+        };
+        let value = Value {
+            text: "v".repeat(500).into(),
+            renews_at: UnixSeconds(10),
+            expires_at: UnixSeconds(20),
+        };
+        let marks = self.0.marks("s", "u", "c", "t");
+        let ends_at = UnixSeconds(100);
+        Arc::new(Entry::new(
+            (digest, caller),
+            (self.0.stamp(), marks),
+            Some(value),
+            (ends_at, None),
+            UnixSeconds(1),
+        ))
+    }
+}
+
+fn subject(cache: &Spelled, number: u64) -> Option<String> {
+    let found = cache.find(&digest(number))?;
+    found.as_ref().map(|entry| entry.caller.subject.to_string())
+}
+
+#[test]
+fn a_token_is_known_by_its_digest_and_by_the_latest_that_was_learned() {
+    let (cache, maker) = (Spelled::new(1 << 20), Maker::new());
+    assert_eq!(subject(&cache, 1), None);
+    cache.insert(maker.entry(1, 1));
+    cache.insert(maker.entry(2, 1));
+    let bytes = cache.bytes();
+    cache.insert(maker.entry(1, 2));
+    assert_eq!(subject(&cache, 1).as_deref(), Some("1.2"));
+    assert_eq!(subject(&cache, 2).as_deref(), Some("2.1"));
+    assert_eq!(cache.bytes(), bytes, "what was replaced is gone");
+
+    cache.remove(&digest(1));
+    assert_eq!(subject(&cache, 1), None);
+    assert_eq!(subject(&cache, 2).as_deref(), Some("2.1"));
+    cache.remove(&digest(1));
+    cache.remove(&digest(2));
+    assert_eq!(cache.bytes(), Spelled::new(1 << 20).bytes());
+}
+
+#[test]
+fn what_is_remembered_never_takes_more_than_it_may() {
+    let (cache, maker) = (Spelled::new(1 << 20), Maker::new());
+    for number in 0..5_000 {
+        cache.insert(maker.entry(number, 1));
+        assert!(cache.bytes() <= 1 << 20, "{} after {number}", cache.bytes());
+    }
+    let left = (0..5_000).filter(|number| subject(&cache, *number).is_some());
+    let left = left.count();
+    assert!(left > 800, "{left} of what fits");
+}
+
+#[test]
+fn what_is_used_stays_and_what_is_not_goes() {
+    let (cache, maker) = (Spelled::new(1 << 20), Maker::new());
+    let mut lost = 0;
+    for number in 100..10_000 {
+        cache.insert(maker.entry(number, 1));
+        for hot in 0..100 {
+            if subject(&cache, hot).is_none() {
+                cache.insert(maker.entry(hot, 1));
+                lost += 1;
+            }
+        }
+    }
+    // Of nearly a million uses; each of them was there once for the first time.
+    assert!(lost < 500, "{lost}");
+    let left = (100..9_000).filter(|number| subject(&cache, *number).is_some());
+    assert!(left.count() < 1_100, "what nobody uses is kept");
+}
+
+#[test]
+fn a_read_finds_that_token_and_no_other_while_all_places_change() {
+    // A few sets only, so that everybody is at the same places.
+    let (cache, maker) = (Spelled::new(16 << 10), Maker::new());
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for thread in 0..2 {
+            let (cache, maker, is_over) = (&cache, &maker, &is_over);
+            scope.spawn(move || {
+                let mut found = 0;
+                while !is_over.load(Ordering::Relaxed) || found == 0 {
+                    for number in 0..64 {
+                        let Some(subject) = subject(cache, number) else {
+                            continue;
+                        };
+                        let (of, _) = subject.split_once('.').unwrap();
+                        assert_eq!(of, number.to_string(), "thread {thread}");
+                        found += 1;
+                        if number % 16 == 0 {
+                            cache.remove(&digest(number));
+                        } else if number % 5 == 0 {
+                            cache.insert(maker.entry(number, 7));
+                        }
+                    }
+                }
+            });
+        }
+        for version in 0..400 {
+            (0..64).for_each(|number| cache.insert(maker.entry(number, version)));
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert!(cache.bytes() <= 16 << 10);
+    (0..64).for_each(|number| cache.remove(&digest(number)));
+    assert_eq!(
+        cache.bytes(),
+        Spelled::new(16 << 10).bytes(),
+        "every byte was given back"
+    );
+}

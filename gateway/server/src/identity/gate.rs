@@ -1,0 +1,270 @@
+//! Who is behind a token? Decided with what is remembered, where that will do.
+//!
+//! A token that is known costs no call to anybody: its entry in the cache is judged by the fence and
+//! the lease, at this moment. Everything else is looked up; and who cannot be looked up is unknown,
+//! which is not the same as refused.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use gateway_core::admission::Admission;
+use gateway_core::credential::Credential;
+use gateway_core::rejection::Rejection;
+use gateway_core::verdict::{Decision, Invalid, Proof, Unknown, judge};
+use idp_token::digest::{Tid, TokenDigest};
+use idp_token::lease::Tolerance;
+use idp_token::reference::{ReferenceError, ReferenceToken, Unproved};
+use idp_token::time::{BootTime, UnixSeconds};
+
+use super::Identity;
+use super::cache::Found;
+use super::entry::Entry;
+use super::lookup::Inquiry;
+use crate::clock;
+use crate::metrics::Layer;
+
+/// The moment of a decision, by both clocks; read before anything that is judged by it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) boot: BootTime,
+    pub(super) unix: UnixSeconds,
+}
+
+/// A caller whose token is good, and who told.
+#[derive(Debug)]
+pub(crate) struct Granted<'h> {
+    entry: Held,
+    /// The value token of the client itself, which goes on as it is.
+    shown: Option<&'h str>,
+    pub(crate) layer: Layer,
+}
+
+#[derive(Debug)]
+enum Held {
+    Remembered(Found),
+    Found(Arc<Entry>),
+}
+
+/// Why a caller is not let through, and what logs call the token if it may be one.
+#[derive(Debug)]
+pub(crate) struct Denied {
+    pub(crate) rejection: Rejection,
+    pub(crate) tid: Option<Tid>,
+}
+
+/// What can be said without asking anybody.
+enum Step {
+    Granted(Granted<'static>),
+    Inquire(Box<Inquiry>),
+}
+
+impl Identity {
+    /// Finds out who holds a token. Only what is not remembered is waited for.
+    pub(crate) async fn identify<'h>(
+        self: &Arc<Self>,
+        admission: &Admission,
+        credential: Credential<'h>,
+    ) -> Result<Granted<'h>, Denied> {
+        let now = Moment::now();
+        match credential {
+            Credential::Reference(text) if admission.accept.takes_reference() => {
+                match self.recall(admission.tolerance, text, now)? {
+                    Step::Granted(granted) => Ok(granted),
+                    Step::Inquire(inquiry) => {
+                        Box::pin(self.inquire(admission.tolerance, *inquiry)).await
+                    }
+                }
+            }
+            Credential::Value(text) if admission.accept.takes_value() => {
+                self.recall_shown(admission.tolerance, text, now)
+            }
+            Credential::Reference(_) | Credential::Value(_) | Credential::Other(_) => {
+                Err(Invalid::Kind.into())
+            }
+        }
+    }
+
+    /// Decides about a reference token with what is remembered of it.
+    fn recall(
+        self: &Arc<Self>,
+        tolerance: Tolerance,
+        text: &[u8],
+        now: Moment,
+    ) -> Result<Step, Denied> {
+        let unproved = Unproved::read(text, now.unix).map_err(Invalid::from)?;
+        let digest = TokenDigest::of(text);
+        let found = self.cache.find(&digest, self.following.knowledge.fence());
+        let known = found.as_ref().map(Found::entry);
+        let (gap, asks_provider) = match self.judge(known.map(|it| &**it), tolerance, now) {
+            Decision::Serve(proof) => {
+                if let Some(found) = found {
+                    return Ok(Step::Granted(self.serve(found, unproved, (proof, now))));
+                }
+                return Err(Rejection::from(Unknown::Unreachable).into());
+            }
+            Decision::Refuse(invalid) => return Err(Denied::of(invalid, &digest)),
+            Decision::Refetch(gap) => (gap, false),
+            Decision::Ask(gap) => (gap, true),
+        };
+        let token = self.prove(unproved, now);
+        let token = token.map_err(|why| Denied::of(why, &digest))?;
+        if self.strangers.has(&digest, now.boot) {
+            return Err(Denied::of(Invalid::Inactive, &digest));
+        }
+        Ok(Step::Inquire(Box::new(Inquiry {
+            digest,
+            token: Arc::new(token),
+            gap,
+            asks_provider,
+            kept: known.map(Arc::clone),
+        })))
+    }
+
+    /// The lease is asked first: what it vouches for is in the fence by then.
+    pub(super) fn judge(
+        &self,
+        entry: Option<&Entry>,
+        tolerance: Tolerance,
+        now: Moment,
+    ) -> Decision {
+        let knowledge = &self.following.knowledge;
+        let trust = knowledge.trust(tolerance, now.boot);
+        let remembered = entry.map(Entry::remembered);
+        let holds = entry.is_some_and(|it| knowledge.fence().holds(it.stamp, &it.marks));
+        let session = entry.and_then(|it| it.caller.session);
+        let was_ended = || session.is_some_and(|session| knowledge.was_ended(&session));
+        judge(remembered.as_ref(), holds, was_ended, trust, now.unix)
+    }
+
+    /// Serves from what is remembered, and sees to what a use brings with it.
+    fn serve(
+        self: &Arc<Self>,
+        found: Found,
+        unproved: Unproved,
+        (proof, now): (Proof, Moment),
+    ) -> Granted<'static> {
+        let entry = found.entry();
+        if entry.is_use_due(now.unix) {
+            self.note_use(entry, now.unix);
+        }
+        if entry.is_to_be_renewed(now.unix) && self.cache.begin_renewal(entry) {
+            self.renew(unproved, entry, now);
+        }
+        Granted::remembered(found, proof)
+    }
+
+    pub(super) fn note_use(&self, entry: &Entry, now: UnixSeconds) {
+        let session = entry.caller.session;
+        if session.is_some_and(|session| self.following.uses.note(session, now)) {
+            self.cache.note_told(entry, now);
+        }
+    }
+
+    /// Whether the tag is ours. Where the keys of tags are not known, or not all of them, nobody can
+    /// tell.
+    pub(super) fn prove(
+        &self,
+        unproved: Unproved,
+        now: Moment,
+    ) -> Result<ReferenceToken, Rejection> {
+        let copy = self.following.knowledge.filter_keys();
+        let Some(copy) = copy.as_ref() else {
+            return Err(Unknown::Unreachable.into());
+        };
+        match unproved.prove(&copy.keys) {
+            Err(ReferenceError::UnknownKey) => {
+                self.following.keys.want();
+                match copy.is_complete(now.boot) {
+                    true => Err(Invalid::from(ReferenceError::UnknownKey).into()),
+                    false => Err(Unknown::Unreachable.into()),
+                }
+            }
+            proved => Ok(proved.map_err(Invalid::from)?),
+        }
+    }
+}
+
+impl Moment {
+    pub(super) fn now() -> Self {
+        Self {
+            boot: clock::boot(),
+            unix: clock::unix_seconds(),
+        }
+    }
+}
+
+impl<'h> Granted<'h> {
+    pub(super) fn found(entry: Arc<Entry>, layer: Layer) -> Self {
+        Self {
+            entry: Held::Found(entry),
+            shown: None,
+            layer,
+        }
+    }
+
+    pub(super) fn remembered(found: Found, proof: Proof) -> Self {
+        Self {
+            entry: Held::Remembered(found),
+            shown: None,
+            layer: match proof {
+                Proof::Fresh => Layer::Cache,
+                Proof::Grace => Layer::Grace,
+            },
+        }
+    }
+
+    /// The same for whoever showed a value token.
+    pub(super) fn showing(self, shown: &'h str) -> Self {
+        Self {
+            shown: Some(shown),
+            ..self
+        }
+    }
+
+    /// What services are shown.
+    pub(crate) fn value_token(&self) -> Option<&str> {
+        self.shown.or_else(|| self.entry.entry().value_token())
+    }
+}
+
+impl Held {
+    fn entry(&self) -> &Entry {
+        match self {
+            Self::Remembered(found) => found.entry(),
+            Self::Found(entry) => entry,
+        }
+    }
+}
+
+impl Deref for Granted<'_> {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        self.entry.entry()
+    }
+}
+
+impl Denied {
+    pub(super) fn of(rejection: impl Into<Rejection>, digest: &TokenDigest) -> Self {
+        Self {
+            rejection: rejection.into(),
+            tid: Some(Tid::of(digest)),
+        }
+    }
+}
+
+/// Of a text that is no token of ours.
+impl From<Invalid> for Denied {
+    fn from(invalid: Invalid) -> Self {
+        Rejection::from(invalid).into()
+    }
+}
+
+impl From<Rejection> for Denied {
+    fn from(rejection: Rejection) -> Self {
+        Self {
+            rejection,
+            tid: None,
+        }
+    }
+}

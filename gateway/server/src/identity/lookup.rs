@@ -1,0 +1,299 @@
+//! Looks up a token that is not remembered, or not well enough.
+//!
+//! One look-up at a time for a token ([`super::flights`]), whoever waits for it. What it brings is
+//! judged like everything that is remembered: a change that came in the meantime voids it, and it is
+//! looked up once more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_core::caller::{Caller, Rights};
+use gateway_core::verdict::{Decision, Gap, Invalid, Proof, Unknown};
+use idp_token::ask::resolve::{Purpose, Question};
+use idp_token::digest::{Tid, TokenDigest};
+use idp_token::fence::Stamp;
+use idp_token::lease::Tolerance;
+use idp_token::reference::{ReferenceToken, Unproved};
+use idp_token::seal::SealKey;
+use idp_token::time::BootTime;
+use tokio::time::sleep;
+
+use super::Identity;
+use super::entry::{Entry, Value};
+use super::gate::{Denied, Granted, Moment};
+use super::sources::{Active, Opened, Told};
+use crate::clock;
+use crate::metrics::Layer;
+use crate::spawn::spawn;
+
+/// A token whose changes come faster than its look-ups is given up for now.
+const ATTEMPTS_MAX: usize = 3;
+/// Between attempts to get the next value token.
+const RENEW_PAUSE: Duration = Duration::from_secs(5);
+
+/// A token that must be looked up, and why.
+pub(super) struct Inquiry {
+    pub(super) digest: TokenDigest,
+    pub(super) token: Arc<ReferenceToken>,
+    pub(super) gap: Gap,
+    /// No copy will do.
+    pub(super) asks_provider: bool,
+    /// What was remembered.
+    pub(super) kept: Option<Arc<Entry>>,
+}
+
+/// What a look-up brought, for all who wait for it.
+#[derive(Debug, Clone)]
+pub(super) enum Outcome {
+    Inactive,
+    Active {
+        entry: Arc<Entry>,
+        layer: Layer,
+        /// Before anybody was asked.
+        began: BootTime,
+    },
+}
+
+impl Identity {
+    pub(super) async fn inquire(
+        self: &Arc<Self>,
+        tolerance: Tolerance,
+        mut inquiry: Inquiry,
+    ) -> Result<Granted<'static>, Denied> {
+        let denied = |why, inquiry: &Inquiry| Denied::of(why, &inquiry.digest);
+        for _ in 0..ATTEMPTS_MAX {
+            self.metrics.count_gap(inquiry.gap);
+            let outcome = self.join(&inquiry).await;
+            let outcome = outcome.map_err(|unknown| Denied::of(unknown, &inquiry.digest))?;
+            let Outcome::Active {
+                entry,
+                layer,
+                began,
+            } = outcome
+            else {
+                return Err(denied(Invalid::Inactive, &inquiry));
+            };
+            let now = Moment::now();
+            match self.judge(Some(&entry), tolerance, now) {
+                Decision::Serve(Proof::Fresh | Proof::Grace) => {
+                    return Ok(Granted::found(entry, layer));
+                }
+                Decision::Refuse(invalid) => return Err(denied(invalid, &inquiry)),
+                Decision::Ask(Gap::Stale)
+                    if layer == Layer::Provider && self.is_recent(began, now) =>
+                {
+                    return Ok(Granted::found(entry, layer));
+                }
+                Decision::Ask(gap) => (inquiry.gap, inquiry.asks_provider) = (gap, true),
+                Decision::Refetch(gap) => (inquiry.gap, inquiry.asks_provider) = (gap, false),
+            }
+            inquiry.kept = Some(entry);
+        }
+        let unknown = inquiry.gap.unanswered();
+        Err(Denied::of(unknown, &inquiry.digest))
+    }
+
+    /// Whether an answer of the provider itself may be served on although nothing else is fresh: it
+    /// says how things were when it was asked or later, so it is good for as long as the lease.
+    fn is_recent(&self, began: BootTime, now: Moment) -> bool {
+        let age = now.boot.0.checked_sub(began.0);
+        age.is_some_and(|age| age <= self.lease)
+    }
+
+    async fn join(self: &Arc<Self>, inquiry: &Inquiry) -> Result<Outcome, Unknown> {
+        let now = clock::boot();
+        let not_before = match inquiry.asks_provider {
+            true => BootTime(now.0.saturating_sub(self.lease)),
+            false => BootTime(Duration::ZERO),
+        };
+        let look_up = || {
+            let lookup = Lookup {
+                identity: Arc::clone(self),
+                token: Arc::clone(&inquiry.token),
+                purpose: inquiry.purpose(),
+                asks_provider: inquiry.asks_provider,
+                kept: inquiry.kept.clone(),
+            };
+            lookup.run()
+        };
+        let joined = self
+            .flights
+            .join(inquiry.digest, (now, not_before), look_up);
+        let outcome = joined.await?;
+        if matches!(outcome, Outcome::Inactive) && inquiry.kept.is_none() {
+            self.metrics.unknown_with_valid_tag.inc();
+        }
+        Ok(outcome)
+    }
+
+    /// Fetches the next value token while the present one is still good. Where that does not succeed, or
+    /// too many are under way already, a later use tries again.
+    pub(super) fn renew(self: &Arc<Self>, unproved: Unproved, entry: &Arc<Entry>, now: Moment) {
+        let place = Arc::clone(&self.renewals).try_acquire_owned();
+        let (Ok(place), Ok(token)) = (place, self.prove(unproved, now)) else {
+            self.cache.note_not_renewed(&entry.digest);
+            return;
+        };
+        let inquiry = Inquiry {
+            digest: entry.digest,
+            token: Arc::new(token),
+            gap: Gap::Spent,
+            asks_provider: false,
+            kept: Some(Arc::clone(entry)),
+        };
+        let identity = Arc::clone(self);
+        spawn("renew", async move {
+            let outcome = identity.join(&inquiry).await;
+            drop(place);
+            identity.metrics.count_renewal(outcome.is_ok());
+            if outcome.is_err() {
+                sleep(RENEW_PAUSE).await;
+                identity.cache.note_not_renewed(&inquiry.digest);
+            }
+        });
+    }
+}
+
+impl Inquiry {
+    fn purpose(&self) -> Purpose {
+        match self.gap {
+            Gap::Spent => Purpose::Renew,
+            Gap::Stale if self.has_value() => Purpose::Check,
+            Gap::Stale | Gap::Unknown | Gap::Void | Gap::Idle => Purpose::Use,
+        }
+    }
+
+    fn has_value(&self) -> bool {
+        let value = self.kept.as_ref().and_then(|kept| kept.value.as_ref());
+        value.is_some_and(|value| clock::unix_seconds() < value.renews_at)
+    }
+}
+
+/// One look-up.
+struct Lookup {
+    identity: Arc<Identity>,
+    token: Arc<ReferenceToken>,
+    purpose: Purpose,
+    asks_provider: bool,
+    kept: Option<Arc<Entry>>,
+}
+
+impl Lookup {
+    async fn run(mut self) -> Result<Outcome, Unknown> {
+        let began = clock::boot();
+        let (stamp, active) = loop {
+            let found = self.ask().await?;
+            match found.told {
+                Told::Inactive => return Ok(self.note_inactive(began)),
+                Told::Active(active) => match self.check(*active) {
+                    Some(active) => break (found.stamp, active),
+                    None => self.purpose = Purpose::Use,
+                },
+            }
+        };
+        let layer = match active.expires_at {
+            Some(_) => Layer::Provider,
+            None => Layer::Redis,
+        };
+        let entry = Arc::new(self.entry(active, stamp)?);
+        self.identity.cache.insert(Arc::clone(&entry));
+        if entry.report_after.is_some() {
+            self.identity.note_use(&entry, clock::unix_seconds());
+        }
+        Ok(Outcome::Active {
+            entry,
+            layer,
+            began,
+        })
+    }
+
+    async fn ask(&self) -> Result<super::sources::Found, Unknown> {
+        let question = Question {
+            key: SealKey::of(&self.token),
+            purpose: self.purpose,
+        };
+        let sources = &self.identity.following.sources;
+        if self.asks_provider {
+            sources.ask(question).await
+        } else {
+            sources.find(question).await
+        }
+    }
+
+    fn note_inactive(&self, began: BootTime) -> Outcome {
+        let digest = self.token.digest();
+        self.identity.cache.remove(&digest);
+        self.identity.strangers.add(&digest, began);
+        Outcome::Inactive
+    }
+
+    /// What was asked without a value token gets the one that there was, if it says the same. None
+    /// if there has to be another one.
+    fn check(&self, active: Active) -> Option<Active> {
+        if self.purpose != Purpose::Check {
+            return Some(active);
+        }
+        let kept = self.kept.as_ref()?;
+        let value = kept.value.as_ref()?;
+        let is_same = *kept.caller.rights == rights(&active)
+            && kept.caller.auth_time == active.record.auth_time;
+        is_same.then(|| Active {
+            value_token: Some(Opened {
+                text: value.text.to_string().into(),
+                renews_at: value.renews_at,
+                expires_at: value.expires_at,
+            }),
+            ..active
+        })
+    }
+
+    /// A provider that cannot make a value token leaves services without a caller.
+    fn entry(&self, active: Active, stamp: Stamp) -> Result<Entry, Unknown> {
+        let digest = self.token.digest();
+        let rights = self.identity.rights.share(rights(&active));
+        let Active {
+            record,
+            value_token,
+            expires_at,
+        } = active;
+        let opened = value_token.ok_or(Unknown::Unreachable)?;
+        let marks = self.identity.following.knowledge.fence().marks(
+            &record.id.to_string(),
+            &record.subject,
+            &record.client_id,
+            &record.tenant,
+        );
+        let idle = record.idle.zip(record.report_after());
+        let ends_at = self.token.end().get().min(record.ends_at);
+        let ends_at = expires_at.map_or(ends_at, |it| it.min(ends_at));
+        let caller = Caller {
+            tid: Tid::of(&digest),
+            session: Some(record.id),
+            subject: record.subject.into(),
+            rights,
+            auth_time: record.auth_time,
+        };
+        let value = Value {
+            text: opened.text.as_str().into(),
+            renews_at: opened.renews_at,
+            expires_at: opened.expires_at,
+        };
+        Ok(Entry::new(
+            (digest, caller),
+            (stamp, marks),
+            Some(value),
+            (ends_at, idle),
+            clock::unix_seconds(),
+        ))
+    }
+}
+
+fn rights(active: &Active) -> Rights {
+    let record = &active.record;
+    Rights::new(
+        &record.client_id,
+        &record.tenant,
+        &record.scope,
+        &record.roles,
+    )
+}

@@ -1,0 +1,11 @@
+//! Who is asking: known and unknown, good and bad, and nobody there to be asked.
+
+mod provider;
+mod town;
+
+mod budget;
+mod degraded;
+mod lookups;
+mod revocation;
+mod telling;
+mod values;

@@ -1,0 +1,32 @@
+//! Who is refused too often is told so, and good tokens have no part in it.
+
+use super::provider::forged;
+use super::town::{LONG, Town};
+
+#[tokio::test]
+async fn a_client_with_bad_tokens_is_told_to_wait_and_one_with_a_good_one_is_served() {
+    let town = Town::start(LONG).await;
+    let good = town.provider.issue(1);
+    let head = format!(
+        "GET /read HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {}\r\n\r\n",
+        forged(1)
+    );
+    let mut client = town.edge.connect().await;
+    let mut statuses = Vec::new();
+    // More than twice the budget, should the span end in between.
+    for _ in 0..900 {
+        let answer = client.ask(&head).await;
+        if answer.status == 429 && !statuses.contains(&429) {
+            assert_eq!(answer.code(), "too_many_refusals");
+            let seconds: u64 = answer.field("retry-after").unwrap().parse().unwrap();
+            assert!((1..=10).contains(&seconds), "{seconds}");
+        }
+        statuses.push(answer.status);
+    }
+    let refused = statuses.iter().take_while(|status| **status == 401).count();
+    assert!((1..=600).contains(&refused), "{refused}");
+    assert!(statuses.contains(&429));
+    assert!(statuses.iter().all(|status| [401, 429].contains(status)));
+    assert_eq!(town.get("/read", &good).await.status, 200);
+    assert_eq!(town.provider.asked(), 1);
+}

@@ -1,0 +1,88 @@
+//! When nobody can be asked: what goes on, for how long, and what is said.
+
+use super::provider::Instead;
+use super::town::{LONG, Town};
+
+#[tokio::test]
+async fn without_the_provider_the_lease_runs_out_on_strict_routes_alone() {
+    let mut town = Town::start("1s").await;
+    let (token, unknown) = (town.provider.issue(1), town.provider.issue(2));
+    assert_eq!(town.get("/read", &token).await.status, 200);
+    town.provider.cut().await;
+    let answer = town.get("/read", &unknown).await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.code().starts_with("identity_"), "{answer:?}");
+    assert_eq!(answer.field("retry-after"), Some("1"));
+
+    town.until("the lease is over", async |town| town.age().await > 1.0)
+        .await;
+    let heard = town.service.heard().len();
+    let answer = town.get("/read", &token).await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (503, "identity_stale")
+    );
+    assert_eq!(answer.field("retry-after"), Some("1"));
+    assert_eq!(answer.field("www-authenticate"), None);
+    assert_eq!(town.service.heard().len(), heard, "no service was asked");
+    assert_eq!(town.get("/lax", &token).await.status, 200);
+    assert_eq!(town.get("/open", "abc").await.status, 200);
+
+    town.provider.mend().await;
+    town.until("it is served again", async |town| {
+        town.get("/read", &token).await.status == 200
+    })
+    .await;
+    let lines = town.edge.stop_and_read_log().await;
+    let lax = lines.iter().find(|line| line["route"] == "lax").unwrap();
+    assert_eq!(
+        (&lax["auth"], &lax["status"]),
+        (&"grace".into(), &200.into()),
+        "{lax}"
+    );
+}
+
+#[tokio::test]
+async fn without_the_log_each_request_on_a_strict_route_is_asked_about() {
+    let town = Town::start("1s").await;
+    let token = town.provider.issue(1);
+    assert_eq!(town.get("/read", &token).await.status, 200);
+    town.provider.facts().is_mute = true;
+    town.until("the lease is over", async |town| town.age().await > 1.0)
+        .await;
+    let asked = town.provider.asked();
+    for count in 1..=3 {
+        assert_eq!(town.get("/read", &token).await.status, 200);
+        assert_eq!(town.provider.asked(), asked + count);
+    }
+    town.provider.facts().sessions.clear();
+    assert_eq!(town.get("/read", &token).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_provider_that_fails_makes_nobody_bad() {
+    let town = Town::start(LONG).await;
+    let token = town.provider.issue(1);
+    let fail = ("/internal/resolve", Instead::Status(500));
+    town.provider.facts().instead.extend([fail]);
+    let answer = town.get("/read", &token).await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (503, "identity_unreachable")
+    );
+    town.provider.facts().instead.clear();
+    assert_eq!(
+        town.get("/read", &token).await.status,
+        200,
+        "nothing bad is remembered"
+    );
+}
+
+#[tokio::test]
+async fn a_gateway_that_never_reached_its_provider_says_so() {
+    let mut town = Town::start_unproved(LONG).await;
+    town.provider.cut().await;
+    let (status, text) = town.edge.admin("/readyz").await;
+    // It may have been quicker than the cut.
+    assert!(status == 200 || text.contains("never reached"), "{text}");
+}

@@ -1,0 +1,99 @@
+//! What services, clients, logs and operators are told of a caller.
+
+use super::provider::{session, subject};
+use super::town::{LONG, Town};
+
+#[tokio::test]
+async fn a_service_is_told_who_asks_in_no_words_but_the_gateways() {
+    let town = Town::start(LONG).await;
+    let token = town.provider.issue(1);
+    let fields = format!(
+        "Authorization: Bearer {token}\r\nTollgate-Subject: forged\r\ntollgate_subject: forged\r\n\
+         Tollgate.Scope: forged\r\nAuthorization_: x\r\n"
+    );
+    assert_eq!(town.ask("GET", "/told", &fields).await.status, 200);
+    let heard = town.service.last();
+    assert!(
+        !heard.contains("forged") && !heard.contains(&token),
+        "{heard}"
+    );
+    for (name, value) in [
+        ("tollgate-subject", subject(1)),
+        ("tollgate-client", "shop".to_owned()),
+        ("tollgate-scope", "read write".to_owned()),
+        ("tollgate-session", session(1).id.to_string()),
+    ] {
+        assert!(
+            heard.contains(&format!("\r\n{name}: {value}\r\n")),
+            "{name} in {heard}"
+        );
+    }
+    let count = heard
+        .to_lowercase()
+        .matches("\r\nauthorization: bearer ")
+        .count();
+    assert_eq!(count, 1);
+
+    assert_eq!(town.get("/read", &token).await.status, 200);
+    assert!(!town.service.last().contains("tollgate-"));
+    assert_eq!(town.get("/open", &token).await.status, 200);
+    assert!(
+        !town.service.last().contains(&token),
+        "{}",
+        town.service.last()
+    );
+}
+
+#[tokio::test]
+async fn a_client_is_told_how_long_it_took_where_the_route_says_so() {
+    let town = Town::start(LONG).await;
+    let token = town.provider.issue(1);
+    let answer = town.get("/told", &token).await;
+    let timing = answer.field("server-timing").unwrap();
+    let millis: f64 = timing.strip_prefix("auth;dur=").unwrap().parse().unwrap();
+    assert!((0.0..10_000.0).contains(&millis), "{timing}");
+    assert_eq!(town.get("/read", &token).await.field("server-timing"), None);
+}
+
+#[tokio::test]
+async fn a_line_says_who_told_of_the_caller_and_never_the_token() {
+    let town = Town::start(LONG).await;
+    let token = town.provider.issue(1);
+    for path in ["/read", "/read", "/admin"] {
+        town.get(path, &token).await;
+    }
+    town.get("/read", "tg_at_short").await;
+    town.ask("GET", "/read", "").await;
+    town.get("/open", "abc").await;
+    let cached = town
+        .metric("tollgate_identity_callers_total{layer=\"cache\"}")
+        .await;
+    let told = town
+        .metric("tollgate_identity_callers_total{layer=\"provider\"}")
+        .await;
+    assert!(cached >= 2.0 && told >= 1.0, "{cached} {told}");
+    assert!(town.metric("tollgate_identity_cache_bytes").await > 0.0);
+
+    let digest = idp_token::digest::TokenDigest::of(token.as_bytes());
+    let tid = idp_token::digest::Tid::of(&digest).to_string();
+    let lines = town.edge.stop_and_read_log().await;
+    let [.., first, second, third, bad, none, open] = lines.as_slice() else {
+        panic!("{lines:?}")
+    };
+    let found = [first, second, third, bad, none].map(|line| line["auth"].as_str().unwrap());
+    assert_eq!(
+        found,
+        ["provider", "cache", "forbidden", "refused", "refused"]
+    );
+    for line in [first, second, third] {
+        assert_eq!(line["tid"], tid.as_str(), "{line}");
+        assert!(line["auth_us"].is_u64(), "{line}");
+    }
+    assert!(bad["tid"].is_null() && none["tid"].is_null());
+    assert!(open["auth"].is_null() && open["auth_us"].is_null());
+    assert!(
+        !lines
+            .iter()
+            .any(|line| line.to_string().contains(&token[6..20]))
+    );
+}
