@@ -19,7 +19,7 @@ pub(crate) struct Serving {
     /// Watched for changes, unless it is the built-in default.
     pub(crate) start: Start,
     /// Called once everything listens, with the time it took.
-    pub(crate) ready: fn(&Stack, Duration),
+    pub(crate) ready: Box<dyn FnOnce(&Stack, Duration)>,
 }
 
 /// What an operator asks of the process.

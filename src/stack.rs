@@ -9,6 +9,9 @@ use idp_server::Idp;
 use pay::Pay;
 use tollgate_config::{Gateway, Provider};
 
+/// Whom the pay services want tokens to be meant for.
+const PAY_AUDIENCE: &str = "pay";
+
 /// What to boot; nothing of what is absent.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -77,8 +80,7 @@ impl Plan {
 }
 
 impl Stack {
-    /// Starts everything, or nothing: from the back to the front, so that whoever is asked finds
-    /// whom to ask.
+    /// Starts everything, or nothing: whoever is asked before whoever asks.
     pub async fn boot(plan: Plan) -> Result<Self, BootError> {
         let mut stack = Self {
             gateway: None,
@@ -95,13 +97,19 @@ impl Stack {
     }
 
     async fn start(&mut self, plan: Plan) -> Result<(), BootError> {
-        if let Some(settings) = plan.pay {
+        let mut gateway = plan.gateway;
+        if let Some(provider) = plan.provider {
+            let idp = Idp::start(provider).await?;
+            if let Some(gateway) = &mut gateway {
+                find_ports(gateway, &idp.addresses());
+            }
+            self.idp = Some(idp);
+        }
+        if let Some(mut settings) = plan.pay {
+            settings.trust = gateway.as_ref().and_then(trust);
             self.pay = Some(Pay::boot(settings).await?);
         }
-        if let Some(provider) = plan.provider {
-            self.idp = Some(Idp::start(provider).await?);
-        }
-        if let Some(gateway) = plan.gateway {
+        if let Some(gateway) = gateway {
             self.gateway = Some(Arc::new(Running::start(gateway).await?));
         }
         Ok(())
@@ -137,4 +145,31 @@ impl Stack {
         }
         is_empty
     }
+}
+
+/// Where a provider in this process was to choose a port, the gateway learns which it is.
+fn find_ports(gateway: &mut Gateway, provider: &idp_server::Addresses) {
+    if let Some(idp) = &mut gateway.idp {
+        for (known, chosen) in [
+            (&mut idp.listen, provider.public),
+            (&mut idp.internal, provider.internal),
+        ] {
+            if known.port() == 0 {
+                known.set_port(chosen.port());
+            }
+        }
+    }
+}
+
+/// Where the gateway asks callers who they are, the pay services believe nobody but its provider.
+fn trust(gateway: &Gateway) -> Option<pay::Trust> {
+    let idp = gateway.idp.as_ref()?;
+    let mut routes = gateway.routes.routes().iter();
+    routes
+        .any(|route| route.admission.is_some())
+        .then(|| pay::Trust {
+            issuer: idp.issuer.clone(),
+            jwks_url: format!("http://{}/jwks", idp.listen),
+            audience: PAY_AUDIENCE.to_owned(),
+        })
 }

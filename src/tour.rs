@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use gateway_server::Example;
 use tollgate::Stack;
 
 /// Why a file brings no pay services up.
@@ -11,7 +12,17 @@ const NO_PAY: &str = "the file names no membership, banking, money and remittanc
 /// Requests that are proposed.
 const EXAMPLES: usize = 3;
 
-pub(crate) fn tour(stack: &Stack, took: Duration) -> String {
+/// How somebody gets a token without a client of their own.
+#[derive(Debug)]
+pub(crate) struct ByHand {
+    /// This program, as it was called.
+    pub(crate) program: String,
+    /// The flag that names the file, where there is one.
+    pub(crate) file: String,
+    pub(crate) client: String,
+}
+
+pub(crate) fn tour(stack: &Stack, took: Duration, by_hand: Option<&ByHand>) -> String {
     let paint = Paint {
         is_on: std::io::stdout().is_terminal(),
     };
@@ -63,7 +74,7 @@ pub(crate) fn tour(stack: &Stack, took: Duration) -> String {
         && let Some(listen) = gateway.addresses().listen.first()
     {
         text.push_str(&format!("\n  {}\n", paint.bold("try")));
-        for (command, what) in commands(*listen, gateway.examples()) {
+        for (command, what) in commands(*listen, gateway.examples(), by_hand) {
             let what = paint.dim(&format!("# {what}"));
             text.push_str(&format!("    {command}  {what}\n"));
         }
@@ -81,26 +92,63 @@ fn url(address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-/// A few reads, and one request that is refused; each with what it shows.
-fn commands(gateway: SocketAddr, examples: Vec<(String, String)>) -> Vec<(String, String)> {
-    let mut commands: Vec<_> = examples
-        .into_iter()
-        .take(EXAMPLES)
-        .map(|(path, service)| {
-            let command = format!("curl -i {}{path}", url(gateway));
-            (command, format!("answered by {service}"))
-        })
-        .collect();
-    let ambiguous = format!("curl -i --path-as-is {}/a/..%2fb", url(gateway));
+/// A few reads, what it takes that they are answered, and requests that are refused.
+fn commands(
+    gateway: SocketAddr,
+    examples: Vec<Example>,
+    by_hand: Option<&ByHand>,
+) -> Vec<(String, String)> {
+    let at = url(gateway);
+    let guarded = examples.iter().find(|it| it.asks_caller);
+    let guarded = guarded.map(|it| it.path.clone()).zip(by_hand);
+    let mut commands = Vec::new();
+    if let Some((path, it)) = &guarded {
+        let ByHand {
+            program,
+            file,
+            client,
+        } = it;
+        commands.push((
+            format!("TOKEN=$({program} token issue{file} --client {client})"),
+            format!("a token of {client}"),
+        ));
+        commands.push((
+            format!("curl -i {at}{path}"),
+            "refused: nobody asks".to_owned(),
+        ));
+    }
+    for Example {
+        path,
+        service,
+        asks_caller,
+    } in examples.into_iter().take(EXAMPLES)
+    {
+        let shown = if asks_caller {
+            "-H \"Authorization: Bearer $TOKEN\" "
+        } else {
+            ""
+        };
+        commands.push((
+            format!("curl -i {shown}{at}{path}"),
+            format!("answered by {service}"),
+        ));
+    }
+    if let Some((path, ByHand { program, file, .. })) = &guarded {
+        commands.push((
+            format!("{program} token revoke{file} $TOKEN"),
+            "from now on it opens nothing".to_owned(),
+        ));
+        commands.push((
+            format!("curl -i -H \"Authorization: Bearer $TOKEN\" {at}{path}"),
+            "refused: it was revoked".to_owned(),
+        ));
+    }
     commands.push((
-        ambiguous,
+        format!("curl -i --path-as-is {at}/a/..%2fb"),
         "refused: servers disagree on such a path".to_owned(),
     ));
-    let width = commands
-        .iter()
-        .map(|(command, _)| command.len())
-        .max()
-        .unwrap_or(0);
+    let widths = commands.iter().map(|(command, _)| command.len());
+    let width = widths.max().unwrap_or(0);
     for (command, _) in &mut commands {
         command.push_str(&" ".repeat(width - command.len()));
     }

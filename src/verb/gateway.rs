@@ -28,12 +28,12 @@ impl Gateway {
                 ..Plan::default()
             },
             start,
-            ready: |stack, took| {
+            ready: Box::new(|stack, took| {
                 if let Some(gateway) = stack.gateway() {
                     let addresses = gateway.addresses();
                     tracing::info!(listen = ?addresses.listen, admin = %addresses.admin, ?took, "ready");
                 }
-            },
+            }),
         })
     }
 }

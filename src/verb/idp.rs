@@ -52,12 +52,12 @@ impl Idp {
                 ..Plan::default()
             },
             start,
-            ready: |stack, took| {
+            ready: Box::new(|stack, took| {
                 if let Some(idp) = stack.idp() {
                     let addresses = idp.addresses();
                     tracing::info!(public = %addresses.public, internal = %addresses.internal, ?took, "ready");
                 }
-            },
+            }),
         })
     }
 }

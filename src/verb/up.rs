@@ -1,15 +1,16 @@
 //! `tollgate up`: everything in one process, for a first look and for development.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
 use tollgate::Plan;
-use tollgate_config::Loaded;
+use tollgate_config::{ClientSeed, Loaded, Provider};
 
 use super::{StartArgs, say};
 use crate::serve::{self, Serving};
-use crate::tour;
+use crate::tour::{self, ByHand};
 
 #[derive(Debug, Args)]
 pub(crate) struct Up {
@@ -36,6 +37,8 @@ impl Up {
             Err(code) => return Ok(code),
         };
         let threads = gateway.threads;
+        let provider = start.loaded.provider.as_ref();
+        let by_hand = provider.and_then(|it| by_hand(it, start.path.as_deref()));
         let mut plan = Plan::with_pay(gateway, self.pay_admin);
         plan.provider = start.loaded.provider.clone();
         if let Some(settings) = &mut plan.pay {
@@ -45,7 +48,10 @@ impl Up {
             threads,
             plan,
             start,
-            ready: |stack, took| say(&mut std::io::stdout(), &tour::tour(stack, took)),
+            ready: Box::new(move |stack, took| {
+                let tour = tour::tour(stack, took, by_hand.as_ref());
+                say(&mut std::io::stdout(), &tour);
+            }),
         })
     }
 
@@ -56,4 +62,16 @@ impl Up {
             remittances: self.remittances,
         }
     }
+}
+
+/// None if no client of the provider acts for itself.
+fn by_hand(provider: &Provider, file: Option<&Path>) -> Option<ByHand> {
+    let mut clients = provider.clients.iter();
+    let acts = |client: &&ClientSeed| client.redirect_uris.is_empty();
+    let client = clients.find(acts)?.id.as_str().to_owned();
+    Some(ByHand {
+        program: std::env::args().next()?,
+        file: file.map_or_else(String::new, |file| format!(" -c {}", file.display())),
+        client,
+    })
 }
