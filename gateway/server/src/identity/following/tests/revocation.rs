@@ -50,7 +50,7 @@ async fn changes_are_heard_of_in_redis() {
     let redis = RedisServer::start();
     let site = Site::start_fresh(Some(&redis), LONG).await;
     is_heard_of(&site).await;
-    assert!(site.reads_redis());
+    site.until("Redis is read", Site::reads_redis).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -85,7 +85,7 @@ async fn an_entry_that_cannot_be_read_voids_everything_and_reading_goes_on() {
     assert!(!site.holds(&found));
     let found = site.find(&token).await.unwrap();
     site.always(LONG + SHORT, "trusted", Site::is_fresh).await;
-    assert!(site.reads_redis());
+    site.until("Redis is read", Site::reads_redis).await;
     assert!(site.holds(&found));
 }
 
