@@ -160,7 +160,7 @@ mod tests {
         #[rustfmt::skip]
         let passing = [
             "Tollgate", "tollgates-subject", "X-Tollgate-Subject", "-tollgate-subject", "tollgat",
-            "tollgateXsubject", "tollgate0", "XRequestId", "x-request-idd", "Authorization", "",
+            "tollgateXsubject", "tollgate0", "tollg_te-subject", "x-re.uest-id", "XRequestId", "x-request-idd", "Authorization", "",
         ];
         for name in passing {
             assert!(!ends_here(name), "{name}");
