@@ -7,5 +7,5 @@ mod frames;
 mod misbehaving;
 mod repeated;
 mod service;
-mod sound;
+pub(crate) mod sound;
 mod streams;

@@ -2,7 +2,7 @@
 //!
 //! Well-behaved clients are the h2 crate's; those that attack write their frames byte by byte.
 
-mod client;
+pub(crate) mod client;
 mod raw;
 mod service;
 pub(crate) mod transcript;

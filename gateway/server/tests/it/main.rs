@@ -16,6 +16,7 @@ mod upstream;
 mod answers;
 mod bodies;
 mod carriers;
+mod forgery;
 mod forwarding;
 mod framing;
 mod grpc;

@@ -12,17 +12,17 @@ use tokio::net::TcpListener;
 
 /// What a service was asked.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Heard {
+pub(crate) struct Heard {
     /// Method, URI and fields, a line each, in order of their names.
-    pub(super) head: String,
-    pub(super) body: String,
-    pub(super) trailers: String,
+    pub(crate) head: String,
+    pub(crate) body: String,
+    pub(crate) trailers: String,
     /// Whether the client side of the stream ended as it should.
-    pub(super) is_whole: bool,
+    pub(crate) is_whole: bool,
 }
 
-pub(super) struct Sound {
-    pub(super) address: SocketAddr,
+pub(crate) struct Sound {
+    pub(crate) address: SocketAddr,
     heard: Arc<Mutex<Vec<Heard>>>,
     /// Bytes of `/flood` that the gateway took.
     flooded: Arc<Mutex<usize>>,
@@ -36,7 +36,7 @@ struct Notes {
 }
 
 impl Sound {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -75,7 +75,7 @@ impl Sound {
         }
     }
 
-    pub(super) fn heard(&self) -> Vec<Heard> {
+    pub(crate) fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()
     }
 

@@ -15,33 +15,33 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
-pub(super) struct Client {
-    pub(super) send: SendRequest<Bytes>,
+pub(crate) struct Client {
+    pub(crate) send: SendRequest<Bytes>,
     /// Ends with the connection.
-    pub(super) driver: JoinHandle<Result<(), h2::Error>>,
+    pub(crate) driver: JoinHandle<Result<(), h2::Error>>,
 }
 
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) fields: HeaderMap,
-    pub(super) body: Vec<u8>,
-    pub(super) trailers: Option<HeaderMap>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) fields: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    pub(crate) trailers: Option<HeaderMap>,
 }
 
 impl Client {
-    pub(super) async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         Self::try_connect(address).await.unwrap()
     }
 
-    pub(super) async fn try_connect(address: SocketAddr) -> Option<Self> {
+    pub(crate) async fn try_connect(address: SocketAddr) -> Option<Self> {
         let stream = TcpStream::connect(address).await.ok()?;
         stream.set_nodelay(true).ok()?;
         Self::on(stream).await
     }
 
     /// Speaks HTTP/2 on a connection that is there.
-    pub(super) async fn on<S>(stream: S) -> Option<Self>
+    pub(crate) async fn on<S>(stream: S) -> Option<Self>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -56,7 +56,7 @@ impl Client {
     }
 
     /// Sends a head, and leaves the body to the caller.
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         &self,
         request: Request<()>,
         is_whole: bool,
@@ -65,13 +65,13 @@ impl Client {
         send.send_request(request, is_whole)
     }
 
-    pub(super) async fn get(&self, path: &str) -> Result<Answer, h2::Error> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Answer, h2::Error> {
         let (response, _) = self.begin(request("GET", path), true).await?;
         read(within(response).await?).await
     }
 
     /// Sends a request with a body, as the window allows, and reads its answer.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &self,
         request: Request<()>,
         body: impl Into<Bytes>,
@@ -90,17 +90,17 @@ impl Client {
     }
 }
 
-pub(super) fn request(method: &str, path: &str) -> Request<()> {
+pub(crate) fn request(method: &str, path: &str) -> Request<()> {
     let uri = format!("http://edge.test{path}");
     Request::builder().method(method).uri(uri).body(()).unwrap()
 }
 
-pub(super) fn with(mut request: Request<()>, name: &'static str, value: &str) -> Request<()> {
+pub(crate) fn with(mut request: Request<()>, name: &'static str, value: &str) -> Request<()> {
     request.headers_mut().append(name, value.parse().unwrap());
     request
 }
 
-pub(super) async fn send(
+pub(crate) async fn send(
     stream: &mut SendStream<Bytes>,
     mut body: Bytes,
     is_end: bool,
@@ -122,7 +122,7 @@ pub(super) async fn send(
 }
 
 /// Reads an answer to its end; an end that is none is an error.
-pub(super) async fn read(response: Response<RecvStream>) -> Result<Answer, h2::Error> {
+pub(crate) async fn read(response: Response<RecvStream>) -> Result<Answer, h2::Error> {
     let (parts, mut stream) = response.into_parts();
     let mut body = Vec::new();
     while let Some(data) = within(stream.data()).await {
@@ -138,21 +138,21 @@ pub(super) async fn read(response: Response<RecvStream>) -> Result<Answer, h2::E
     })
 }
 
-pub(super) async fn within<T>(future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     timeout(PATIENCE, future).await.expect("not in time")
 }
 
 impl Answer {
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub(super) fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(|value| value.to_str().unwrap())
     }
 
     /// The stable code of an answer of the gateway's own.
-    pub(super) fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         let problem: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
         problem["code"].as_str().unwrap_or_default().to_owned()
     }
