@@ -51,8 +51,16 @@ impl Tollgate {
 
     /// Starts the gateway role alone and waits until it is ready; it says where it listens.
     pub(crate) async fn gateway(file: &Path) -> (Self, SocketAddr, SocketAddr) {
+        Self::gateway_with(file, &[]).await
+    }
+
+    /// The same with further arguments.
+    pub(crate) async fn gateway_with(
+        file: &Path,
+        arguments: &[&str],
+    ) -> (Self, SocketAddr, SocketAddr) {
         let file = file.to_str().unwrap();
-        let mut process = Self::start(&["gateway", "--config", file]);
+        let mut process = Self::start(&[&["gateway", "--config", file], arguments].concat());
         let said = |process: &Self| process.stderr().lines().find_map(ready_line);
         let (listen, admin) = process.until("it is ready", said).await;
         (process, listen, admin)
