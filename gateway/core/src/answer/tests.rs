@@ -179,10 +179,18 @@ fn a_client_is_told_how_long_it_took_to_know_it_where_it_is_to_be_told() {
     };
     let head = "HTTP/1.1 200 OK\r\nServer-Timing: db;dur=1\r\nContent-Length: 0\r\n\r\n";
     let mut out = Vec::new();
-    write_head(&parse(head, &Method::GET).unwrap(), &route(), &client, &mut out);
+    write_head(
+        &parse(head, &Method::GET).unwrap(),
+        &route(),
+        &client,
+        &mut out,
+    );
     let seen = String::from_utf8(out).unwrap();
     assert!(seen.contains("\r\nServer-Timing: db;dur=1\r\n"), "{seen}");
-    assert!(seen.contains("\r\nserver-timing: auth;dur=12.034\r\n"), "{seen}");
+    assert!(
+        seen.contains("\r\nserver-timing: auth;dur=12.034\r\n"),
+        "{seen}"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Who is asking: known and unknown, good and bad, and nobody there to be asked.
 
-mod provider;
+pub(crate) mod provider;
 mod town;
 
 mod budget;
