@@ -89,6 +89,24 @@ pub(crate) const VERDICT_CACHE: Bounds<Size> = range(Size::mib(1), Size::tib(1))
 pub(crate) const MAX_AGE: Bounds<Time> = range(Time::seconds(1), HOUR).or(Time::seconds(60));
 /// With more than this, somebody is warned who lets others move money.
 pub(crate) const TRANSFER_MAX_AGE: Time = Time::seconds(60);
+/// Of a composed answer.
+pub(crate) const BUDGET: Bounds<Time> = range(SHORT, Time::minutes(5)).or(Time::seconds(1));
+/// By default as many as the composer has for one.
+pub(crate) const CALLS: Range<Count> = range(Count(1), Count(100));
+pub(crate) const ROWS: Bounds<Count> = range(Count(1), Count(10_000)).or(Count(500));
+pub(crate) const BATCH: Bounds<Count> = range(Count(1), Count(1_000)).or(Count(100));
+pub(crate) const BATCH_URL: Bounds<Size> = range(Size::bytes(256), Size::kib(32)).or(Size::kib(4));
+pub(crate) const TTL: Bounds<Time> = range(Time::seconds(1), days(30)).or(Time::seconds(60));
+pub(crate) const MISSING: Bounds<Time> = range(Time::seconds(0), HOUR).or(Time::seconds(0));
+/// Past the time of what is kept.
+pub(crate) const STALE: Bounds<Time> = range(Time::seconds(0), days(7)).or(Time::seconds(0));
+pub(crate) const ENTITY_CACHE: Bounds<Size> = range(Size::kib(64), Size::tib(1)).or(Size::mib(16));
+/// Of tables.
+pub(crate) const REFRESH: Bounds<Time> = range(Time::seconds(1), DAY).or(Time::seconds(60));
+pub(crate) const RELOAD: Bounds<Time> = range(Time::minutes(1), days(30)).or(HOUR);
+pub(crate) const TABLE_SIZE: Bounds<Size> =
+    range(Size::kib(64), Size::mib(1_024)).or(Size::mib(16));
+pub(crate) const DELETED: &str = "deleted";
 /// Of Redis, or of another issuer.
 pub(crate) const PASSWORD_FILE_MAX: Size = Size::kib(4);
 pub(crate) const ISSUER_BYTES_MAX: usize = 256;
@@ -104,6 +122,8 @@ pub(crate) const ENDPOINTS_MAX: usize = 1_000;
 pub(crate) const ROUTES_MAX: usize = 20_000;
 pub(crate) const SHARES_MAX: usize = 16;
 pub(crate) const ISSUERS_MAX: usize = 64;
+pub(crate) const LOOKUPS_MAX: usize = 1_000;
+pub(crate) const COMPOSED_MAX: usize = 1_000;
 /// More than these are registered through the admin API.
 pub(crate) const TENANTS_MAX: usize = 1_000;
 pub(crate) const CLIENTS_MAX: usize = 1_000;

@@ -14,6 +14,7 @@ use gateway_core::peer::Network;
 use path::Paths;
 
 use crate::bounds;
+use crate::composer::Composer;
 use crate::document::NodeId;
 use crate::gateway::{AccessLog, Deadlines, Gateway, Listener, Traces};
 use crate::provider::Provider;
@@ -23,6 +24,8 @@ use crate::written;
 
 mod admission;
 pub(crate) mod class;
+mod composed;
+mod composition;
 mod header;
 mod idp;
 mod issuers;
@@ -43,11 +46,15 @@ mod upgrade;
 
 pub(crate) use routes::ADVICE as ROUTES_ADVICE;
 
-/// A file that speaks of an identity provider and of nothing else has no gateway.
-pub(crate) fn compile(
-    file: &written::File,
-    reading: Reading<'_>,
-) -> (Option<Gateway>, Option<Provider>) {
+/// What a file comes to.
+pub(crate) struct Compiled {
+    /// None for a file that speaks of an identity provider and of nothing else.
+    pub(crate) gateway: Option<Gateway>,
+    pub(crate) provider: Option<Provider>,
+    pub(crate) composer: Option<Composer>,
+}
+
+pub(crate) fn compile(file: &written::File, reading: Reading<'_>) -> Compiled {
     let mut taken = Vec::new();
     let mut gateway = is_of_gateway(file).then(|| compile_gateway(file, &mut taken, reading));
     let provider = provider::compile(file, &mut taken, reading);
@@ -56,7 +63,16 @@ pub(crate) fn compile(
         gateway.idp = idp::compile(file, provider.as_ref(), &mut paths);
         gateway.issuers = issuers::compile(&file.issuers, &mut paths);
     }
-    (gateway, provider)
+    let plan = composition::compile(file, reading);
+    let composer = gateway.as_ref().filter(|_| !plan.endpoints.is_empty());
+    Compiled {
+        composer: composer.map(|gateway| Composer {
+            plan,
+            services: gateway.services.clone(),
+        }),
+        gateway,
+        provider,
+    }
 }
 
 fn is_of_gateway(file: &written::File) -> bool {
@@ -75,6 +91,8 @@ fn gateway_key(file: &written::File) -> Option<&'static str> {
         ("trusted_proxies", file.trusted_proxies.is_absent()),
         ("services", file.services.is_absent()),
         ("routes", file.routes.is_absent()),
+        ("lookups", file.lookups.is_absent()),
+        ("endpoints", file.endpoints.is_absent()),
         ("idp", file.idp.is_absent()),
         ("issuers", file.issuers.is_absent()),
     ];

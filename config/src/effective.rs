@@ -14,6 +14,7 @@ use crate::units::{Address, Text};
 use crate::written::{self, HeaderRules, Route, Service, To};
 use crate::{Loaded, bounds};
 
+mod composition;
 mod identity;
 mod page;
 mod provider;
@@ -28,22 +29,24 @@ pub fn effective(loaded: &Loaded) -> String {
     let mut page = Page::new(&loaded.document, &loaded.environment);
     write_threads(&mut page, file);
     match loaded.gateway {
-        Some(_) => write_gateway(&mut page, file),
+        Some(_) => write_gateway(&mut page, loaded),
         None => page.remark("routes: none, so this is no gateway"),
     }
     provider::write(&mut page, &file.provider);
     page.finish()
 }
 
-fn write_gateway(page: &mut Page<'_>, file: &written::File) {
+fn write_gateway(page: &mut Page<'_>, loaded: &Loaded) {
+    let file = &loaded.written;
     write_listen(page, file);
     write_log(page, file);
     write_traces(page, file);
     write_limits(page, file);
     write_deadlines(page, file);
     page.scalars("trusted_proxies", &file.trusted_proxies);
-    write_services(page, file);
+    write_services(page, loaded);
     write_routes(page, file);
+    composition::write(page, file);
     identity::write(page, file);
 }
 
@@ -159,13 +162,15 @@ fn write_deadlines(page: &mut Page<'_>, file: &written::File) {
     page.end();
 }
 
-fn write_services(page: &mut Page<'_>, file: &written::File) {
-    let used: HashSet<&str> = file
+fn write_services(page: &mut Page<'_>, loaded: &Loaded) {
+    let file = &loaded.written;
+    let mut used: HashSet<&str> = file
         .routes
         .items()
         .filter_map(|route| route.value.to.value())
         .flat_map(services_of)
         .collect();
+    used.extend(composition::services(loaded));
     page.head("services", &file.services);
     for (name, service) in file.services.entries() {
         let Some(service) = service.value() else {
@@ -195,11 +200,17 @@ fn write_service(page: &mut Page<'_>, service: &Service) {
     page.end();
     page.scalar("protocol", &service.protocol, "h1");
     page.scalar("timeout", &service.timeout, bounds::TIMEOUT.default);
-    page.scalar(
-        "connect_timeout",
-        &service.connect_timeout,
-        bounds::CONNECT_TIMEOUT.default,
-    );
+    let connect_timeout = bounds::CONNECT_TIMEOUT.default;
+    match (&service.connect_timeout, service.timeout.given()) {
+        (Field::Absent, Some(whole)) if whole.value < connect_timeout => {
+            page.copy(
+                "connect_timeout",
+                whole.node,
+                "default: no longer than the whole",
+            );
+        }
+        (given, _) => page.scalar("connect_timeout", given, connect_timeout),
+    }
     page.scalar(
         "idle_timeout",
         &service.idle_timeout,
@@ -220,6 +231,7 @@ fn write_service(page: &mut Page<'_>, service: &Service) {
         None => page.remark("probe: none"),
     }
     page.scalar("breaker", &service.breaker, true);
+    page.scalar("credential", &service.credential, "caller");
 }
 
 fn write_routes(page: &mut Page<'_>, file: &written::File) {
@@ -246,12 +258,12 @@ fn write_route(page: &mut Page<'_>, file: &written::File, route: &Route) {
     }
     identity::write_admission(page, route);
     write_to(page, &route.to);
+    page.required("compose", &route.compose);
     page.required("strip", &route.strip);
     page.required("add", &route.add);
-    write_body(page, file, route);
-    match route.timeout.is_absent() {
-        true => page.remark("timeout: that of the service"),
-        false => page.required("timeout", &route.timeout),
+    match route.compose.value().is_some_and(|compose| compose.0) {
+        true => page.remark("timeout: the budget of the endpoint"),
+        false => write_call(page, file, route),
     }
     match route.upgrade.is_absent() {
         true => page.remark("upgrade: never"),
@@ -261,6 +273,15 @@ fn write_route(page: &mut Page<'_>, file: &written::File, route: &Route) {
     page.required("sunset", &route.sunset);
     write_rules(page, "request_headers", &route.request_headers);
     write_rules(page, "response_headers", &route.response_headers);
+}
+
+/// What a route that leads to a service says of the way there.
+fn write_call(page: &mut Page<'_>, file: &written::File, route: &Route) {
+    write_body(page, file, route);
+    match route.timeout.is_absent() {
+        true => page.remark("timeout: that of the service"),
+        false => page.required("timeout", &route.timeout),
+    }
 }
 
 fn services_of(to: &To) -> Vec<&str> {

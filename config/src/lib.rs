@@ -17,6 +17,7 @@ use reader::Reading;
 use report::{Finding, Report};
 use source::Source;
 
+pub use composer::Composer;
 pub use effective::effective;
 pub use environment::Environment;
 pub use external::{Issuer, Place, Proof, Roots, Secret};
@@ -31,6 +32,7 @@ pub use schema::schema;
 mod bounds;
 mod certificate;
 mod compile;
+mod composer;
 mod document;
 mod effective;
 mod environment;
@@ -58,6 +60,8 @@ pub struct Loaded {
     /// `None` if the file speaks of an identity provider only.
     pub gateway: Option<Gateway>,
     pub provider: Option<Provider>,
+    /// `None` where nothing is composed.
+    pub composer: Option<Composer>,
     /// What should be seen to, although the file can be run with.
     pub warnings: Vec<Problem>,
     /// What was read.
@@ -70,9 +74,20 @@ pub struct Loaded {
 impl Loaded {
     /// For a process that is to be a gateway.
     pub fn require_gateway(&self) -> Result<&Gateway, Problems> {
-        self.gateway.as_ref().ok_or_else(|| {
+        let gateway = self.gateway.as_ref();
+        let gateway = gateway.filter(|gateway| !gateway.routes.routes().is_empty());
+        gateway.ok_or_else(|| {
             let message = "a gateway needs at least one route";
             self.refuse(message, compile::ROUTES_ADVICE)
+        })
+    }
+
+    /// For a process that is to be a composer.
+    pub fn require_composer(&self) -> Result<&Composer, Problems> {
+        self.composer.as_ref().ok_or_else(|| {
+            let message = "a composer needs at least one endpoint";
+            let note = "add `endpoints: [{ GET /members/{memberId}/overview: ... }]`";
+            self.refuse(message, note)
         })
     }
 
@@ -142,13 +157,14 @@ fn compile_with(
     let Some(written) = reading.read::<written::File>() else {
         return Err(refuse(report, document.source()));
     };
-    let (gateway, provider) = compile::compile(&written, reading);
+    let compiled = compile::compile(&written, reading);
     if !report.is_empty() {
         return Err(refuse(report, document.source()));
     }
     Ok(Loaded {
-        gateway,
-        provider,
+        gateway: compiled.gateway,
+        provider: compiled.provider,
+        composer: compiled.composer,
         warnings: report.into_warnings(document.source()),
         files: files.take(),
         written,

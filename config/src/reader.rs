@@ -25,11 +25,13 @@ use crate::source::Span;
 pub(crate) use field::{Entries, Field, Located};
 pub(crate) use scalar::{Scalar, deserialize as deserialize_scalar};
 pub(crate) use short::{Long, Short};
+pub(crate) use tree::Tree;
 
 mod access;
 mod field;
 mod scalar;
 mod short;
+mod tree;
 
 /// What reading and compiling share: the file, its surroundings and what is wrong so far.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +51,16 @@ impl<'a> Reading<'a> {
             is_key: false,
         };
         read_field(root, PhantomData)
+    }
+
+    /// Reads one node that was left alone before. `None` means that it was refused, which is reported.
+    pub(crate) fn read_at<T: de::DeserializeOwned>(self, node: NodeId) -> Option<T> {
+        let reader = Reader {
+            reading: self,
+            node,
+            is_key: false,
+        };
+        read_field(reader, PhantomData)
     }
 
     /// What may be said about the value of a scalar: nothing, where it came from the environment.
@@ -220,6 +232,8 @@ impl<'de> Deserializer<'de> for Reader<'de> {
     ) -> Result<V::Value, Refused> {
         if name == field::NAME {
             visitor.visit_seq(access::FieldAccess::new(self))
+        } else if name == tree::NAME {
+            visitor.visit_unit()
         } else {
             self.read_scalar(name, visitor)
         }

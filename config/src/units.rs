@@ -19,8 +19,8 @@ pub(crate) use redis::RedisUrl;
 pub(crate) use size::Size;
 pub(crate) use time::Time;
 pub(crate) use word::{
-    Accept, Algorithm, Class, Consent, Exposable, Grant, Introspects, Kind, Level, Preset,
-    Protocol, Staleness, Upgrade,
+    Accept, Algorithm, Class, Consent, Credential, Exposable, Grant, Introspects, Kind, Level,
+    Preset, Protocol, Staleness, Upgrade,
 };
 
 mod address;
@@ -158,6 +158,7 @@ scalar! {
     Location => string_schema("https?://[^/?#@]+(/[!-~]*)?", &["https://login.example.com/jwks"]);
     Kind => string_schema("at\\+jwt|JWT", &["at+jwt", "JWT"]);
     Protocol => string_schema("h1|h2", &["h1", "h2"]);
+    Credential => string_schema("caller|none", &["caller", "none"]);
     Upgrade => string_schema("websocket", &["websocket"]);
     Algorithm => string_schema("ES256|EdDSA|RS256", &["ES256", "EdDSA", "RS256"]);
     Grant => string_schema(

@@ -11,15 +11,18 @@ use serde::{Deserialize, Deserializer};
 use crate::bounds;
 use crate::reader::{Entries, Field, Scalar, deserialize_scalar};
 use crate::units::{
-    Address, Count, Flag, Level, Network, Percent, Protocol, Size, Text, Time, or_variable,
+    Address, Count, Credential, Flag, Level, Network, Percent, Protocol, Size, Text, Time,
+    or_variable,
 };
 
+pub(crate) use composition::{Batch, Cache, Endpoint, Lookup, Rows, Step};
 pub(crate) use identity::{Idp, Issuer, Require, VerdictCache};
 pub(crate) use provider::Provider;
 pub(crate) use redis::Redis;
 pub(crate) use route::{HeaderRules, Route};
 pub(crate) use to::To;
 
+mod composition;
 mod identity;
 pub(crate) mod provider;
 mod redis;
@@ -30,7 +33,11 @@ mod to;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename = "the file")]
 #[schemars(title = "tollgate.yaml", extend(
-    "anyOf" = [{ "required": ["services", "routes"] }, { "required": ["provider"] }]))]
+    "anyOf" = [
+        { "required": ["services", "routes"] },
+        { "required": ["services", "endpoints"] },
+        { "required": ["provider"] },
+    ]))]
 pub(crate) struct File {
     /// Where clients connect.
     pub(crate) listen: Field<Vec<Field<Listener>>>,
@@ -56,6 +63,12 @@ pub(crate) struct File {
     /// Which requests go where. The most specific route wins, whatever the order.
     #[schemars(extend("minItems" = 1))]
     pub(crate) routes: Field<Vec<Field<Route>>>,
+    /// Records that composed answers look up, by the name under which they do.
+    #[schemars(extend("propertyNames" = { "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,62}$" }))]
+    pub(crate) lookups: Field<Entries<Lookup>>,
+    /// Answers that are made of several, each under the request it is for, such as
+    /// `GET /members/{memberId}/overview`.
+    pub(crate) endpoints: Field<Vec<Field<Entries<Endpoint>>>>,
     /// The identity provider whose word about callers the routes with `require` take.
     pub(crate) idp: Field<Idp>,
     /// Other issuers that routes may trust instead, by name.
@@ -225,7 +238,7 @@ pub(crate) struct Service {
     /// For a whole exchange, from connecting to the last byte of the answer.
     #[schemars(extend("default" = bounds::TIMEOUT.default.to_string()))]
     pub(crate) timeout: Field<Time>,
-    /// For connecting; with `h2` until the endpoint has sent its settings. An `h2` connection on which
+    /// For connecting, and by default no longer than `timeout`; with `h2` until the endpoint has sent its settings. An `h2` connection on which
     /// nothing was heard for ten times as long, though an answer is due, is asked for a sign of life,
     /// and closed when none comes within five times as long.
     #[schemars(extend("default" = bounds::CONNECT_TIMEOUT.default.to_string()))]
@@ -244,6 +257,10 @@ pub(crate) struct Service {
     /// for a few seconds, with 503 at once. `false` goes on asking it.
     #[schemars(extend("default" = true))]
     pub(crate) breaker: Field<Flag>,
+    /// Whether the composer sends it the value token of the `caller`, or `none`. What is fetched
+    /// without can be the same for all, and so be shared.
+    #[schemars(extend("default" = "caller"))]
+    pub(crate) credential: Field<Credential>,
 }
 
 /// How an endpoint is asked whether it is well.

@@ -151,7 +151,7 @@ impl<'d> Names<'d> {
         }
     }
 
-    /// The service that a call names; the first one where there is none of that name.
+    /// The service that a call names; one that is nowhere where there is none of that name.
     fn service(
         &self,
         text: &Text,
@@ -165,6 +165,6 @@ impl<'d> Names<'d> {
             let name = (word.text.as_str(), word.span.clone());
             faults.unknown(text, name, ("service", "services"), known);
         }
-        ServiceId(found.copied().unwrap_or(0))
+        ServiceId(found.copied().unwrap_or(usize::MAX))
     }
 }

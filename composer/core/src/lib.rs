@@ -14,11 +14,13 @@ pub mod cause;
 mod compile;
 pub mod compose;
 pub mod declaration;
+mod explain;
 mod expression;
 pub mod fill;
 pub mod freshness;
 pub mod json;
 pub mod keys;
+mod openapi;
 pub mod plan;
 pub mod records;
 pub mod status;
@@ -29,8 +31,10 @@ pub use cause::Cause;
 pub use compile::{Fault, Hint, compile};
 pub use compose::Composition;
 pub use declaration::Declaration;
+pub use explain::explain;
 pub use json::Json;
 pub use keys::Key;
+pub use openapi::openapi;
 pub use plan::Plan;
 
 #[cfg(test)]

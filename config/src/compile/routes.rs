@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use gateway_core::host::HostPattern;
 use gateway_core::level::Level;
-use gateway_core::route::{Matches, Route};
+use gateway_core::route::{Destination, Matches, Route};
 use gateway_core::routes::{Conflict, RouteTable};
 use gateway_core::share::Shares;
 
 use super::{
-    Missing, admission, check_count, class, gateway_key, header, lifetime, matching, query, reach,
-    rewrite, upgrade,
+    Missing, admission, check_count, class, composed, gateway_key, header, lifetime, matching,
+    query, reach, rewrite, upgrade,
 };
 use crate::bounds;
 use crate::document::NodeId;
@@ -40,6 +40,7 @@ struct Routing<'a> {
     multiplexed: HashMap<&'a str, NodeId>,
     /// Whether `services` could not be read, so that nobody knows what is under it.
     are_services_lost: bool,
+    composed: composed::Endpoints<'a>,
     body_max: Size,
     /// The innermost level of any listener, where it is known.
     innermost: Option<Level>,
@@ -61,6 +62,7 @@ pub(super) fn compile(file: &written::File, body_max: Size, reading: Reading<'_>
         names,
         multiplexed: upgrade::multiplexed(file),
         are_services_lost: matches!(file.services, Field::Broken),
+        composed: composed::Endpoints::of(file),
         body_max,
         innermost: reach::innermost(file),
         vouching: admission::Vouching::of(file),
@@ -92,7 +94,10 @@ pub(super) fn compile(file: &written::File, body_max: Size, reading: Reading<'_>
 }
 
 fn check_presence(file: &written::File, reading: Reading<'_>) {
+    // A composer by itself has endpoints and leads nobody anywhere.
+    let is_composer = !file.endpoints.is_absent();
     let span = match &file.routes {
+        _ if is_composer && file.routes.items().next().is_none() => return,
         Field::Broken => return,
         Field::Given(given) if !given.value.is_empty() => return,
         Field::Given(given) => reading.span(given.node),
@@ -193,7 +198,19 @@ impl<'a> Routing<'a> {
         })
     }
 
-    fn compile_to(&self, route: &written::Route, node: NodeId) -> Option<Shares> {
+    fn compile_to(&self, route: &written::Route, node: NodeId) -> Option<Destination> {
+        match route.compose.given() {
+            Some(compose) if compose.value.0 => {
+                let endpoint = composed::compile(route, compose.node, &self.composed, self.reading);
+                endpoint.map(Destination::Composed)
+            }
+            Some(_) | None => self
+                .compile_services(route, node)
+                .map(Destination::Services),
+        }
+    }
+
+    fn compile_services(&self, route: &written::Route, node: NodeId) -> Option<Shares> {
         let missing = Missing {
             key: "to",
             example: "to: <the name of a service>",

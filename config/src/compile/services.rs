@@ -10,7 +10,7 @@ use crate::bounds;
 use crate::document::NodeId;
 use crate::problem::shown;
 use crate::reader::{Entries, Field, Located, Reading};
-use crate::units::Text;
+use crate::units::{Credential, Text};
 use crate::written::{self, Service};
 
 const NAME_LEN_MAX: usize = 63;
@@ -47,11 +47,14 @@ fn compile_service(name: &str, service: &Located<Service>, reading: Reading<'_>)
         value: service,
         node,
     } = service;
+    let exchange = bounds::TIMEOUT.take(&service.timeout, reading);
+    let connect = bounds::CONNECT_TIMEOUT.take(&service.connect_timeout, reading);
     let timeouts = Timeouts {
-        connect: bounds::CONNECT_TIMEOUT
-            .take(&service.connect_timeout, reading)
-            .duration(),
-        exchange: bounds::TIMEOUT.take(&service.timeout, reading).duration(),
+        connect: match service.connect_timeout.is_absent() {
+            true => connect.duration().min(exchange.duration()),
+            false => connect.duration(),
+        },
+        exchange: exchange.duration(),
         idle: bounds::IDLE_TIMEOUT
             .take(&service.idle_timeout, reading)
             .duration(),
@@ -78,6 +81,12 @@ fn compile_service(name: &str, service: &Located<Service>, reading: Reading<'_>)
             .get(),
         has_breaker: service.breaker.value().is_none_or(|breaker| breaker.0),
     }
+}
+
+/// Whether the composer sends it the token of whoever asks.
+pub(super) fn is_sent_credential(service: &Service) -> bool {
+    let credential = service.credential.value();
+    credential.is_none_or(|credential| *credential == Credential::Caller)
 }
 
 pub(super) fn protocol(service: &Service) -> Protocol {

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use gateway_core::route::{Class, Methods};
-use gateway_core::share::Shares;
+use gateway_core::route::{Class, Destination, Methods};
 use gateway_upstream::Protocol;
 use http::Method;
 
@@ -26,7 +25,7 @@ pub(super) fn multiplexed(file: &File) -> HashMap<&str, NodeId> {
 /// A WebSocket takes a whole connection, and one in HTTP/2 is shared.
 pub(super) fn check_services(
     route: &Route,
-    to: Option<&Shares>,
+    to: Option<&Destination>,
     multiplexed: &HashMap<&str, NodeId>,
     reading: Reading<'_>,
 ) {

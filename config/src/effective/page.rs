@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::document::{Document, NodeId};
+use crate::document::{Content, Document, NodeId};
 use crate::environment::{Environment, variables};
 use crate::problem::shown;
 use crate::reader::Field;
@@ -161,6 +161,59 @@ impl<'a> Page<'a> {
         self.end();
         if let Some(line) = self.lines.last_mut() {
             line.text.push_str(text);
+        }
+    }
+
+    /// What stands at a node that no type has read.
+    pub(super) fn content(&self, node: NodeId) -> &'a Content {
+        self.document.content(node)
+    }
+
+    /// A key that the user chose, as it is written again.
+    pub(super) fn text_of_key(&self, key: NodeId) -> String {
+        quoted(self.document.text(key))
+    }
+
+    /// A scalar as it is written.
+    pub(super) fn written(&mut self, key: &str, node: NodeId) {
+        self.copy_as_written(key, node);
+    }
+
+    /// Nothing, on purpose.
+    pub(super) fn null(&mut self, key: &str, node: NodeId) {
+        let place = self.place(node);
+        self.line(&format!("{key}: null"), place);
+    }
+
+    /// [`Self::head`] of what no type has read.
+    pub(super) fn head_at(&mut self, key: &str, node: NodeId) {
+        let place = self.place(node);
+        self.line(&format!("{key}:"), place);
+        self.depth += 1;
+    }
+
+    /// A list or a map on one line.
+    pub(super) fn flow(&mut self, key: &str, node: NodeId) {
+        let (text, place) = (self.flow_text(node), self.place(node));
+        self.line(&format!("{key}: {text}"), place);
+    }
+
+    fn flow_text(&self, node: NodeId) -> String {
+        let in_quotes = |node| serde_json::Value::from(self.document.text(node)).to_string();
+        match self.document.content(node) {
+            Content::Null => "null".to_owned(),
+            Content::Scalar(_) => in_quotes(node),
+            Content::List(items) => {
+                let items: Vec<_> = items.iter().map(|item| self.flow_text(*item)).collect();
+                format!("[{}]", items.join(", "))
+            }
+            Content::Map(entries) => {
+                let entry = |(key, value): &(NodeId, NodeId)| {
+                    format!("{}: {}", in_quotes(*key), self.flow_text(*value))
+                };
+                let entries: Vec<_> = entries.iter().map(entry).collect();
+                format!("{{{}}}", entries.join(", "))
+            }
         }
     }
 

@@ -60,6 +60,13 @@ pub(crate) enum Exposable {
     Internal,
 }
 
+/// What the composer sends a service to say for whom it asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Credential {
+    Caller,
+    None,
+}
+
 /// What a connection may become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Upgrade {
@@ -141,6 +148,14 @@ impl Scalar for Protocol {
             "http/2" | "http2" | "h2c" | "grpc" => Err("write `h2`".to_owned()),
             _ => find(text, &Self::WORDS).map(Self),
         }
+    }
+}
+
+impl Scalar for Credential {
+    const EXPECTED: &'static str = "`caller` or `none`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        find(text, &[("caller", Self::Caller), ("none", Self::None)])
     }
 }
 

@@ -16,7 +16,7 @@ const PREFIX: &str = "(/[^/{}]+)+";
 /// Which requests go to which service, and what changes on the way.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename = "a route")]
-#[schemars(rename = "Route", extend("required" = ["match", "to"]))]
+#[schemars(rename = "Route", extend("required" = ["match"]))]
 pub(crate) struct Route {
     /// The name in logs and metrics; by default the text of `match`. No two routes share one.
     pub(crate) name: Field<Text>,
@@ -70,6 +70,9 @@ pub(crate) struct Route {
     /// The service that answers, or at least two with a weight each (`{ money: 95, money-next: 5 }`):
     /// every request goes to one of them by chance, in these proportions.
     pub(crate) to: Field<To>,
+    /// `true`, in place of `to`, for what is composed: the request is one of `endpoints`.
+    #[schemars(extend("default" = false))]
+    pub(crate) compose: Field<Flag>,
     /// A prefix of the path to take away before the service sees it.
     #[schemars(extend("type" = "string", "pattern" = or_variable(PREFIX), "examples" = ["/money"]))]
     pub(crate) strip: Field<Text>,

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use tollgate_config::{DEFAULT, Environment, Gateway, compile, effective};
+use composer_core::plan::Otherwise;
+use tollgate_config::{DEFAULT, Environment, Gateway, Loaded, compile, effective};
 
 use crate::certificates;
 use crate::load::{examples, load_text_in};
@@ -32,7 +33,25 @@ fn what_is_effective_loads_to_the_same_gateway() {
         let [before, after] = [&first, &second].map(|it| it.gateway.as_ref().map(shown));
         assert_eq!(before, after, "{written}");
         assert_eq!(first.provider, second.provider, "{written}");
+        let [before, after] = [&first, &second].map(|it| format!("{:#?}", it.composer));
+        assert_eq!(before, after, "{written}");
+        let [before, after] = [&first, &second].map(stand_ins);
+        assert_eq!(before, after, "{written}");
     }
+}
+
+/// What stands in for steps, of which a plan does not show the text.
+fn stand_ins(loaded: &Loaded) -> Vec<String> {
+    let plan = loaded
+        .composer
+        .iter()
+        .flat_map(|composer| &composer.plan.endpoints);
+    let steps = plan.flat_map(|endpoint| &endpoint.steps);
+    let shown = steps.map(|step| match &step.otherwise {
+        Otherwise::Fail => "fail".to_owned(),
+        Otherwise::Value(json) => String::from_utf8_lossy(json.bytes()).into_owned(),
+    });
+    shown.collect()
 }
 
 /// Values that need care when they are written out.
@@ -50,6 +69,8 @@ traces: { collector: "[::1]:4318", sample: 0.05% }
 services:
   "on": { endpoints: ["${MONEY_ADDRESS}"], probe: { path: "/ok?a=\"b\"" } }
   unused: { endpoints: ["127.0.0.1:9"] }
+  composed: { endpoints: ["127.0.0.1:10"] }
+  unsent: { endpoints: ["127.0.0.1:11"], credential: none }
 routes:
   - name: "# not a comment: 'really' \"so\""
     match: /{rest*}
@@ -71,6 +92,27 @@ routes:
   - { match: GET /known, to: "on", require: {}, server_timing: true }
   - { match: GET /theirs, to: "on", require: { roles: [] }, issuer: partner }
   - { match: GET /asked, to: "on", require: , issuer: "${LEGACY:-legacy}" }
+  - { match: "GET /things/{id}", compose: true }
+lookups:
+  "member":
+    get_many: GET composed /members?ids={keys}&versions={versions}
+    key: "$id"
+    items: a.b
+    version: etag
+    batch: { url: 1KiB }
+    cache: { missing: 1m, size: "${SIZE:-1MiB}", shared: true, shared_despite_auth: true }
+  bank: { table: "GET unsent /banks?since={lastModified}", key: "7", deleted: "@gone" }
+endpoints:
+  - "GET /things/{id}":
+      max_calls: 9
+      steps:
+        one: { call: "GET composed /a%20b/{id}?q={query.q?}", timeout: 10ms, else: { a: [1, "", {}], b: , c: '"7"' } }
+        two: { call: "GET composed /two", cache: { ttl: 2s } }
+      answer:
+        "a: b": one.a
+        "null": { "'x'": member(id).name, y: { z: bank(one.code) } }
+        rows: { each: one.rows, max: 7, truncate: true, keep: ["1", b], join: { "x y": "member(b).name" } }
+  - GET /empty: { steps: {}, answer: { id: query.id } }
 idp:
   lease: 700ms
   grace: ${GRACE:-5m}

@@ -8,6 +8,7 @@ use std::time::Duration;
 use gateway_core::head::Head;
 use gateway_core::ids::Sampling;
 use gateway_core::level::Level;
+use gateway_core::route::Destination;
 use gateway_core::route::{Class, Route};
 use gateway_core::share::Shares;
 use gateway_upstream::{Policy, Protocol};
@@ -257,7 +258,7 @@ fn check_service(service: &Policy) {
 
 fn check_route(route: &Route) {
     assert_eq!((&*route.name, route.body_bytes_max), ("one", 0));
-    assert_eq!(route.to, Shares::one("web".into()));
+    assert_eq!(route.to, Destination::Services(Shares::one("web".into())));
     assert_eq!(
         (route.rewrite.strip.as_str(), route.rewrite.add.as_str()),
         ("/a", "/v1")
@@ -302,7 +303,7 @@ fn several_services_share_a_route_by_weight() {
     let expected = Shares::new(vec![("a".into(), 995), ("b".into(), 5)]);
     assert_eq!(
         Some(&gateway_of(&loaded).routes.routes()[0].to),
-        expected.as_ref()
+        expected.map(Destination::Services).as_ref()
     );
 }
 
@@ -337,7 +338,7 @@ fn scalars_are_what_their_keys_say_however_they_look() {
     .unwrap();
     let route = &gateway_of(&loaded).routes.routes()[0];
     assert_eq!(&*route.name, "1.10");
-    assert_eq!(route.to, Shares::one("on".into()));
+    assert_eq!(route.to, Destination::Services(Shares::one("on".into())));
     let values: Vec<_> = route
         .matches
         .conditions

@@ -13,6 +13,35 @@ use crate::path::PathPattern;
 use crate::query::QueryCondition;
 use crate::share::Shares;
 
+/// Where a route leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// The services that answer.
+    Services(Shares),
+    /// The endpoint of this name, which is composed of several.
+    Composed(Arc<str>),
+}
+
+impl Destination {
+    /// Where it leads without composing; none where it does not.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<str>> {
+        let shares = match self {
+            Self::Services(shares) => Some(shares),
+            Self::Composed(_) => None,
+        };
+        shares.into_iter().flat_map(Shares::services)
+    }
+
+    /// The place among these services of the one that takes a request.
+    #[must_use]
+    pub fn pick(&self, random: u64) -> usize {
+        match self {
+            Self::Services(shares) => shares.pick(random),
+            Self::Composed(_) => 0,
+        }
+    }
+}
+
 /// A compiled route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
@@ -25,8 +54,7 @@ pub struct Route {
     pub class: Option<Class>,
     /// What is wanted of callers; none where anybody may ask.
     pub admission: Option<Admission>,
-    /// The services that answer.
-    pub to: Shares,
+    pub to: Destination,
     pub rewrite: Rewrite,
     pub request_fields: FieldRules,
     pub response_fields: FieldRules,

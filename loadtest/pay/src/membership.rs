@@ -5,6 +5,7 @@
 //! | `GET /members/{id}` | the member, with `ETag` |
 //! | `GET /members?ids=7,8` | an array of at most 100 members; ids nobody has are left out |
 //! | `GET /members?ids=7,8&versions=3,` | the same, with `{memberId, version, unchanged: true}` for a member whose current version was named |
+//! | `GET /directory?ids=7,8` | an array of `{memberId, name, country, version}`, which anybody may see; takes `versions` too |
 //! | `GET /members?cursor=&limit=` | `{items, next}` in the order of ids |
 //! | `PATCH /members/{id}` | the changed member; honours `If-Match` |
 
@@ -26,6 +27,8 @@ use crate::request::{self, Json, Page, Params, Segment};
 use crate::seed::{Member, Seed, Status};
 
 const CACHE: &str = "private, max-age=30";
+/// The same for whoever asks.
+const DIRECTORY_CACHE: &str = "public, max-age=30";
 const NAME_CHARS_MAX: usize = 200;
 const EMAIL_BYTES_MAX: usize = 254;
 const PHONE_BYTES_MAX: usize = 32;
@@ -44,6 +47,7 @@ type Changed = HashMap<MemberId, Arc<Member>>;
 pub(crate) fn routes(membership: Arc<Membership>) -> Router {
     Router::new()
         .route("/members", get(list))
+        .route("/directory", get(directory))
         .route("/members/{id}", get(read).patch(patch))
         .with_state(membership)
 }
@@ -150,6 +154,57 @@ fn batch(
         })
     });
     Ok(Representation::of(&found.collect::<Vec<_>>(), CACHE))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DirectoryParams {
+    ids: String,
+    versions: Option<String>,
+}
+
+/// What a member is called, which is shown to those who pay and are paid. Nothing to reach them by.
+async fn directory(
+    State(membership): State<Arc<Membership>>,
+    Params(params): Params<DirectoryParams>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let asked = request::versioned_batch(&params.ids, params.versions.as_deref())?;
+    let found = asked.into_iter().filter_map(|(id, held)| {
+        let member = membership.find(MemberId::parse(id)?)?;
+        Some(if held == Some(member.version) {
+            Listing::Unchanged(Entry::unchanged(&member))
+        } else {
+            Listing::of(&member)
+        })
+    });
+    let representation = Representation::of(&found.collect::<Vec<_>>(), DIRECTORY_CACHE);
+    Ok(representation.answer(&headers))
+}
+
+/// A member in the directory.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Listing {
+    #[serde(rename_all = "camelCase")]
+    Whole {
+        member_id: MemberId,
+        name: String,
+        country: &'static str,
+        version: u64,
+    },
+    Unchanged(Entry),
+}
+
+impl Listing {
+    fn of(member: &Member) -> Self {
+        Self::Whole {
+            member_id: member.member_id,
+            name: member.name.clone(),
+            country: member.country,
+            version: member.version,
+        }
+    }
 }
 
 fn page(membership: &Membership, page: Page) -> Representation {

@@ -15,9 +15,9 @@ pub(super) fn compile(names: &Names<'_>, lookups: &[Lookup], faults: &mut Faults
     let mut endpoints: Vec<Endpoint> = Vec::new();
     for endpoint in written {
         let compiled = compile_one(endpoint, names, lookups, faults);
-        let earlier = endpoints
-            .iter()
-            .position(|other| other.path == compiled.path);
+        // A path that cannot be read is like no other.
+        let is_same = |other: &Endpoint| !other.path.is_empty() && other.path == compiled.path;
+        let earlier = endpoints.iter().position(is_same);
         if let Some(first) = earlier.and_then(|place| written.get(place)) {
             let fault = Fault::at(&endpoint.name, "two endpoints take the same requests");
             faults.add(fault.other(first.name.place, "the other one"));
@@ -197,7 +197,11 @@ fn put_in_order(
     } = graph.rounds();
     let named = |step: &usize| written.steps.get(*step);
     for step in circular.iter().filter_map(named) {
-        let fault = Fault::at(&step.call, "these steps wait for each other");
+        let message = match circular.len() {
+            1 => "this step waits for itself",
+            _ => "these steps wait for each other",
+        };
+        let fault = Fault::at(&step.call, message);
         let names = circular
             .iter()
             .filter_map(named)

@@ -7,7 +7,7 @@ use crate::fields::FieldRules;
 use crate::host::HostPattern;
 use crate::level::Level;
 use crate::path::PathPattern;
-use crate::route::{Matches, Methods, Rewrite};
+use crate::route::{Destination, Matches, Methods, Rewrite};
 use crate::share::Shares;
 
 use super::*;
@@ -117,7 +117,7 @@ fn route() -> Route {
             conditions: Vec::new(),
             query: Vec::new(),
         },
-        to: Shares::one(Arc::from("s")),
+        to: Destination::Services(Shares::one(Arc::from("s"))),
         rewrite: Rewrite::default(),
         request_fields: FieldRules::default(),
         response_fields: FieldRules {

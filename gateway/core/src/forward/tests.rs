@@ -7,7 +7,7 @@ use crate::host::HostPattern;
 use crate::level::Level;
 use crate::limits::Limits;
 use crate::path::PathPattern;
-use crate::route::{Matches, Methods, Rewrite};
+use crate::route::{Destination, Matches, Methods, Rewrite};
 use crate::share::Shares;
 
 use super::*;
@@ -25,7 +25,7 @@ pub(super) fn route() -> Route {
             conditions: Vec::new(),
             query: Vec::new(),
         },
-        to: Shares::one(Arc::from("money")),
+        to: Destination::Services(Shares::one(Arc::from("money"))),
         rewrite: Rewrite {
             strip: "/money".into(),
             add: String::new(),

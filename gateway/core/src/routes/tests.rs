@@ -7,7 +7,7 @@ use crate::fields::FieldRules;
 use crate::limits::Limits;
 use crate::path::PathPattern;
 use crate::query::QueryCondition;
-use crate::route::{FieldCondition, Matches, Methods, Rewrite};
+use crate::route::{Destination, FieldCondition, Matches, Methods, Rewrite};
 use crate::share::Shares;
 
 use super::*;
@@ -57,7 +57,7 @@ fn route(text: &str) -> Route {
             conditions: conditions.collect(),
             query: query.collect(),
         },
-        to: Shares::one(Arc::from("service")),
+        to: Destination::Services(Shares::one(Arc::from("service"))),
         rewrite: Rewrite::default(),
         request_fields: FieldRules::default(),
         response_fields: FieldRules::default(),

@@ -4,7 +4,7 @@ use axum::http::Method;
 
 use crate::service::Service::{self, Banking, Membership, Money, Remittance};
 
-/// One row per endpoint: all of its scopes are needed.
+/// One row per endpoint: all of its scopes are needed, and no token where there are none.
 ///
 /// Sending money takes what its steps take, since they are made with the same token: better
 /// refused at the door than halfway.
@@ -17,8 +17,9 @@ const SCOPES: &[(Service, Method, &str, &[&str])] = &[
         "/members/{id}",
         &["members.write"],
     ),
-    (Banking, Method::GET, "/banks", &["banking.read"]),
-    (Banking, Method::GET, "/banks/{code}", &["banking.read"]),
+    (Membership, Method::GET, "/directory", &[]),
+    (Banking, Method::GET, "/banks", &[]),
+    (Banking, Method::GET, "/banks/{code}", &[]),
     (
         Banking,
         Method::GET,
@@ -86,7 +87,11 @@ pub(super) fn find(service: Service, method: &Method, path: &str) -> Access {
     let row = SCOPES
         .iter()
         .find(|(of, by, at, _)| (*of, by, *at) == (service, method, path));
-    row.map_or(Access::Nobody, |(.., scopes)| Access::Scopes(scopes))
+    match row {
+        Some((.., [])) => Access::Open,
+        Some((.., scopes)) => Access::Scopes(scopes),
+        None => Access::Nobody,
+    }
 }
 
 /// The methods of a path, as `Allow` lists them.
@@ -122,6 +127,10 @@ mod tests {
             (Money, Method::HEAD, "/charges", Access::Nobody),
             (Membership, Method::GET, "/members/", Access::Nobody),
             (Money, Method::GET, "/healthz", Access::Open),
+            (Banking, Method::GET, "/banks", Access::Open),
+            (Banking, Method::HEAD, "/banks/{code}", Access::Open),
+            (Banking, Method::PUT, "/banks", Access::Nobody),
+            (Membership, Method::GET, "/directory", Access::Open),
             (Money, Method::GET, "", Access::Open),
         ] {
             assert_eq!(find(service, &method, path), access, "{method} {path}");

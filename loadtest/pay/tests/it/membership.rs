@@ -38,6 +38,25 @@ async fn a_member_is_the_same_alone_in_a_batch_and_in_a_page() {
 }
 
 #[tokio::test]
+async fn the_directory_tells_names_and_nothing_to_reach_anybody_by() {
+    let world = World::small().await;
+    let member = world.get(world.membership(), "/members/7").await.ok();
+    let path = "/directory?ids=7,301,8&versions=,,1";
+    let listed = world.get(world.membership(), path).await;
+    assert_eq!(listed.header("cache-control"), "public, max-age=30");
+    let expected = json!([
+        {
+            "memberId": "7",
+            "name": member["name"],
+            "country": member["country"],
+            "version": member["version"],
+        },
+        { "memberId": "8", "version": 1, "unchanged": true },
+    ]);
+    assert_eq!(listed.ok(), expected);
+}
+
+#[tokio::test]
 async fn a_batch_leaves_out_ids_that_nobody_has_and_answers_a_repeated_one_once() {
     let world = World::small().await;
     let path = "/members?ids=9,301,007,2,9,x,4294967296";

@@ -78,8 +78,6 @@ fn endpoints(world: &World) -> Vec<(SocketAddr, Method, &'static str, &'static s
         (membership, Method::GET, "/members/7", "members.read"),
         (membership, Method::HEAD, "/members/7", "members.read"),
         (membership, Method::PATCH, "/members/7", "members.write"),
-        (banking, Method::GET, "/banks", "banking.read"),
-        (banking, Method::GET, "/banks/1000", "banking.read"),
         (banking, Method::GET, "/members/7/accounts", "banking.read"),
         (banking, Method::GET, "/payouts/1", "banking.read"),
         (banking, Method::PUT, "/payouts/1", "remittance.write"),
@@ -103,6 +101,24 @@ fn endpoints(world: &World) -> Vec<(SocketAddr, Method, &'static str, &'static s
             "remittance.write members.read money.write",
         ),
     ]
+}
+
+#[tokio::test]
+async fn what_anybody_may_see_is_told_without_a_token() {
+    let key = Key::make();
+    let issuer = Issuer::publishing(&[&key]).await;
+    let world = trusting(&issuer, NEVER_AGAIN).await;
+    for (address, path) in [
+        (world.membership(), "/directory?ids=7"),
+        (world.banking(), "/banks"),
+        (world.banking(), "/banks/0007"),
+    ] {
+        let answer = world
+            .send(Method::GET, (address, path), &[], "")
+            .await
+            .unwrap();
+        assert_eq!(answer.status, 200, "{path}");
+    }
 }
 
 #[tokio::test]

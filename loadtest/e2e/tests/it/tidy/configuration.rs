@@ -13,7 +13,7 @@ use super::Finding;
 use super::source::words;
 
 /// Keys whose field has another name, since theirs is a word of the language.
-const FIELDS: &[(&str, &str)] = &[("match", "matches")];
+const FIELDS: &[(&str, &str)] = &[("match", "matches"), ("else", "otherwise")];
 const SCHEMA: &str = "config/tollgate.schema.json";
 
 /// Every name of a property, wherever it stands in the schema.

@@ -19,7 +19,14 @@ const RUNTIMES: &[&str] = &[
 const RULES: &[(&str, Rule)] = &[
     (
         "composer-core",
-        Rule::Only(&["bytes", "http", "httpdate", "memchr", "thiserror"]),
+        Rule::Only(&[
+            "bytes",
+            "http",
+            "httpdate",
+            "memchr",
+            "serde_json",
+            "thiserror",
+        ]),
     ),
     (
         "gateway-core",
