@@ -16,6 +16,7 @@ pub mod head;
 pub mod host;
 pub mod http2;
 pub mod ids;
+pub mod key_rhythm;
 pub mod level;
 pub mod limits;
 pub mod path;

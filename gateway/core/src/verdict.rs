@@ -10,6 +10,7 @@
 //! What cannot be asked is unknown, and answered with 503. Only the identity provider, or a fact that
 //! no time can undo, says that a token is bad.
 
+use idp_token::external::Unacceptable;
 use idp_token::lease::Trust;
 use idp_token::reference::ReferenceError;
 use idp_token::session::Over;
@@ -68,6 +69,8 @@ pub enum Invalid {
     Reference(#[from] ReferenceError),
     #[error("the value token is refused: {0}")]
     Value(#[from] ValueTokenError),
+    #[error("the token of another issuer is refused: {0}")]
+    External(#[from] Unacceptable),
     #[error("a token of a kind that is not taken here")]
     Kind,
     #[error("the issuer does not know the token, or it is over")]

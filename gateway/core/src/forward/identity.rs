@@ -22,6 +22,9 @@ pub struct Identity<'a> {
     pub caller: &'a Caller,
     /// None where the issuer has nothing of the kind.
     pub value_token: Option<&'a str>,
+    /// Who vouches, if that is not the identity provider of this gateway: the same subject is somebody
+    /// else there.
+    pub issuer: Option<&'a str>,
 }
 
 /// Not the token: it is a secret.
@@ -62,11 +65,16 @@ pub(super) fn tell(route: &Route, hop: &Hop<'_>, mut field: impl FnMut(&'static 
         ..
     } = identity.caller;
     field("tollgate-subject", [spelled(subject).as_bytes(), b""]);
-    field(
-        "tollgate-client",
-        [spelled(rights.client()).as_bytes(), b""],
-    );
-    field("tollgate-scope", [spelled(rights.scope()).as_bytes(), b""]);
+    let others = [
+        ("tollgate-client", rights.client()),
+        ("tollgate-scope", rights.scope()),
+        ("tollgate-issuer", identity.issuer.unwrap_or_default()),
+    ];
+    for (name, text) in others {
+        if !text.is_empty() {
+            field(name, [spelled(text).as_bytes(), b""]);
+        }
+    }
     if let Some(session) = session {
         field("tollgate-session", [session.to_string().as_bytes(), b""]);
     }

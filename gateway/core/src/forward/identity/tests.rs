@@ -93,6 +93,7 @@ fn a_service_reads_a_token_of_its_own_and_never_that_of_the_client() {
     let identity = Identity {
         caller: &caller,
         value_token: Some(VALUE),
+        issuer: None,
     };
     let bearer = format!("authorization: Bearer {VALUE}");
     #[rustfmt::skip]
@@ -127,6 +128,7 @@ fn a_service_is_told_in_fields_only_where_the_route_says_so() {
         ]),
         (&foreign, None, true, &[
             "tollgate-client: shop",
+            "tollgate-issuer: https://partner.example",
             "tollgate-scope: openid money.read",
             "tollgate-subject: partner|7",
         ]),
@@ -136,12 +138,31 @@ fn a_service_is_told_in_fields_only_where_the_route_says_so() {
         let identity = Identity {
             caller,
             value_token,
+            issuer: caller
+                .session
+                .is_none()
+                .then_some("https://partner.example"),
         };
         let fields = "Authorization: Bearer tg_at_x\r\nTollgate-Subject: mallory\r\n\
                       Tollgate-Session: 7\r\nTollgate-Admin: yes\r\n";
         let told = told(&guarded(identity_headers), fields, Some(&identity));
         assert_eq!(of_caller(&told), expected, "{identity_headers} {caller:?}");
     }
+}
+
+#[test]
+fn what_nobody_says_of_a_caller_is_told_in_no_field() {
+    let caller = Caller {
+        rights: Arc::new(Rights::new("", "", "", &[])),
+        ..caller("partner|7", None)
+    };
+    let identity = Identity {
+        caller: &caller,
+        value_token: None,
+        issuer: None,
+    };
+    let told = told(&guarded(true), "", Some(&identity));
+    assert_eq!(of_caller(&told), ["tollgate-subject: partner|7"]);
 }
 
 /// As long as a reference token, and as a refresh token.
@@ -198,6 +219,7 @@ fn an_identity_is_told_only_where_a_caller_was_asked_for() {
     let identity = Identity {
         caller: &caller,
         value_token: Some(VALUE),
+        issuer: None,
     };
     let told = told(&open_route(), "", Some(&identity));
     assert_eq!(of_caller(&told), Vec::<String>::new());
@@ -232,6 +254,7 @@ fn no_token_is_shown() {
     let identity = Identity {
         caller: &caller,
         value_token: Some("s3cr3t"),
+        issuer: None,
     };
     assert!(!format!("{identity:?}").contains("s3cr3t"));
 
@@ -295,7 +318,7 @@ proptest! {
         let nominated: String = nominated.iter().map(|name| format!("Connection: {name}\r\n")).collect();
         let fields = format!("{lines}{nominated}X-Kept: forged\r\n");
         let caller = caller("alice", Some(SessionId([1; 16])));
-        let identity = Identity { caller: &caller, value_token: Some(VALUE) };
+        let identity = Identity { caller: &caller, value_token: Some(VALUE), issuer: None };
         let route = if is_guarded { guarded(true) } else { open_route() };
         let expected = told(&route, "X-Kept: forged\r\n", Some(&identity));
         prop_assert_eq!(told(&route, &fields, Some(&identity)), expected);
