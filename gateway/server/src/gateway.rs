@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use gateway_core::forward::{self, Hop, Identity as Told};
+use gateway_core::forward::{self, Hop};
 use gateway_core::head::{Framing, Head};
 use gateway_core::rejection::Rejection;
 use gateway_core::route::Route;
@@ -24,6 +24,7 @@ use crate::tls::Handshakes;
 use crate::traces::Traces;
 
 pub(crate) use callers::Identified;
+use callers::Known;
 
 mod callers;
 
@@ -113,7 +114,8 @@ impl Gateway {
         };
         let caller = match &route.route.admission {
             Some(admission) => {
-                let (caller, identified) = self.identify(admission, &head, peer.ip).await;
+                let guard = (admission, route.issuer.as_ref());
+                let (caller, identified) = self.identify(guard, &head, peer.ip).await;
                 request.identified = Some(identified);
                 match caller {
                     Ok(caller) => Some(caller),
@@ -125,10 +127,7 @@ impl Gateway {
         let Some(upstream) = route.pick(random::next_u64()).cloned() else {
             return Err(Refused::boxed(request, Rejection::Internal));
         };
-        let told = caller.as_ref().map(|caller| Told {
-            caller: &caller.caller,
-            value_token: caller.value_token(),
-        });
+        let told = caller.as_ref().map(Known::told);
 
         let hop = Hop {
             request_id: &request.id,

@@ -3,8 +3,8 @@
 //! Decisions are those of `gateway-core`; what gateway and identity provider agree on is said in
 //! `idp-token`. What was found out about a token is remembered ([`cache`]) and judged anew at every
 //! use ([`gate`]). What is not known is looked up ([`lookup`]), in Redis or at the identity provider
-//! ([`sources`]), and the log of changes is followed there ([`log`]). What cannot be told is unknown,
-//! and never taken for bad.
+//! ([`sources`]), and the log of changes is followed there ([`log`]). Other issuers are a world of
+//! their own ([`issuers`]). What cannot be told is unknown, and never taken for bad.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use crate::spawn::spawn;
 
 pub(crate) use following::FollowError;
 pub(crate) use gate::{Denied, Granted};
+pub(crate) use issuers::{Issuer, Issuers, Vouched};
 pub(crate) use refusals::Refusals;
 
 use cache::Cache;
@@ -38,6 +39,7 @@ mod following;
 mod gate;
 mod history;
 mod http;
+mod issuers;
 mod keys;
 mod knowledge;
 mod log;

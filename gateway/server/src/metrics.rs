@@ -7,18 +7,21 @@
 use std::time::Duration;
 
 use gateway_core::rejection::{SERVICE_FAULTS, SERVICE_SPARED};
+use issuers::IssuerFamilies;
 use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
 pub(crate) use identity::{IdentityMetrics, Layer};
+pub(crate) use issuers::{Asking, IssuerMetrics, Verdict};
 pub(crate) use moment::{EndpointMoment, ServiceMoment};
 pub(crate) use sources::{Heard, SourceMetrics, Void};
 pub(crate) use streams::StreamMetrics;
 pub(crate) use tls::{Handshake, TlsMetrics};
 
 mod identity;
+mod issuers;
 mod moment;
 mod sources;
 mod streams;
@@ -41,6 +44,7 @@ pub(crate) struct Metrics {
     upstream_refusals: IntCounterVec,
     upstream_retries: IntCounterVec,
     reloads: IntCounterVec,
+    issuers: IssuerFamilies,
     pub(crate) tls: TlsMetrics,
     pub(crate) connections: IntGauge,
     pub(crate) requests_in_flight: IntGauge,
@@ -119,6 +123,7 @@ impl Metrics {
                 "Reloads of the configuration by result: applied, refused.",
                 &["result"],
             )?,
+            issuers: IssuerFamilies::new(&house)?,
             tls: TlsMetrics::new(&house)?,
             connections: house.gauge("connections", "Client connections open now.")?,
             requests_in_flight: house.gauge("requests_in_flight", "Requests under way.")?,
@@ -155,6 +160,10 @@ impl Metrics {
         }
     }
 
+    pub(crate) fn issuer(&self, name: &str, max_age: Duration) -> IssuerMetrics {
+        self.issuers.issuer(name, max_age)
+    }
+
     /// Forgets routes and services that are not configured any more, so that names cannot pile up.
     /// A series that was never there is as good as removed.
     pub(crate) fn forget_route(&self, name: &str) {
@@ -174,6 +183,10 @@ impl Metrics {
         }
         let _ = self.upstream_seconds.remove_label_values(&[name]);
         let _ = self.upstream_retries.remove_label_values(&[name]);
+    }
+
+    pub(crate) fn forget_issuer(&self, name: &str) {
+        self.issuers.forget(name);
     }
 
     pub(crate) fn count_rejection(&self, code: &str) {

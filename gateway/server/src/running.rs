@@ -154,6 +154,9 @@ impl Running {
         for gone in gone(before.service_names(), after.service_names()) {
             gateway.metrics.forget_service(gone);
         }
+        for gone in gone(before.issuer_names(), after.issuer_names()) {
+            gateway.metrics.forget_issuer(gone);
+        }
         gateway.metrics.count_reload("applied");
         note_applied(gateway);
         note_certificates(gateway, &self.addresses);

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use gateway_core::admission::Issuer as Choice;
 use gateway_core::head::Head;
 use gateway_core::ids::Sampling;
 use gateway_core::level::Level;
@@ -18,6 +19,7 @@ use tollgate_config::{Deadlines, Gateway as Config, Listener};
 use crate::carrier::{Spares, Trunks};
 use crate::ceiling;
 use crate::clock;
+use crate::identity::{Issuer, Issuers};
 use crate::metrics::{EndpointMoment, Metrics, RouteMetrics, ServiceMetrics, ServiceMoment};
 use crate::tls::{Handshakes, Secured};
 
@@ -34,6 +36,7 @@ pub(crate) struct Snapshot {
     /// In the order of the table's routes.
     routes: Vec<Arc<RouteState>>,
     services: Vec<Arc<Upstream>>,
+    issuers: Issuers,
 }
 
 /// A listener that runs: where the file has it, and how it meets its clients.
@@ -50,6 +53,8 @@ pub(crate) struct RouteState {
     pub(crate) route: Route,
     /// In the order of the route's shares; at least one.
     upstreams: Vec<Arc<Upstream>>,
+    /// Who vouches for its callers, if that is not the identity provider of this gateway.
+    pub(crate) issuer: Option<Arc<Issuer>>,
     pub(crate) metrics: RouteMetrics,
 }
 
@@ -81,8 +86,10 @@ impl Snapshot {
                     .unwrap_or_else(|| Arc::new(Upstream::build(policy, metrics)))
             })
             .collect();
+        let known = before.map(|before| &before.issuers);
+        let issuers = Issuers::build(&config.issuers, known, metrics);
         let routes = config.routes.routes().iter();
-        let named = by_name(&services);
+        let named = (by_name(&services), &issuers);
         let routes = routes.filter_map(|route| RouteState::build(route, &named, metrics));
         let routes = routes.map(Arc::new).collect();
         Self {
@@ -100,6 +107,7 @@ impl Snapshot {
             table: config.routes.clone(),
             routes,
             services,
+            issuers,
         }
     }
 
@@ -127,6 +135,10 @@ impl Snapshot {
         self.services
             .iter()
             .map(|upstream| &*upstream.service.policy().name)
+    }
+
+    pub(crate) fn issuer_names(&self) -> impl Iterator<Item = &str> {
+        self.issuers.names()
     }
 
     pub(crate) fn routes(&self) -> impl Iterator<Item = &Route> {
@@ -248,12 +260,22 @@ impl RouteState {
         self.upstreams.get(self.route.to.pick(random))
     }
 
-    /// `None` never comes about: a compiled file has no route without its service.
-    fn build(route: &Route, services: &ByName<'_>, metrics: &Metrics) -> Option<Self> {
+    /// `None` never comes about: a compiled file has no route without its services and its issuer.
+    fn build(
+        route: &Route,
+        (services, issuers): &(ByName<'_>, &Issuers),
+        metrics: &Metrics,
+    ) -> Option<Self> {
         let find = |name: &Arc<str>| services.get(&**name).copied().cloned();
         let upstreams = route.to.services().map(find);
+        let issuer = route.admission.as_ref().map(|admission| &admission.issuer);
+        let issuer = match issuer {
+            Some(Choice::Foreign(name)) => Some(Arc::clone(issuers.find(name)?)),
+            Some(Choice::Own) | None => None,
+        };
         Some(Self {
             upstreams: upstreams.collect::<Option<_>>()?,
+            issuer,
             metrics: metrics.route(&route.name),
             route: route.clone(),
         })

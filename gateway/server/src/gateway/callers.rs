@@ -1,10 +1,13 @@
 //! The caller of a request, where its route wants one.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::admission::{Admission, Issuer};
+use gateway_core::admission::{Admission, Issuer as Choice};
+use gateway_core::caller::Caller;
 use gateway_core::credential::Credential;
+use gateway_core::forward::Identity as Told;
 use gateway_core::head::Head;
 use gateway_core::rejection::Rejection;
 use gateway_core::verdict::Unknown;
@@ -12,7 +15,7 @@ use idp_token::digest::Tid;
 
 use super::Gateway;
 use crate::clock;
-use crate::identity::{Denied, Granted};
+use crate::identity::{Denied, Granted, Issuer, Vouched};
 
 /// What is remembered of how a caller was found out, for the log and for clients that are told.
 #[derive(Debug, Clone, Copy)]
@@ -23,22 +26,59 @@ pub(crate) struct Identified {
     pub(crate) took: Duration,
 }
 
+/// A caller who was found out, and on whose word.
+#[derive(Debug)]
+pub(super) enum Known<'a> {
+    Own(Granted<'a>),
+    /// Another issuer vouches.
+    Other(Vouched<'a>),
+}
+
+impl Known<'_> {
+    pub(super) fn caller(&self) -> &Caller {
+        match self {
+            Self::Own(granted) => &granted.caller,
+            Self::Other(vouched) => &vouched.caller,
+        }
+    }
+
+    /// What the service is told.
+    pub(super) fn told(&self) -> Told<'_> {
+        let (value_token, issuer) = match self {
+            Self::Own(granted) => (granted.value_token(), None),
+            Self::Other(vouched) => (vouched.forwarded, Some(vouched.issuer())),
+        };
+        Told {
+            caller: self.caller(),
+            value_token,
+            issuer,
+        }
+    }
+
+    fn how(&self) -> &'static str {
+        match self {
+            Self::Own(granted) => granted.layer.as_str(),
+            Self::Other(vouched) => vouched.how,
+        }
+    }
+}
+
 impl Gateway {
     /// Finds out who asks, and whether they may. Who is refused too often is told something else;
     /// good tokens have no part in that.
     pub(super) async fn identify<'h>(
         &self,
-        admission: &Admission,
+        (admission, issuer): (&Admission, Option<&Arc<Issuer>>),
         head: &Head<'h>,
         peer: IpAddr,
-    ) -> (Result<Granted<'h>, Rejection>, Identified) {
+    ) -> (Result<Known<'h>, Rejection>, Identified) {
         let began = clock::boot();
-        let found = self.find_caller(admission, head).await;
-        let mut tid = found.as_ref().ok().map(|granted| granted.caller.tid);
-        let checked = found.and_then(|granted| {
-            let allowed = admission.require.check(&granted.caller.rights);
+        let found = self.find_caller((admission, issuer), head).await;
+        let mut tid = found.as_ref().ok().map(|known| known.caller().tid);
+        let checked = found.and_then(|known| {
+            let allowed = admission.require.check(&known.caller().rights);
             match allowed {
-                Ok(()) => Ok(granted),
+                Ok(()) => Ok(known),
                 Err(lack) => Err(Denied::from(Rejection::from(lack))),
             }
         });
@@ -47,7 +87,7 @@ impl Gateway {
             self.limit(denied.rejection, peer)
         });
         let how = match &result {
-            Ok(granted) => granted.layer.as_str(),
+            Ok(known) => known.how(),
             Err(rejection) => word(rejection),
         };
         let took = clock::boot().0.saturating_sub(began.0);
@@ -57,20 +97,23 @@ impl Gateway {
 
     async fn find_caller<'h>(
         &self,
-        admission: &Admission,
+        (admission, issuer): (&Admission, Option<&Arc<Issuer>>),
         head: &Head<'h>,
-    ) -> Result<Granted<'h>, Denied> {
+    ) -> Result<Known<'h>, Denied> {
         let credential = Credential::find(head).map_err(Rejection::from)?;
         let credential = credential.ok_or(Rejection::CredentialMissing)?;
-        let identity = match &admission.issuer {
-            Issuer::Own => self.identity.as_ref(),
-            Issuer::Foreign(_) => None,
+        let identity = match (&admission.issuer, issuer) {
+            (Choice::Foreign(_), Some(issuer)) => {
+                return issuer.vouch(credential).await.map(Known::Other);
+            }
+            (Choice::Own, _) => self.identity.as_ref(),
+            (Choice::Foreign(_), None) => None,
         };
         // A file without an identity provider has no such route.
         let identity = identity.ok_or(Rejection::from(Unknown::Unreachable))?;
         let granted = identity.identify(admission, credential).await?;
         identity.metrics.count_caller(granted.layer);
-        Ok(granted)
+        Ok(Known::Own(granted))
     }
 
     fn limit(&self, rejection: Rejection, peer: IpAddr) -> Rejection {

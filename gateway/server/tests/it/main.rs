@@ -24,6 +24,7 @@ mod h2_services;
 mod health;
 mod http2;
 mod identity;
+mod issuers;
 mod lifecycle;
 mod misbehaving;
 mod routing;

@@ -1,0 +1,221 @@
+//! What do other issuers say of a token?
+//!
+//! Each issuer is a world of its own: its keys or its answers, and what is remembered of its tokens,
+//! so that what one of them says of a token never counts on the routes of another. An issuer whose
+//! section of the file changes begins anew; the others keep what they know over a reload.
+//!
+//! Who cannot be asked has said nothing: that is 503. Only the issuer, or a token that contradicts
+//! itself, makes it 401.
+
+use std::fmt;
+use std::sync::Arc;
+
+use gateway_core::caller::{Caller, Rights};
+use gateway_core::credential::Credential;
+use gateway_core::verdict::{Invalid, Unknown};
+use idp_token::digest::{Tid, TokenDigest};
+use idp_token::external::Holder;
+use tollgate_config::{Issuer as Policy, Proof};
+
+use super::gate::Denied;
+use introspection::Introspection;
+use keys::Keys;
+
+use crate::metrics::{IssuerMetrics, Metrics, Verdict};
+
+mod http;
+mod introspection;
+mod keys;
+mod memory;
+mod names;
+
+/// The issuers of a snapshot, by their names.
+#[derive(Debug, Default)]
+pub(crate) struct Issuers(Vec<Arc<Issuer>>);
+
+/// One of them, with what is known from it.
+#[derive(Debug)]
+pub(crate) struct Issuer {
+    policy: Policy,
+    source: Source,
+    metrics: IssuerMetrics,
+}
+
+#[derive(Debug)]
+enum Source {
+    Keys(keys::Followed),
+    Introspection(Arc<Introspection>),
+}
+
+/// What came of a token.
+#[derive(Debug, Clone)]
+enum Outcome {
+    Good(Arc<Caller>),
+    Bad(Invalid),
+}
+
+/// A token and what it is known by.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    text: &'a str,
+    digest: TokenDigest,
+}
+
+/// A caller whom another issuer vouches for.
+pub(crate) struct Vouched<'a> {
+    pub(crate) caller: Arc<Caller>,
+    /// The client's token, where services are shown it.
+    pub(crate) forwarded: Option<&'a str>,
+    /// As logs have it: whether anybody was asked.
+    pub(crate) how: &'static str,
+    issuer: Arc<Issuer>,
+}
+
+impl Vouched<'_> {
+    /// The `iss` of its tokens.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer.policy.policy.issuer
+    }
+}
+
+/// Not the token: it is a secret.
+impl fmt::Debug for Vouched<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vouched")
+            .field("caller", &self.caller)
+            .field("issuer", &self.issuer.policy.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Issuers {
+    /// The issuers of a configuration; one whose section is as before goes on as it is.
+    pub(crate) fn build(configured: &[Policy], before: Option<&Self>, metrics: &Metrics) -> Self {
+        let known = before.map_or(&[][..], |before| &before.0);
+        let issuers = configured.iter().map(|policy| {
+            let same = known.iter().find(|known| known.policy == *policy);
+            let build = || Arc::new(Issuer::build(policy, metrics));
+            same.cloned().unwrap_or_else(build)
+        });
+        Self(issuers.collect())
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&Arc<Issuer>> {
+        self.0.iter().find(|issuer| *issuer.policy.name == *name)
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|issuer| &*issuer.policy.name)
+    }
+}
+
+impl Issuer {
+    fn build(policy: &Policy, metrics: &Metrics) -> Self {
+        let metrics = metrics.issuer(&policy.name, policy.policy.max_age);
+        let source = match &policy.proof {
+            Proof::Keys { at, signature } => {
+                let rules = (policy.policy.clone(), signature.clone());
+                Source::Keys(Keys::follow((&policy.name, at), rules, metrics.clone()))
+            }
+            Proof::Introspection {
+                at,
+                client_id,
+                secret,
+            } => {
+                let credentials = (client_id.as_str(), secret);
+                let from = (&policy.name, at);
+                let asked = Introspection::new(from, credentials, &policy.policy, metrics.clone());
+                Source::Introspection(Arc::new(asked))
+            }
+        };
+        Self {
+            policy: policy.clone(),
+            source,
+            metrics,
+        }
+    }
+
+    /// Finds out who holds a token. Only for what is not remembered anybody is asked.
+    pub(crate) async fn vouch<'a>(
+        self: &Arc<Self>,
+        credential: Credential<'a>,
+    ) -> Result<Vouched<'a>, Denied> {
+        let text = self.text(credential)?;
+        let known = self.known(text).map(|caller| (caller, "cache"));
+        let (caller, how) = match known {
+            Some(known) => known,
+            None => (Box::pin(self.identify(text)).await?, "issuer"),
+        };
+        Ok(Vouched {
+            caller,
+            forwarded: self.policy.forwards.then_some(text),
+            how,
+            issuer: Arc::clone(self),
+        })
+    }
+
+    /// What may be a token of this issuer. One of ours is a secret that it must not see.
+    fn text<'a>(&self, credential: Credential<'a>) -> Result<&'a str, Invalid> {
+        match (credential, &self.source) {
+            (Credential::Value(text), _) | (Credential::Other(text), Source::Introspection(_)) => {
+                Ok(text)
+            }
+            (Credential::Reference(_), _) | (Credential::Other(_), Source::Keys(_)) => {
+                Err(Invalid::Kind)
+            }
+        }
+    }
+
+    /// Who holds a token, if that is still known from last time. Nothing is asked.
+    fn known(&self, token: &str) -> Option<Arc<Caller>> {
+        let digest = TokenDigest::of(token.as_bytes());
+        let known = match &self.source {
+            Source::Keys(keys) => keys.known(&digest),
+            Source::Introspection(introspection) => introspection.known(&digest),
+        };
+        if known.is_some() {
+            self.metrics.count(Verdict::Remembered);
+        }
+        known
+    }
+
+    async fn identify(&self, token: &str) -> Result<Arc<Caller>, Denied> {
+        let shown = Shown {
+            text: token,
+            digest: TokenDigest::of(token.as_bytes()),
+        };
+        let outcome = match &self.source {
+            Source::Keys(keys) => keys.identify(shown).await,
+            Source::Introspection(introspection) => introspection.identify(shown).await,
+        };
+        let verdict = match &outcome {
+            Ok(Outcome::Good(_)) => Verdict::Good,
+            Ok(Outcome::Bad(_)) => Verdict::Bad,
+            Err(_) => Verdict::Unknown,
+        };
+        self.metrics.count(verdict);
+        match outcome {
+            Ok(Outcome::Good(caller)) => Ok(caller),
+            Ok(Outcome::Bad(invalid)) => Err(Denied::of(invalid, &shown.digest)),
+            Err(unknown) => Err(Denied::of(unknown, &shown.digest)),
+        }
+    }
+}
+
+/// Other issuers know neither our sessions nor our tenants.
+fn caller(digest: &TokenDigest, holder: &Holder) -> Arc<Caller> {
+    let rights = Rights::new(&holder.client_id, "", &holder.scope, &holder.roles);
+    Arc::new(Caller {
+        tid: Tid::of(digest),
+        session: None,
+        subject: holder.subject.as_str().into(),
+        rights: Arc::new(rights),
+        auth_time: None,
+    })
+}
+
+/// Nobody could be asked.
+const UNREACHABLE: Unknown = Unknown::Unreachable;
+
+#[cfg(test)]
+mod tests;

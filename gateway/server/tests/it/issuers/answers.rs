@@ -1,0 +1,157 @@
+//! What clients are told.
+
+use super::signer::{claims, now};
+use super::*;
+
+#[tokio::test]
+async fn each_token_is_answered_for_what_it_is() {
+    let (signer, stranger, other) = (Signer::new("k"), Signer::new("x"), Signer::new("k"));
+    let service = Upstream::start([ok("fine")]).await;
+    let (a, b) = (publisher(&[&signer]).await, publisher(&[&other]).await);
+    let issuers = [("a", by_keys("a", &a)), ("b", by_keys("b", &b))];
+    let route = "require: { scopes: [money.write], roles: [payer, teller] }";
+    let edge = edge(&service, &issuers, route).await;
+    let with = |name: &str, value: Value| {
+        let mut claims = claims("a");
+        claims[name] = value;
+        signer.sign(&claims)
+    };
+    let good = signer.sign(&claims("a"));
+    let forged = format!("{}AAAA", &good[..good.len() - 4]);
+    #[rustfmt::skip]
+    let cases = [
+        ("/a/x", good.clone(),                               200, ""),
+        ("/a/x", good.clone(),                               200, ""),
+        ("/a/x", with("scope", json!("money.read")),         403, "scope_insufficient"),
+        ("/a/x", with("roles", json!(["guest"])),            403, "role_missing"),
+        ("/a/x", with("aud", json!("bank")),                 401, "token_invalid"),
+        ("/a/x", with("exp", json!(now() - 60)),             401, "token_invalid"),
+        ("/a/x", with("iat", json!(now() - 61)),             401, "token_invalid"),
+        ("/a/x", with("iss", json!("https://b.example")),    401, "token_invalid"),
+        ("/a/x", forged,                                     401, "token_invalid"),
+        ("/a/x", stranger.sign(&claims("a")),                401, "token_invalid"),
+        ("/b/x", good.clone(),                               401, "token_invalid"),
+        ("/a/x", other.sign(&claims("b")),                   401, "token_invalid"),
+        ("/b/x", other.sign(&claims("b")),                   200, ""),
+        ("/a/x", "opaque".to_owned(),                        401, "token_invalid"),
+        ("/a/x", "a.b.c".to_owned(),                         401, "token_invalid"),
+        ("/a/x", "tg_rt_abc".to_owned(),                     401, "refresh_token_refused"),
+        ("/a/x", "a\"b".to_owned(),                          400, "credential_malformed"),
+    ];
+    for (path, token, status, code) in cases {
+        let answer = show(&edge, path, &token).await;
+        assert_eq!(answer.status, status, "{path} {token}: {}", answer.text());
+        if status == 200 {
+            continue;
+        }
+        assert_eq!(answer.code(), code, "{path} {token}");
+        let challenge = answer.field("www-authenticate").unwrap_or_default();
+        let error = match status {
+            400 => "error=\"invalid_request\"",
+            401 => "error=\"invalid_token\"",
+            _ => "error=\"insufficient_scope\"",
+        };
+        assert!(challenge.contains(error), "{code}: {challenge}");
+    }
+    let answer = edge.get("/a/x").await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (401, "credential_missing")
+    );
+    assert_eq!(service.heard().len(), 3);
+}
+
+#[tokio::test]
+async fn an_issuer_that_cannot_be_asked_makes_no_token_bad() {
+    let signer = Signer::new("k");
+    let service = Upstream::start([ok("fine")]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let secret = secret_in(&folder);
+    let silent = Upstream::start([Step::SayAndClose(String::new())]).await;
+    let issuers = [
+        ("a", by_keys("a", &silent)),
+        ("q", by_question("a", &silent, &secret)),
+    ];
+    let edge = edge(&service, &issuers, "require: {}").await;
+    for (path, token) in [
+        ("/a/x", signer.sign(&claims("a"))),
+        ("/a/x", "a.b.c".to_owned()),
+        ("/q/x", "opaque".to_owned()),
+    ] {
+        let answer = show(&edge, path, &token).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (503, "identity_unreachable"),
+            "{path}"
+        );
+        assert!(answer.field("retry-after").is_some(), "{path}");
+        assert!(answer.field("www-authenticate").is_none(), "{path}");
+    }
+    assert!(service.heard().is_empty());
+}
+
+#[tokio::test]
+async fn a_token_that_says_nothing_is_asked_about_once_and_ours_never() {
+    let service = Upstream::start([ok("fine")]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let secret = secret_in(&folder);
+    let asked = Upstream::start([json_of(&active())]).await;
+    let issuers = [("a", by_question("a", &asked, &secret))];
+    let edge = edge(&service, &issuers, "require: { scopes: [money.read] }").await;
+    for _ in 0..3 {
+        assert_eq!(show(&edge, "/a/x", "opaque").await.status, 200);
+    }
+    assert_eq!(asked.heard().len(), 1);
+    // A credential for this gateway is nobody else's to see.
+    let ours = format!("tg_at_{}", "A".repeat(44));
+    for token in [ours.as_str(), "tg_at_short"] {
+        let answer = show(&edge, "/a/x", token).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (401, "token_invalid"),
+            "{token}"
+        );
+    }
+    assert_eq!(asked.heard().len(), 1);
+    assert_eq!(service.heard().len(), 3);
+}
+
+#[tokio::test]
+async fn a_reload_takes_over_what_is_said_of_an_issuer() {
+    let signer = Signer::new("k");
+    let service = Upstream::start([ok("fine")]).await;
+    let published = publisher(&[&signer]).await;
+    let issuers = [("a", by_keys("a", &published))];
+    let edge = edge(&service, &issuers, "require: {}").await;
+    let token = signer.sign(&claims("a"));
+    assert_eq!(show(&edge, "/a/x", &token).await.status, 200);
+    edge.running
+        .apply(&edge.compile(&config(&service, &issuers, "require: { roles: [payer] }")));
+    assert_eq!(show(&edge, "/a/x", &token).await.status, 200);
+    assert_eq!(
+        published.heard().len(),
+        1,
+        "what is known of the issuer is kept"
+    );
+
+    let stricter = [("a", by_keys("a", &published).replace("[pay]", "[bank]"))];
+    edge.running
+        .apply(&edge.compile(&config(&service, &stricter, "require: {}")));
+    assert_eq!(show(&edge, "/a/x", &token).await.status, 401);
+    let gone = [("b", by_keys("b", &published))];
+    edge.running
+        .apply(&edge.compile(&config(&service, &gone, "require: {}")));
+    assert_eq!(show(&edge, "/a/x", &token).await.status, 404);
+    let (_, metrics) = edge.admin("/metrics").await;
+    assert!(!metrics.contains("issuer=\"a\""), "{metrics}");
+    assert!(
+        metrics.contains("tollgate_issuer_max_age_seconds{issuer=\"b\"} 60"),
+        "{metrics}"
+    );
+}
+
+fn secret_in(folder: &tempfile::TempDir) -> std::path::PathBuf {
+    let path = folder.path().join("secret");
+    std::fs::write(&path, "s3cr3t\n").unwrap();
+    path
+}
