@@ -1,6 +1,7 @@
 // Tries clients that nobody here wrote against the identity provider, and says which of them it keeps out.
 //
-// `node run.mjs clients --python PROGRAM` takes it through every algorithm that it can be told to sign with;
+// `node run.mjs clients --python PROGRAM` takes it through every algorithm that it can be told to sign with,
+// and the gateway through those that another issuer may sign with;
 // `node run.mjs browser --pictures FOLDER` has a browser take a person through its pages. Both are told which
 // by `--tollgate PROGRAM`; `clients` takes `--peer FOLDER` in its place, which tries the tests themselves.
 
@@ -52,7 +53,18 @@ async function clients() {
   for (const algorithm of given.peer ? ['ES256'] : ['ES256', 'EdDSA', 'RS256']) {
     failed.push(...await run(programs, algorithm, uris));
   }
+  if (!given.peer) failed.push(...await otherIssuers());
   return failed;
+}
+
+// Tokens that were made elsewhere against the gateway, which the test starts itself.
+async function otherIssuers() {
+  console.log('==> joserfc, as another issuer');
+  const env = { ...process.env, TOLLGATE: resolve(given.tollgate) };
+  const program = [resolve(given.python), ['-B', '-m', 'unittest', '-v', 'test_joserfc']];
+  const child = spawn(...program, { cwd: here, stdio: 'inherit', env });
+  const [code] = await once(child, 'exit');
+  return code === 0 ? [] : ['joserfc'];
 }
 
 async function browser() {

@@ -49,5 +49,12 @@ fn summary(loaded: &Loaded) -> String {
         .provider
         .iter()
         .map(|provider| format!("identity provider {}", provider.issuer));
-    gateway.chain(provider).collect::<Vec<_>>().join(", ")
+    let issuers = loaded.gateway.iter().flat_map(|gateway| &gateway.issuers);
+    let issuers = issuers.map(|issuer| {
+        let age = issuer.policy.max_age.as_secs();
+        let name = &issuer.name;
+        format!("issuer {name} (what it takes back may pass for {age}s)")
+    });
+    let parts = gateway.chain(provider).chain(issuers);
+    parts.collect::<Vec<_>>().join(", ")
 }
