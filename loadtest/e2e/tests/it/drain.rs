@@ -13,7 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::stack::{Client, PATIENCE, QUIET, SMALL, Tollgate, boot_pay, default_routes, services};
+use crate::stack::{Client, PATIENCE, QUIET, SMALL, Tollgate, boot_pay, open_routes, services};
 
 const CONNECTIONS: usize = 16;
 const STOPS: usize = 5;
@@ -32,7 +32,7 @@ impl Site {
         let pay = boot_pay(SMALL).await;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("tollgate.yaml");
-        let (services, routes) = (services(&pay, "60s"), default_routes());
+        let (services, routes) = (services(&pay, "60s"), open_routes());
         let text = format!("{QUIET}deadlines: {{ {deadlines} }}\n{services}{routes}");
         fs::write(&file, text).unwrap();
         Self {

@@ -70,7 +70,16 @@ pub(crate) fn compile(text: &str) -> tollgate_config::Gateway {
     }
 }
 
-/// The routes of the built-in default, text as it stands in the file.
+/// The routes of the built-in default, open to everybody and without its provider.
+pub(crate) fn open_routes() -> String {
+    let routes = default_routes();
+    let end = routes.find("\nprovider:").unwrap();
+    let lines = routes[..end].lines();
+    let open = lines.filter(|line| !line.trim_start().starts_with("require:"));
+    open.map(|line| format!("{line}\n")).collect()
+}
+
+/// The routes of the built-in default and what comes behind, text as it stands in the file.
 pub(crate) fn default_routes() -> &'static str {
     let start = tollgate_config::DEFAULT.find("\nroutes:").unwrap();
     &tollgate_config::DEFAULT[start..]
@@ -91,10 +100,10 @@ pub(crate) fn services(pay: &Pay, timeout: &str) -> String {
 }
 
 impl Edge {
-    /// With the routes of the built-in default.
+    /// With the routes of the built-in default, open to everybody.
     pub(crate) async fn by_default(sizes: Sizes, timeout: &str) -> Self {
         let pay = boot_pay(sizes).await;
-        let text = format!("{QUIET}{}{}", services(&pay, timeout), default_routes());
+        let text = format!("{QUIET}{}{}", services(&pay, timeout), open_routes());
         Self::with(pay, &text).await
     }
 
