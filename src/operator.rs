@@ -70,6 +70,12 @@ impl OperatorArgs {
         })
     }
 
+    /// The admin address of the gateway in the same file, if there is one.
+    pub(crate) fn gateway(&self) -> Option<SocketAddr> {
+        let loaded = self.file.load(&Environment::from_process()).ok()?;
+        Some(loaded.gateway?.admin)
+    }
+
     fn of_file(&self) -> anyhow::Result<(SocketAddr, PathBuf)> {
         let loaded = self.file.load(&Environment::from_process());
         let loaded = loaded.map_err(|problems| anyhow!("{problems}"))?;
@@ -113,45 +119,14 @@ impl Operator {
     }
 
     fn call(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("the runtime cannot be started")?;
+        let request = self.request(method, path, body)?;
         let calling = async {
-            let called = tokio::time::timeout(TIMEOUT, self.exchange(method, path, body)).await;
-            called.context("no answer came in time")?
+            let (status, body) = send(self.address, request).await?;
+            read(status, &body)
         };
         let address = self.address;
-        runtime
-            .block_on(calling)
+        wait_for(calling)
             .with_context(|| format!("the identity provider at {address} did not do it"))
-    }
-
-    async fn exchange(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> anyhow::Result<Value> {
-        let stream = TcpStream::connect(self.address).await;
-        let stream = stream.context("nobody listens there; is it running?")?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let request = self.request(method, path, body)?;
-        let answering = async move {
-            let (head, body) = sender.send_request(request).await?.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-            let body = body.map_err(|error| anyhow!(error))?.to_bytes();
-            anyhow::Ok((head.status, body))
-        };
-        tokio::pin!(connection);
-        let (status, body) = tokio::select! {
-            answered = answering => answered?,
-            ended = &mut connection => {
-                ended?;
-                bail!("it closed the connection");
-            }
-        };
-        read(status, &body)
     }
 
     fn request(
@@ -176,6 +151,56 @@ impl Operator {
             None => Bytes::new(),
         };
         Ok(request.body(Full::new(body))?)
+    }
+}
+
+/// What the gateway with this admin address thinks of the token with a digest.
+pub(crate) fn ask_gateway(address: SocketAddr, digest: &str) -> anyhow::Result<Value> {
+    let request = Request::post("/identity/inspect")
+        .header(header::HOST, address.to_string())
+        .body(Full::new(Bytes::from(digest.to_owned())))?;
+    let calling = async {
+        let (status, body) = send(address, request).await?;
+        if status.is_success() {
+            Ok(serde_json::from_slice(&body)?)
+        } else {
+            bail!("{} ({status})", String::from_utf8_lossy(&body).trim_end())
+        }
+    };
+    wait_for(calling).with_context(|| format!("the gateway at {address} did not say"))
+}
+
+fn wait_for<T>(calling: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    runtime.block_on(async {
+        let called = tokio::time::timeout(TIMEOUT, calling).await;
+        called.context("no answer came in time")?
+    })
+}
+
+async fn send(
+    address: SocketAddr,
+    request: Request<Full<Bytes>>,
+) -> anyhow::Result<(StatusCode, Bytes)> {
+    let stream = TcpStream::connect(address).await;
+    let stream = stream.context("nobody listens there; is it running?")?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let answering = async move {
+        let (head, body) = sender.send_request(request).await?.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|error| anyhow!(error))?.to_bytes();
+        anyhow::Ok((head.status, body))
+    };
+    tokio::pin!(connection);
+    tokio::select! {
+        answered = answering => answered,
+        ended = &mut connection => {
+            ended?;
+            bail!("it closed the connection");
+        }
     }
 }
 

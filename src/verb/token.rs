@@ -1,15 +1,19 @@
 //! `tollgate token`: single tokens, by hand.
 
 use std::io::Read as _;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::{Args, Subcommand};
+use idp_token::digest::TokenDigest;
 use serde_json::{Value, json};
 
 use super::user::find_user;
 use super::{rows, say, text_of};
-use crate::operator::{Operator, OperatorArgs};
+use crate::operator::{self, Operator, OperatorArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct Token {
@@ -21,8 +25,8 @@ pub(crate) struct Token {
 enum Verb {
     /// Issue a token for a client; it is all that is printed on standard output
     Issue(Issue),
-    /// Say what is known of a token
-    Inspect(Presented),
+    /// Say what is known of a token, at the identity provider and at gateways
+    Inspect(Inspect),
     /// End the session that a token stands for
     Revoke(Presented),
 }
@@ -43,6 +47,15 @@ struct Issue {
 }
 
 #[derive(Debug, Args)]
+struct Inspect {
+    #[command(flatten)]
+    presented: Presented,
+    /// The admin address of a gateway, once for each; without any, the one of the file
+    #[arg(long, value_name = "ADDRESS")]
+    gateway: Vec<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
 struct Presented {
     /// The token; without it, it is read from standard input, where no other user sees it
     token: Option<String>,
@@ -54,7 +67,7 @@ impl Token {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         match &self.verb {
             Verb::Issue(issue) => issue.run(),
-            Verb::Inspect(presented) => presented.inspect(),
+            Verb::Inspect(inspect) => inspect.run(),
             Verb::Revoke(presented) => presented.revoke(),
         }
     }
@@ -80,26 +93,43 @@ impl Issue {
     }
 }
 
-impl Presented {
-    fn inspect(&self) -> anyhow::Result<ExitCode> {
-        let inspected = self.post("/admin/tokens/inspect")?;
+impl Inspect {
+    /// Gateways are asked by digest; the token itself goes to the identity provider alone.
+    fn run(&self) -> anyhow::Result<ExitCode> {
+        let Self { presented, gateway } = self;
+        let token = presented.token()?;
+        let inspected = presented.post("/admin/tokens/inspect", &token)?;
         let is_good = inspected["good"] == true;
         say(&mut std::io::stdout(), &rows(&inspected));
+        let gateways = match gateway.as_slice() {
+            [] => presented.operator.gateway().into_iter().collect(),
+            named => named.to_vec(),
+        };
+        let digest = TokenDigest::of(token.as_bytes());
+        let digest = URL_SAFE_NO_PAD.encode(digest.as_bytes());
+        for at in gateways {
+            let told = match operator::ask_gateway(at, &digest) {
+                Ok(told) => rows(&told),
+                Err(error) => format!("{error:#}\n"),
+            };
+            say(&mut std::io::stdout(), &format!("\ngateway {at}\n{told}"));
+        }
         Ok(if is_good {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
         })
     }
+}
 
+impl Presented {
     fn revoke(&self) -> anyhow::Result<ExitCode> {
-        self.post("/admin/tokens/revoke")?;
+        self.post("/admin/tokens/revoke", &self.token()?)?;
         say(&mut std::io::stderr(), "its session is over\n");
         Ok(ExitCode::SUCCESS)
     }
 
-    fn post(&self, path: &str) -> anyhow::Result<Value> {
-        let operator: Operator = self.operator.operator()?;
+    fn token(&self) -> anyhow::Result<String> {
         let token = match &self.token {
             Some(token) => token.clone(),
             None => {
@@ -111,6 +141,11 @@ impl Presented {
                 read
             }
         };
-        operator.post(path, Some(json!({ "token": token.trim() })))
+        Ok(token.trim().to_owned())
+    }
+
+    fn post(&self, path: &str, token: &str) -> anyhow::Result<Value> {
+        let operator: Operator = self.operator.operator()?;
+        operator.post(path, Some(json!({ "token": token })))
     }
 }

@@ -4,13 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use idp_token::digest::TokenDigest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -68,6 +72,7 @@ fn router(gateway: Arc<Gateway>) -> Router {
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .route("/identity/inspect", post(inspect))
         .fallback(|| async { (StatusCode::NOT_FOUND, "try /livez, /readyz or /metrics\n") })
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(
@@ -90,6 +95,26 @@ async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
         Phase::Draining => "stopping: waiting for requests under way\n",
     };
     (StatusCode::SERVICE_UNAVAILABLE, missing).into_response()
+}
+
+/// What this gateway thinks of the token with a digest, in base64url.
+async fn inspect(State(gateway): State<Arc<Gateway>>, body: Bytes) -> Response {
+    let Some(identity) = &gateway.identity else {
+        let why = "this gateway asks nobody who they are\n";
+        return (StatusCode::NOT_FOUND, why).into_response();
+    };
+    let digest = URL_SAFE_NO_PAD.decode(body.trim_ascii()).ok();
+    match digest.and_then(|digest| <[u8; 16]>::try_from(digest).ok()) {
+        Some(digest) => {
+            let digest = TokenDigest::from_bytes(digest);
+            let told = identity.inspect(&digest).to_string();
+            ([(header::CONTENT_TYPE, "application/json")], told).into_response()
+        }
+        None => {
+            let why = "send the digest of a token: 16 bytes in base64url\n";
+            (StatusCode::BAD_REQUEST, why).into_response()
+        }
+    }
 }
 
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {

@@ -39,6 +39,7 @@ mod following;
 mod gate;
 mod history;
 mod http;
+mod inspect;
 mod issuers;
 mod keys;
 mod knowledge;

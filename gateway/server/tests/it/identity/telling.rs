@@ -1,7 +1,12 @@
 //! What services, clients, logs and operators are told of a caller.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use idp_token::digest::{Tid, TokenDigest};
+
 use super::provider::{session, subject};
 use super::town::{LONG, Town};
+use crate::client::Client;
 
 #[tokio::test]
 async fn a_service_is_told_who_asks_in_no_words_but_the_gateways() {
@@ -74,8 +79,8 @@ async fn a_line_says_who_told_of_the_caller_and_never_the_token() {
     assert!(cached >= 2.0 && told >= 1.0, "{cached} {told}");
     assert!(town.metric("tollgate_identity_cache_bytes").await > 0.0);
 
-    let digest = idp_token::digest::TokenDigest::of(token.as_bytes());
-    let tid = idp_token::digest::Tid::of(&digest).to_string();
+    let digest = TokenDigest::of(token.as_bytes());
+    let tid = Tid::of(&digest).to_string();
     let lines = town.edge.stop_and_read_log().await;
     let [.., first, second, third, bad, none, open] = lines.as_slice() else {
         panic!("{lines:?}")
@@ -96,4 +101,52 @@ async fn a_line_says_who_told_of_the_caller_and_never_the_token() {
             .iter()
             .any(|line| line.to_string().contains(&token[6..20]))
     );
+}
+
+#[tokio::test]
+async fn an_operator_who_has_a_token_is_told_what_would_become_of_it() {
+    let town = Town::start(LONG).await;
+    let token = town.provider.issue(1);
+    let digest = TokenDigest::of(token.as_bytes());
+    let digest = URL_SAFE_NO_PAD.encode(digest.as_bytes());
+    let inspect = async |digest: &str| {
+        let request = format!(
+            "POST /identity/inspect HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{digest}",
+            digest.len()
+        );
+        let admin = town.edge.running.addresses().admin;
+        Client::connect(admin).await.ask(request).await
+    };
+    let told = async || {
+        let answer = inspect(&digest).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap()
+    };
+    let before = told().await;
+    assert_eq!(before["would"], "look it up: nothing is remembered");
+    assert_eq!(before["remembered"], false);
+
+    assert_eq!(town.get("/read", &token).await.status, 200);
+    let known = told().await;
+    assert_eq!(
+        (&known["would"], &known["remembered"]),
+        (&"serve it".into(), &true.into())
+    );
+    assert_eq!(
+        (&known["client"], &known["scope"]),
+        (&"shop".into(), &"read write".into())
+    );
+    assert_eq!(known["subject"], subject(1));
+    assert!(!known.to_string().contains(&token[6..20]), "{known}");
+
+    town.provider.end(1);
+    town.until("it is refused", async |town| {
+        town.get("/read", &token).await.status == 401
+    })
+    .await;
+    assert_eq!(told().await["would"], "refuse it: the session was ended");
+    assert_eq!(town.provider.asked(), 1, "nobody was asked for this");
+    for bad in ["", "abc", &token] {
+        assert_eq!(inspect(bad).await.status, 400, "{bad}");
+    }
 }
