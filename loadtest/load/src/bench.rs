@@ -8,6 +8,7 @@
 //! It starts every process it measures, checks that it answers correctly before it measures it,
 //! and ends it whatever happens. It never writes a path or a host name into a report.
 
+mod chaos;
 mod conditions;
 mod cpu;
 mod drain;
@@ -22,9 +23,9 @@ mod instructions;
 mod layout;
 mod memory;
 mod peer;
-mod process;
 mod reload;
 mod report;
+mod revocation;
 mod round;
 mod sink;
 mod slow;
@@ -38,6 +39,10 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub(crate) use memory::rss_kib;
+pub(crate) use peer::wait_until_ready;
+
+pub use chaos::{ChaosOptions, chaos};
 pub use drain::{DrainOptions, drain};
 pub use edge::{EdgeOptions, edge};
 pub use h2::{Http2Options, http2};
@@ -45,6 +50,7 @@ pub use idle::{IdleOptions, idle};
 pub use idp::{IdpOptions, idp};
 pub use instructions::{InstructionsOptions, instructions};
 pub use reload::{ReloadOptions, large_file, reload};
+pub use revocation::{RevocationOptions, revocation};
 pub use slow::{SlowOptions, slow};
 
 /// What a finished bench has to say besides its report.
@@ -88,7 +94,7 @@ pub enum BenchError {
 }
 
 impl BenchError {
-    fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Self::Io { what, source }
     }
@@ -100,10 +106,10 @@ fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-fn read(path: impl AsRef<Path>, what: &str) -> Result<String, BenchError> {
+pub(crate) fn read(path: impl AsRef<Path>, what: &str) -> Result<String, BenchError> {
     std::fs::read_to_string(path).map_err(BenchError::io(format!("cannot read {what}")))
 }
 
-fn write(path: &Path, text: &str) -> Result<(), BenchError> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), BenchError> {
     std::fs::write(path, text).map_err(BenchError::io(format!("cannot write {}", path.display())))
 }

@@ -11,6 +11,7 @@
 //! TLS. An open-loop rate, which shows queueing, is not its business.
 
 mod connection;
+mod dialogue;
 mod histogram;
 mod request;
 mod tally;
@@ -36,6 +37,7 @@ pub use request::{Request, Sent};
 pub use tally::{Errors, Tally};
 
 pub(crate) use connection::{Connection, Failure};
+pub(crate) use dialogue::Dialogue;
 use worker::{Budget, Worker, request_id};
 
 /// What is sent, to whom, over how many connections.

@@ -6,7 +6,8 @@
 //! n-th connection always fares the same.
 //!
 //! It knows nothing of HTTP, holds at most a few pieces per direction, and a connection keeps the
-//! conduct that it began with.
+//! conduct that it began with. All of them at once can be frozen, as by a cable that is out: nothing
+//! passes until they thaw, and then everything does. Or they are severed, as by a router that restarts.
 
 mod conduct;
 mod connection;
@@ -21,7 +22,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 pub use conduct::{Conduct, Mishap, Plan, Way};
@@ -39,12 +40,20 @@ pub struct FaultProxy {
     address: SocketAddr,
     orders: mpsc::Sender<Order>,
     counters: Arc<Counters>,
+    is_frozen: watch::Sender<bool>,
     /// The task that accepts and owns every connection.
     accepting: JoinSet<()>,
 }
 
-/// A plan, and whom to tell that it holds.
-type Order = (Plan, oneshot::Sender<io::Result<()>>);
+/// What is to be done, and whom to tell that it is.
+type Order = (Deed, oneshot::Sender<io::Result<()>>);
+
+#[derive(Debug)]
+enum Deed {
+    Follow(Plan),
+    Sever,
+    Aim(SocketAddr),
+}
 
 impl FaultProxy {
     /// Listens on a free port of this machine.
@@ -53,12 +62,14 @@ impl FaultProxy {
         let address = door.address()?;
         let counters = Arc::new(Counters::default());
         let (orders, received) = mpsc::channel(1);
+        let is_frozen = watch::Sender::new(false);
         let proxy = Proxy {
             target,
             address,
             plan: Plan::default(),
             door,
             counters: Arc::clone(&counters),
+            is_frozen: is_frozen.subscribe(),
         };
         let mut accepting = JoinSet::new();
         accepting.spawn(proxy.run(received));
@@ -66,6 +77,7 @@ impl FaultProxy {
             address,
             orders,
             counters,
+            is_frozen,
             accepting,
         };
         started.set(plan).await?;
@@ -78,9 +90,33 @@ impl FaultProxy {
 
     /// From the return on, new connections fare by this plan.
     pub async fn set(&self, plan: Plan) -> io::Result<()> {
+        self.order(Deed::Follow(plan)).await
+    }
+
+    /// Ends every connection there is, without a word.
+    pub async fn sever(&self) -> io::Result<()> {
+        self.order(Deed::Sever).await
+    }
+
+    /// From the return on, new connections lead elsewhere.
+    pub async fn aim(&self, target: SocketAddr) -> io::Result<()> {
+        self.order(Deed::Aim(target)).await
+    }
+
+    /// From the return on nothing passes, in either direction, on any connection.
+    pub fn freeze(&self) {
+        self.is_frozen.send_replace(true);
+    }
+
+    /// What was held up passes now.
+    pub fn thaw(&self) {
+        self.is_frozen.send_replace(false);
+    }
+
+    async fn order(&self, deed: Deed) -> io::Result<()> {
         let (tell, told) = oneshot::channel();
         let gone = || io::Error::from(io::ErrorKind::NotConnected);
-        let ordered = self.orders.send((plan, tell)).await;
+        let ordered = self.orders.send((deed, tell)).await;
         ordered.map_err(|_| gone())?;
         told.await.map_err(|_| gone())?
     }
@@ -102,6 +138,7 @@ struct Proxy {
     plan: Plan,
     door: Door,
     counters: Arc<Counters>,
+    is_frozen: watch::Receiver<bool>,
 }
 
 impl Proxy {
@@ -113,17 +150,34 @@ impl Proxy {
             tokio::select! {
                 biased;
                 order = orders.recv() => {
-                    let Some((plan, tell)) = order else { return };
-                    // Who asked may have given up waiting; the plan holds all the same.
-                    let _ = tell.send(self.take(plan));
+                    let Some((deed, tell)) = order else { return };
+                    let done = match deed {
+                        Deed::Follow(plan) => self.take(plan),
+                        Deed::Aim(target) => {
+                            self.target = target;
+                            Ok(())
+                        }
+                        Deed::Sever => {
+                            connections.shutdown().await;
+                            Ok(())
+                        }
+                    };
+                    // Who asked may have given up waiting; it is done all the same.
+                    let _ = tell.send(done);
                 }
                 Some(_) = connections.join_next() => {}
                 stream = self.door.accept(), if has_room => {
                     let conduct = self.plan.conduct(number);
                     let dice = Dice::of(self.plan.seed(), &["connection", &number.to_string()]);
                     number += 1;
-                    let counters = Arc::clone(&self.counters);
-                    connections.spawn(connection::carry(stream, self.target, (conduct, dice), counters));
+                    let line = connection::Line {
+                        target: self.target,
+                        conduct,
+                        dice,
+                        counters: Arc::clone(&self.counters),
+                        is_frozen: self.is_frozen.clone(),
+                    };
+                    connections.spawn(line.carry(stream));
                 }
             }
         }

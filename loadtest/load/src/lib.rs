@@ -11,7 +11,10 @@
 pub mod bench;
 pub mod closed;
 pub mod faults;
+pub mod fleet;
 pub mod ledger;
+pub mod revocation;
 
 mod dice;
 mod http1;
+mod process;

@@ -3,12 +3,13 @@
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use load::bench::{
-    self, BenchError, DrainOptions, EdgeOptions, Http2Options, IdleOptions, IdpOptions,
-    InstructionsOptions, Outcome, ReloadOptions, SlowOptions,
+    self, BenchError, ChaosOptions, DrainOptions, EdgeOptions, Http2Options, IdleOptions,
+    IdpOptions, InstructionsOptions, Outcome, ReloadOptions, RevocationOptions, SlowOptions,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -47,6 +48,10 @@ enum Bench {
     Drain(Drain),
     /// What clients that drip their heads cost everybody else.
     Slow(Slow),
+    /// How soon tokens that are taken back are refused by four gateways, and what known ones cost.
+    Revocation(Revocation),
+    /// The table of failures: break one thing after the other, and look at every answer.
+    Chaos(Chaos),
     /// User-mode instructions per proxied request; needs valgrind and nothing else.
     Instructions(Instructions),
 }
@@ -152,6 +157,39 @@ struct Slow {
 }
 
 #[derive(Debug, Args)]
+struct Revocation {
+    /// Sessions that are ended one by one, with Redis and as many without.
+    #[arg(long, default_value_t = 10_000)]
+    revocations: usize,
+    /// Requests with known tokens while others are taken back.
+    #[arg(long, default_value_t = 1_000_000)]
+    requests: u64,
+    /// Orders that wait for all gateways, while these are held now and then.
+    #[arg(long, default_value_t = 10_000)]
+    receipts: usize,
+    /// Sessions of a user who is signed out everywhere.
+    #[arg(long, default_value_t = 100_000)]
+    sessions: usize,
+    /// Sessions that are used, then left alone.
+    #[arg(long, default_value_t = 200)]
+    idling: usize,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Chaos {
+    /// How long each thing stays broken.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=60))]
+    seconds: u64,
+    /// Times everything is broken.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
 struct Instructions {
     /// Hold the count against the report in the folder, and fail past five per cent more.
     #[arg(long)]
@@ -197,6 +235,8 @@ async fn run(bench: Bench) -> Result<Outcome, BenchError> {
         Bench::Reload(reload) => bench::reload(reload.into()).await,
         Bench::Drain(drain) => bench::drain(drain.into()).await,
         Bench::Slow(slow) => bench::slow(slow.into()).await,
+        Bench::Revocation(revocation) => bench::revocation(revocation.into()).await,
+        Bench::Chaos(chaos) => bench::chaos(chaos.into()).await,
         Bench::Instructions(instructions) => bench::instructions(instructions.into()).await,
     }
 }
@@ -277,6 +317,31 @@ impl From<Slow> for SlowOptions {
         Self {
             rounds: given.rounds,
             connections: given.connections.into(),
+            tollgate: given.common.tollgate,
+            out: given.common.out,
+        }
+    }
+}
+
+impl From<Revocation> for RevocationOptions {
+    fn from(given: Revocation) -> Self {
+        Self {
+            revocations: given.revocations,
+            requests: given.requests,
+            receipts: given.receipts,
+            sessions: given.sessions,
+            idling: given.idling,
+            tollgate: given.common.tollgate,
+            out: given.common.out,
+        }
+    }
+}
+
+impl From<Chaos> for ChaosOptions {
+    fn from(given: Chaos) -> Self {
+        Self {
+            hold: Duration::from_secs(given.seconds),
+            rounds: given.rounds,
             tollgate: given.common.tollgate,
             out: given.common.out,
         }

@@ -16,6 +16,7 @@ mod large_files;
 mod ledger;
 mod newcomer;
 mod reload;
+mod revocation;
 mod secrets;
 mod tidy;
 mod tls;

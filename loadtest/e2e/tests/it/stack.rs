@@ -9,7 +9,7 @@ use pay::{Listen, Pay, Settings, Sizes};
 use tollgate::{Plan, Stack};
 use tollgate_config::Environment;
 
-pub(crate) use binary::{Tollgate, run};
+pub(crate) use binary::{Tollgate, binary, run};
 pub(crate) use certificates::{write_certificate, write_certificates_of_examples};
 pub(crate) use client::{Answer, Client, PATIENCE, exchange_bytes};
 

@@ -5,9 +5,9 @@ use std::path::Path;
 use serde::Serialize;
 use tokio::process::Command;
 
-use super::process::program;
 use super::workbench::Workbench;
 use super::{BenchError, read};
+use crate::process::program;
 
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Conditions {

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::peer::{free_addresses, wait_until_ready};
-use super::process::{Launch, Process};
 use super::workbench::Workbench;
 use super::{BenchError, write};
+use crate::process::{Launch, Process};
 
 pub(super) const NAME: &str = "tollgate";
 
@@ -42,7 +42,7 @@ impl Gateway {
             program: program.clone(),
             arguments: vec!["gateway".into(), "--config".into(), file.clone().into()],
             dir: site.dir.clone(),
-            cpu: site.proxy_cpu,
+            cpu: Some(site.proxy_cpu),
         })?;
         wait_until_ready(&mut process, admin, "/readyz").await?;
         Ok(Self {

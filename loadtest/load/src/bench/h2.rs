@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use super::conditions::{Conditions, version};
 use super::h2load::H2load;
 use super::peer::{Peer, Row};
-use super::process::program;
 use super::report::save;
 use super::round::{Gauge, Generator, Sample};
 use super::workbench::Workbench;
 use super::{BenchError, Outcome, say};
+use crate::process::program;
 use summary::{Http2Report, Summary};
 
 /// In this order within every round.

@@ -16,11 +16,11 @@ use tokio::task::JoinSet;
 use self::callers::Callers;
 use super::layout::Layout;
 use super::peer::{free_addresses, wait_until_ready};
-use super::process::{Launch, Process};
 use super::report::{Table, save};
 use super::upstream::BODY;
 use super::{BenchError, Outcome, read, say, write};
 use crate::closed::{Load, Request, Tally};
+use crate::process::{Launch, Process};
 
 mod callers;
 
@@ -170,7 +170,7 @@ async fn count(gateway: &Path, requests: u64, route: Route) -> Result<u64, Bench
             config.into(),
         ],
         dir: dir.path().to_owned(),
-        cpu: Layout::find()?.proxy_cpu,
+        cpu: Some(Layout::find()?.proxy_cpu),
     })?;
     wait_until_ready(&mut process, admin, "/readyz").await?;
 

@@ -9,7 +9,7 @@ pub(super) fn pss_kib(processes: &[u32]) -> Result<u64, BenchError> {
 }
 
 /// Sum over the processes, in KiB.
-pub(super) fn rss_kib(processes: &[u32]) -> Result<u64, BenchError> {
+pub(crate) fn rss_kib(processes: &[u32]) -> Result<u64, BenchError> {
     sum_kib(processes, "Rss:")
 }
 

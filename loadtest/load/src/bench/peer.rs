@@ -16,9 +16,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::BenchError;
-use super::process::{Launch, Process};
 use super::upstream;
 use crate::closed::{Expect, Load, Request};
+use crate::process::{Launch, Process};
 
 pub(super) use nginx::{nginx, paths as nginx_paths};
 
@@ -198,7 +198,7 @@ impl Peer {
 }
 
 /// Asks until it answers 2xx.
-pub(super) async fn wait_until_ready(
+pub(crate) async fn wait_until_ready(
     process: &mut Process,
     address: SocketAddr,
     path: &str,

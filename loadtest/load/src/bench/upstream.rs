@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::BenchError;
 use super::peer::{free_addresses, nginx, nginx_paths, wait_until_ready};
-use super::process::Process;
+use crate::process::Process;
 
 /// 336 bytes, about what a small read of an account has.
 pub(super) const BODY: &str = concat!(

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::dice::Dice;
@@ -20,49 +21,59 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// How long two sides that were sent a FIN may take to go.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-pub(super) async fn carry(
-    mut near: TcpStream,
-    target: SocketAddr,
-    (conduct, mut dice): (Conduct, Dice),
-    counters: Arc<Counters>,
-) {
-    counters.connections.fetch_add(1, Ordering::Relaxed);
-    let Ok(Ok(mut far)) = timeout(CONNECT, TcpStream::connect(target)).await else {
-        counters.unreachable.fetch_add(1, Ordering::Relaxed);
-        reset(&near);
-        return;
-    };
-    // Without it a slice would wait for the next one; a socket that cannot is broken anyway.
-    let _ = near.set_nodelay(true).and(far.set_nodelay(true));
+/// A connection before it is one.
+pub(super) struct Line {
+    pub(super) target: SocketAddr,
+    pub(super) conduct: Conduct,
+    pub(super) dice: Dice,
+    pub(super) counters: Arc<Counters>,
+    pub(super) is_frozen: watch::Receiver<bool>,
+}
 
-    let (from_near, to_near) = near.split();
-    let (from_far, to_far) = far.split();
-    let up = Passage {
-        way: &conduct.up,
-        bytes: &counters.bytes_up,
-        mishaps: &counters.mishaps,
-    };
-    let down = Passage {
-        way: &conduct.down,
-        bytes: &counters.bytes_down,
-        mishaps: &counters.mishaps,
-    };
-    let dice = [Dice::new(dice.throw()), Dice::new(dice.throw())];
-    let [up_dice, down_dice] = dice;
-    let carried = tokio::try_join!(
-        up.carry(from_near, to_far, up_dice),
-        down.carry(from_far, to_near, down_dice)
-    );
-    match carried {
-        Ok(_) => {}
-        Err(Broken::Closed) => {
-            let farewell = async { tokio::join!(part(near.split()), part(far.split())) };
-            // Whether they went or not, both are closed now.
-            let _ = timeout(FAREWELL, farewell).await;
+impl Line {
+    pub(super) async fn carry(self, near: TcpStream) {
+        let counters = &self.counters;
+        counters.connections.fetch_add(1, Ordering::Relaxed);
+        match timeout(CONNECT, TcpStream::connect(self.target)).await {
+            Ok(Ok(far)) => self.join(near, far).await,
+            Ok(Err(_)) | Err(_) => {
+                counters.unreachable.fetch_add(1, Ordering::Relaxed);
+                reset(&near);
+            }
         }
-        Err(Broken::Reset | Broken::Lost) => {
-            reset(&near);
-            reset(&far);
+    }
+
+    async fn join(mut self, mut near: TcpStream, mut far: TcpStream) {
+        // Without it a slice would wait for the next one; a socket that cannot is broken anyway.
+        let _ = near.set_nodelay(true).and(far.set_nodelay(true));
+
+        let (from_near, to_near) = near.split();
+        let (from_far, to_far) = far.split();
+        let passage = |way, bytes| Passage {
+            way,
+            bytes,
+            mishaps: &self.counters.mishaps,
+            is_frozen: self.is_frozen.clone(),
+        };
+        let up = passage(&self.conduct.up, &self.counters.bytes_up);
+        let down = passage(&self.conduct.down, &self.counters.bytes_down);
+        let dice = [Dice::new(self.dice.throw()), Dice::new(self.dice.throw())];
+        let [up_dice, down_dice] = dice;
+        let carried = tokio::try_join!(
+            up.carry(from_near, to_far, up_dice),
+            down.carry(from_far, to_near, down_dice)
+        );
+        match carried {
+            Ok(_) => {}
+            Err(Broken::Closed) => {
+                let farewell = async { tokio::join!(part(near.split()), part(far.split())) };
+                // Whether they went or not, both are closed now.
+                let _ = timeout(FAREWELL, farewell).await;
+            }
+            Err(Broken::Reset | Broken::Lost) => {
+                reset(&near);
+                reset(&far);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::dice::Dice;
@@ -45,6 +45,7 @@ pub(super) struct Passage<'a> {
     pub(super) way: &'a Way,
     pub(super) bytes: &'a AtomicU64,
     pub(super) mishaps: &'a AtomicU64,
+    pub(super) is_frozen: watch::Receiver<bool>,
 }
 
 impl Passage<'_> {
@@ -109,10 +110,17 @@ struct Writer<'a, W> {
 
 impl<W: AsyncWrite + Unpin> Writer<'_, W> {
     async fn pass_all(mut self, mut queued: mpsc::Receiver<Piece>) -> Result<(), Broken> {
+        let mut is_frozen = self.passage.is_frozen.clone();
+        let mut thawed = async || {
+            // Without anybody to freeze it, it is not.
+            let _ = is_frozen.wait_for(|is_frozen| !is_frozen).await;
+        };
         while let Some(piece) = queued.recv().await {
             sleep_until(piece.due).await;
+            thawed().await;
             self.pass(&piece.bytes).await?;
         }
+        thawed().await;
         if !self.is_swallowing {
             self.to.shutdown().await?;
         }

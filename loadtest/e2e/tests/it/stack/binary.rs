@@ -15,7 +15,14 @@ use super::PATIENCE;
 
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// What the binary is made from, seen from the root of the repository.
-const SOURCES: [&str; 4] = ["config", "gateway", "loadtest/pay", "src"];
+const SOURCES: [&str; 6] = [
+    "composer",
+    "config",
+    "gateway",
+    "idp",
+    "loadtest/pay",
+    "src",
+];
 
 /// A process of the binary. Killed when dropped, by its handle, so never another one's.
 #[derive(Debug)]
@@ -124,7 +131,7 @@ fn ready_line(line: &str) -> Option<(SocketAddr, SocketAddr)> {
 
 /// The binary of this build, beside the tests. `cargo test --workspace` has made it; where only
 /// this crate was built it is made now, and also when it is older than what it is made from.
-fn binary() -> &'static Path {
+pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let tests = std::env::current_exe().unwrap();

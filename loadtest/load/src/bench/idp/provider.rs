@@ -7,9 +7,9 @@ use std::path::Path;
 
 use crate::bench::conditions::Version;
 use crate::bench::peer::{free_addresses, wait_until_ready};
-use crate::bench::process::{Launch, Process};
 use crate::bench::{BenchError, read, write};
 use crate::closed::{Answer, Load, Request};
+use crate::process::{Launch, Process};
 
 pub(super) const CLIENT: &str = "shop";
 pub(super) const SCOPE: &str = "accounts.read";
@@ -79,7 +79,7 @@ impl Provider {
             program,
             arguments: arguments.into_iter().map(Into::into).collect(),
             dir: dir.clone(),
-            cpu,
+            cpu: Some(cpu),
         })?;
         let [address, _] = addresses;
         wait_until_ready(&mut process, address, DISCOVERY).await?;

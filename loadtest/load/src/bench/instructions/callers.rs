@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bench::layout::Layout;
 use crate::bench::peer::{free_addresses, wait_until_ready};
-use crate::bench::process::{Launch, Process};
+use crate::process::{Launch, Process};
 use crate::bench::{BenchError, read, write};
 use crate::closed::{Load, Request};
 
@@ -43,7 +43,7 @@ impl Callers {
             program: program.into(),
             arguments: vec!["idp".into(), "--config".into(), config.into()],
             dir: dir.clone(),
-            cpu: Layout::find()?.load_cpu,
+            cpu: Some(Layout::find()?.load_cpu),
         })?;
         wait_until_ready(&mut process, internal, "/readyz").await?;
         let secret = read(dir.join("shop.secret"), "a secret")?;

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use super::{Log, Plan, Row, Site};
-use crate::bench::process::{Launch, program};
 use crate::bench::{BenchError, write};
+use crate::process::{Launch, program};
 
 const CONNECTIONS_MAX: usize = 10_000;
 /// Its listeners, its log and the like.
@@ -23,7 +23,7 @@ pub(super) fn plan(row: Row, site: &Site, address: SocketAddr) -> Result<Plan, B
         program: program("haproxy"),
         arguments: vec!["-db".into(), "-f".into(), file.into()],
         dir: site.dir.clone(),
-        cpu: site.proxy_cpu,
+        cpu: Some(site.proxy_cpu),
     };
     Ok(Plan {
         launch,

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::{Log, Plan, Row, Site};
-use crate::bench::process::{Launch, program};
 use crate::bench::{BenchError, write};
+use crate::process::{Launch, program};
 
 /// The fields of the gateway's own access line, as far as nginx has them.
 const LOG_FORMAT: &str = r#"log_format line escape=json '{"time":"$time_iso8601","id":"$request_id",'
@@ -79,7 +79,7 @@ pub(in crate::bench) fn nginx(
         program: program("nginx"),
         arguments,
         dir: dir.into(),
-        cpu,
+        cpu: Some(cpu),
     })
 }
 

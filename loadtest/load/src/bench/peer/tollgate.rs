@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::{Log, Plan, Row, Site};
-use crate::bench::process::Launch;
 use crate::bench::{BenchError, write};
+use crate::process::Launch;
 
 pub(super) fn plan(
     row: Row,
@@ -39,7 +39,7 @@ routes: [{{ match: "GET /{{rest*}}", to: upstream }}]
         program: program.clone(),
         arguments: vec!["gateway".into(), "--config".into(), file.into()],
         dir: site.dir.clone(),
-        cpu: site.proxy_cpu,
+        cpu: Some(site.proxy_cpu),
     };
     Ok(Plan {
         launch,

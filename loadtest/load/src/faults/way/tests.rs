@@ -68,6 +68,7 @@ async fn carry(way: &Way, sent: &[u8], seed: u64) -> Carried {
         writes: Vec::new(),
     };
     let passage = Passage {
+        is_frozen: watch::channel(false).1,
         way,
         bytes: &bytes,
         mishaps: &mishaps,
@@ -186,6 +187,7 @@ async fn a_stalled_way_reads_no_more_than_its_bound() {
     let way = Way::mishap(0, Mishap::Stall);
     let (bytes, mishaps) = (AtomicU64::new(0), AtomicU64::new(0));
     let passage = Passage {
+        is_frozen: watch::channel(false).1,
         way: &way,
         bytes: &bytes,
         mishaps: &mishaps,

@@ -1,4 +1,4 @@
-//! Processes the bench starts, and ends whatever happens.
+//! Processes that are measured and tested, ended whatever happens.
 //!
 //! Only what was started here is ever signalled, by its id and start time, so that an id the
 //! system has given to somebody else in the meantime is left alone.
@@ -10,35 +10,36 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use super::{BenchError, read};
+use crate::bench::{BenchError, read};
 
-const POLL: Duration = Duration::from_millis(10);
+pub(crate) const POLL: Duration = Duration::from_millis(10);
 /// A gateway may announce its leaving for two seconds before it goes.
 const POLLS_BEFORE_KILL: u32 = 400;
 const SAID_BYTES_MAX: usize = 2000;
 
 /// How a process is started.
-#[derive(Debug)]
-pub(super) struct Launch {
-    pub(super) name: &'static str,
-    pub(super) program: PathBuf,
-    pub(super) arguments: Vec<OsString>,
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    pub(crate) name: &'static str,
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<OsString>,
     /// What it prints goes to a file in here.
-    pub(super) dir: PathBuf,
-    pub(super) cpu: usize,
+    pub(crate) dir: PathBuf,
+    /// Where alone it may run; anywhere if none is named.
+    pub(crate) cpu: Option<usize>,
 }
 
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     name: &'static str,
     child: Child,
     output: PathBuf,
 }
 
 impl Process {
-    /// Starts it on its CPU. Should the bench be killed, the kernel ends it too: it is tied to
-    /// the thread that calls this, which therefore has to be one that lasts.
-    pub(super) fn start(launch: Launch) -> Result<Self, BenchError> {
+    /// Starts it on its CPU. Should this process be killed, the kernel ends that one too: it is tied
+    /// to the thread that calls this, which therefore has to be one that lasts.
+    pub(crate) fn start(launch: Launch) -> Result<Self, BenchError> {
         let Launch {
             name,
             program,
@@ -49,14 +50,12 @@ impl Process {
         let output = dir.join(format!("{name}.out"));
         let opened = File::create(&output).and_then(|file| Ok((file.try_clone()?, file)));
         let (stdout, stderr) = opened.map_err(BenchError::io("cannot write a peer's output"))?;
-        let child = Command::new("setpriv")
-            .args([
-                "--pdeathsig",
-                "TERM",
-                "taskset",
-                "--cpu-list",
-                &cpu.to_string(),
-            ])
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "TERM"]);
+        if let Some(cpu) = cpu {
+            command.args(["taskset", "--cpu-list", &cpu.to_string()]);
+        }
+        let child = command
             .arg(program)
             .args(arguments)
             .stdin(Stdio::null())
@@ -71,35 +70,51 @@ impl Process {
         })
     }
 
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 
     /// The process and all that descend from it.
-    pub(super) fn family(&self) -> Result<Vec<u32>, BenchError> {
+    pub(crate) fn family(&self) -> Result<Vec<u32>, BenchError> {
         Ok(family(self.child.id(), &all_processes()?))
     }
 
-    pub(super) fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Has it load its configuration again.
-    pub(super) fn hang_up(&self) {
+    pub(crate) fn hang_up(&self) {
         signal("HUP", self.child.id());
     }
 
-    pub(super) fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         signal("TERM", self.child.id());
     }
 
+    /// Holds it until it is let go on: it is there, and does nothing.
+    pub(crate) fn pause(&self) {
+        signal("STOP", self.child.id());
+    }
+
+    pub(crate) fn resume(&self) {
+        signal("CONT", self.child.id());
+    }
+
+    /// Ends it without a word, and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        // Fails only when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// How it ended; `None` while it runs.
-    pub(super) fn exit_code(&mut self) -> Option<i32> {
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
         self.child.try_wait().ok().flatten()?.code()
     }
 
     /// The end of what it printed.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         let said = fs::read(&self.output).unwrap_or_default();
         let start = said.len().saturating_sub(SAID_BYTES_MAX);
         String::from_utf8_lossy(said.get(start..).unwrap_or_default())
@@ -126,9 +141,7 @@ impl Drop for Process {
             self.terminate();
         }
         if !self.ends_within(POLLS_BEFORE_KILL) {
-            // Fails only when it has ended just now.
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+            self.kill();
         }
         // Its parent has changed if that is gone, its start has not.
         let is_left = |(id, then): &(u32, Option<Stat>)| {
@@ -151,7 +164,7 @@ fn signal(signal: &str, process: u32) {
 }
 
 /// Programs of an administrator are often not on a user's search path.
-pub(super) fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let installed = Path::new("/usr/sbin").join(name);
     if installed.exists() {
         installed
@@ -220,7 +233,6 @@ mod tests {
     use super::*;
 
     fn start(dir: &Path, script: &str) -> Process {
-        let cpu = super::super::layout::Layout::find().unwrap().load_cpu;
         let arguments = vec!["-c".into(), script.into()];
         let program = PathBuf::from("sh");
         Process::start(Launch {
@@ -228,7 +240,7 @@ mod tests {
             program,
             arguments,
             dir: dir.into(),
-            cpu,
+            cpu: None,
         })
         .unwrap()
     }

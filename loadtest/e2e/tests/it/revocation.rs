@@ -1,0 +1,120 @@
+//! Promise: a token that was taken back is refused by every gateway within milliseconds, and within the
+//! lease whatever fails; a good one is never refused; and one that is known costs no look-up.
+//!
+//! Small counts, in every run of the suite; `./dev soak` and `./dev chaos` take the large ones.
+
+use std::time::Duration;
+
+use load::fleet::{Fleet, FleetSettings, Service};
+use load::revocation::{
+    Breakage, count_lookups, end_everywhere, endure, measure_lag, take_receipts,
+};
+
+use crate::stack::binary;
+
+const SEED: u64 = 7;
+const LEASE: Duration = Duration::from_secs(1);
+/// Long enough for the lease to run out and for the gateways to have looked for another way.
+const HOLD: Duration = Duration::from_millis(2500);
+const RECOVERED_WITHIN: Duration = Duration::from_secs(2);
+
+struct Site {
+    service: Service,
+    fleet: Fleet,
+}
+
+impl Site {
+    async fn start(has_redis: bool) -> Self {
+        let service = Service::start().await.unwrap();
+        let settings = FleetSettings {
+            has_redis,
+            lease: LEASE,
+            ..FleetSettings::new(binary().to_owned(), service.address)
+        };
+        let fleet = Fleet::start(&settings).await.unwrap();
+        Self { service, fleet }
+    }
+}
+
+async fn is_endured(breakage: Breakage, has_redis: bool) {
+    let mut site = Site::start(has_redis).await;
+    let endured = endure(&mut site.fleet, breakage, (HOLD, LEASE), SEED).await;
+    let endured = endured.unwrap();
+    assert!(endured.findings.are_right(), "{endured:?}");
+    assert!(endured.findings.accepted > 0, "{endured:?}");
+    assert!(endured.recovered <= RECOVERED_WITHIN, "{endured:?}");
+    assert_eq!(site.service.seen().leaks, 0);
+}
+
+macro_rules! endured {
+    ($($name:ident: $breakage:ident, $has_redis:literal;)*) => {
+        $(#[tokio::test]
+        async fn $name() {
+            is_endured(Breakage::$breakage, $has_redis).await;
+        })*
+    };
+}
+
+endured! {
+    nobody_is_let_through_late_or_refused_early_while_nothing_is_broken: Nothing, true;
+    nobody_is_let_through_late_or_refused_early_while_redis_is_dead: RedisKilled, true;
+    nobody_is_let_through_late_or_refused_early_while_redis_is_paused: RedisPaused, true;
+    nobody_is_let_through_late_or_refused_early_once_redis_was_flushed: RedisFlushed, true;
+    nobody_is_let_through_late_or_refused_early_once_redis_was_replaced: RedisReplaced, true;
+    nobody_is_let_through_late_or_refused_early_while_redis_is_cut_off: RedisCut, true;
+    nobody_is_let_through_late_or_refused_early_while_redis_is_slow: RedisSlow, true;
+    nobody_is_let_through_late_or_refused_early_while_the_relay_is_cut_off: RelayCut, true;
+    nobody_is_let_through_late_or_refused_early_while_the_relay_is_slow: RelaySlow, true;
+    nobody_is_let_through_late_or_refused_early_while_the_provider_is_dead: IdpKilled, true;
+    nobody_is_let_through_late_or_refused_early_while_the_provider_is_paused: IdpPaused, true;
+    nobody_is_let_through_late_or_refused_early_while_the_provider_is_cut_off: IdpCut, true;
+    nobody_is_let_through_late_or_refused_early_while_the_provider_is_slow: IdpSlow, true;
+    nobody_is_let_through_late_or_refused_early_while_both_are_cut_off: BothCut, true;
+    nobody_is_let_through_late_or_refused_early_while_a_gateway_is_dead: GatewayKilled, true;
+    nobody_is_let_through_late_or_refused_early_while_a_gateway_is_paused: GatewayPaused, true;
+    without_redis_too_nobody_is_while_the_provider_is_dead: IdpKilled, false;
+    without_redis_too_nobody_is_while_the_provider_is_cut_off: IdpCut, false;
+}
+
+#[tokio::test]
+async fn a_session_that_was_ended_is_refused_by_every_gateway_well_within_the_lease() {
+    for has_redis in [true, false] {
+        let site = Site::start(has_redis).await;
+        let lag = measure_lag(&site.fleet, 100).await.unwrap();
+        assert_eq!(lag.revocations, 100);
+        assert!(lag.to_refusal.max() <= LEASE, "{has_redis}: {lag:?}");
+        assert!(lag.to_refusal.p50() <= LEASE / 5, "{has_redis}: {lag:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_known_token_costs_neither_a_command_of_redis_nor_a_question() {
+    let site = Site::start(true).await;
+    let lookups = count_lookups(&site.fleet, 20_000, 50).await.unwrap();
+    assert!(lookups.tally.is_clean(), "{}", lookups.tally);
+    assert!(lookups.revocations > 0);
+    assert!(
+        lookups.redis_commands <= lookups.commands_allowed,
+        "{lookups:?}"
+    );
+    assert!(lookups.idp_questions <= 200, "{lookups:?}");
+    let seen = site.service.seen();
+    assert_eq!(seen.vouched, seen.requests, "{seen:?}");
+    assert_eq!(seen.leaks, 0);
+}
+
+#[tokio::test]
+async fn after_a_receipt_no_gateway_goes_by_what_was_before() {
+    let site = Site::start(true).await;
+    let receipts = take_receipts(&site.fleet, 200, SEED).await.unwrap();
+    assert!(receipts.whole > 100 && receipts.pauses > 0, "{receipts:?}");
+    assert_eq!(receipts.accepted, 0, "{receipts:?}");
+}
+
+#[tokio::test]
+async fn signing_somebody_out_everywhere_is_one_change() {
+    let site = Site::start(true).await;
+    let everywhere = end_everywhere(&site.fleet, 500).await.unwrap();
+    assert_eq!(everywhere.changes, 1, "{everywhere:?}");
+    assert!(everywhere.to_refusal.max() <= LEASE, "{everywhere:?}");
+}

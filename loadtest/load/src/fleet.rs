@@ -1,0 +1,256 @@
+//! A fleet, each of it a process of its own: an identity provider, gateways before a service, and
+//! Redis where it is wanted.
+//!
+//! Every line between them goes through a [`FaultProxy`]: each gateway's to the identity provider
+//! and to Redis, and the identity provider's to Redis. So a test can kill, pause and start again
+//! whoever it likes, and cut or slow down any one line. What is started here ends with it.
+
+mod member;
+mod metrics;
+mod operator;
+mod redis;
+mod service;
+mod site;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::bench::{BenchError, read, write};
+use crate::closed::Request;
+use crate::faults::{FaultProxy, Plan};
+use crate::process::Launch;
+
+pub use member::Member;
+pub use operator::{Done, Operator, Token, Wait};
+pub use redis::Redis;
+pub use service::{Seen, Service};
+pub use site::{CLIENT, Route, USER};
+
+use site::{GatewaySite, IdpSite, free_addresses};
+
+/// Names of processes are fixed texts, so a fleet has no more gateways than these.
+const GATEWAY_NAMES: [&str; 4] = ["gateway-1", "gateway-2", "gateway-3", "gateway-4"];
+
+/// What a fleet is made of.
+#[derive(Clone, Debug)]
+pub struct FleetSettings {
+    /// The binary.
+    pub tollgate: PathBuf,
+    /// At most four.
+    pub gateways: usize,
+    pub has_redis: bool,
+    pub lease: Duration,
+    pub grace: Duration,
+    /// How long a session may lie unused.
+    pub idle: Duration,
+    /// Where the gateways' routes lead.
+    pub service: SocketAddr,
+}
+
+impl FleetSettings {
+    /// Four gateways with the defaults that an operator would find.
+    #[must_use]
+    pub fn new(tollgate: PathBuf, service: SocketAddr) -> Self {
+        Self {
+            tollgate,
+            gateways: GATEWAY_NAMES.len(),
+            has_redis: true,
+            lease: Duration::from_secs(1),
+            grace: Duration::from_secs(60),
+            idle: Duration::from_secs(15 * 60),
+            service,
+        }
+    }
+}
+
+/// Fields are dropped in order: who asks ends before who is asked.
+#[derive(Debug)]
+pub struct Fleet {
+    pub gateways: Vec<Gateway>,
+    pub idp: Idp,
+    pub redis: Option<Redis>,
+    /// What writes of the first one reach, if it was asked for.
+    pub replica: Option<Redis>,
+    folder: TempDir,
+}
+
+#[derive(Debug)]
+pub struct Idp {
+    pub member: Member,
+    pub public: SocketAddr,
+    internal: SocketAddr,
+    admin_key: PathBuf,
+    /// Its line to Redis.
+    pub to_redis: Option<FaultProxy>,
+}
+
+#[derive(Debug)]
+pub struct Gateway {
+    pub member: Member,
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    pub to_idp: FaultProxy,
+    pub to_redis: Option<FaultProxy>,
+}
+
+impl Fleet {
+    pub async fn start(settings: &FleetSettings) -> Result<Self, BenchError> {
+        let folder = tempfile::tempdir().map_err(BenchError::io("cannot make a folder"))?;
+        let names = GATEWAY_NAMES.iter().take(settings.gateways);
+        let mut free = free_addresses(4 + 2 * settings.gateways)?.into_iter();
+        let mut take = || free.next().ok_or_else(no_address);
+        let (public, internal, first, second) = (take()?, take()?, take()?, take()?);
+        let redis = match settings.has_redis {
+            true => Some(Redis::start(first, folder_in(folder.path(), "redis")?, None).await?),
+            false => None,
+        };
+        let replica = match &redis {
+            Some(redis) => {
+                let dir = folder_in(folder.path(), "replica")?;
+                Some(Redis::start(second, dir, Some(redis.address)).await?)
+            }
+            None => None,
+        };
+        let redis_at = redis.as_ref().map(|redis| redis.address);
+        let to_redis = line(redis_at).await?;
+        let site = IdpSite {
+            public,
+            internal,
+            redis: to_redis.as_ref().map(FaultProxy::address),
+        };
+        let dir = folder_in(folder.path(), "idp")?;
+        let idp = Idp::start(settings, &site, &dir, to_redis).await?;
+        let mut gateways = Vec::new();
+        for name in names {
+            let place = (take()?, take()?);
+            let dir = folder_in(folder.path(), name)?;
+            let lines = (line(Some(internal)).await?, line(redis_at).await?);
+            let site = (&site, dir.as_path());
+            gateways.push(Gateway::start((settings, name), site, place, lines).await?);
+        }
+        Ok(Self {
+            gateways,
+            idp,
+            redis,
+            replica,
+            folder,
+        })
+    }
+
+    /// Whoever gives orders to the identity provider; the address stays when that is started anew.
+    pub fn operator(&self) -> Result<Operator, BenchError> {
+        let key = read(&self.idp.admin_key, "the administrator's credential")?;
+        Ok(Operator::new(self.idp.internal, key.trim().to_owned()))
+    }
+
+    /// Where its files are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Idp {
+    async fn start(
+        settings: &FleetSettings,
+        site: &IdpSite,
+        dir: &Path,
+        to_redis: Option<FaultProxy>,
+    ) -> Result<Self, BenchError> {
+        let file = dir.join("tollgate.yaml");
+        write(&file, &site.file(settings, dir))?;
+        let launch = launch(settings, ("idp", "idp"), dir, &file);
+        let member = Member::start(launch, (site.internal, "/readyz")).await?;
+        Ok(Self {
+            member,
+            public: site.public,
+            internal: site.internal,
+            admin_key: dir.join("admin.key"),
+            to_redis,
+        })
+    }
+
+    /// The sum of its metrics whose names begin so.
+    pub async fn metric(&self, beginning: &str) -> Result<u64, BenchError> {
+        metrics::sum(self.internal, beginning).await
+    }
+}
+
+impl Gateway {
+    async fn start(
+        (settings, name): (&FleetSettings, &'static str),
+        (idp, dir): (&IdpSite, &Path),
+        (address, admin): (SocketAddr, SocketAddr),
+        (to_idp, to_redis): (Option<FaultProxy>, Option<FaultProxy>),
+    ) -> Result<Self, BenchError> {
+        let to_idp = to_idp.ok_or_else(no_address)?;
+        let site = GatewaySite {
+            listen: address,
+            admin,
+            idp: to_idp.address(),
+            redis: to_redis.as_ref().map(FaultProxy::address),
+        };
+        let key = dir.with_file_name("idp").join("gateway.key");
+        let file = dir.join("tollgate.yaml");
+        write(&file, &site.file(settings, idp, &key))?;
+        let launch = launch(settings, (name, "gateway"), dir, &file);
+        Ok(Self {
+            member: Member::start(launch, (admin, "/readyz")).await?,
+            address,
+            admin,
+            to_idp,
+            to_redis,
+        })
+    }
+
+    /// What is sent to one of its routes.
+    #[must_use]
+    pub fn request(route: Route, token: &str) -> Request {
+        Request::get(route.path()).header("Authorization", format!("Bearer {token}"))
+    }
+
+    /// The sum of its metrics whose names begin so.
+    pub async fn metric(&self, beginning: &str) -> Result<u64, BenchError> {
+        metrics::sum(self.admin, beginning).await
+    }
+}
+
+fn launch(
+    settings: &FleetSettings,
+    (name, verb): (&'static str, &str),
+    dir: &Path,
+    file: &Path,
+) -> Launch {
+    Launch {
+        name,
+        program: settings.tollgate.clone(),
+        arguments: vec![verb.into(), "--config".into(), file.into()],
+        dir: dir.to_owned(),
+        cpu: None,
+    }
+}
+
+/// A line on which everything passes, for now.
+async fn line(to: Option<SocketAddr>) -> Result<Option<FaultProxy>, BenchError> {
+    let Some(to) = to else { return Ok(None) };
+    let started = FaultProxy::start(to, Plan::default()).await;
+    started
+        .map(Some)
+        .map_err(BenchError::io("cannot start a line"))
+}
+
+fn folder_in(folder: &Path, name: &str) -> Result<PathBuf, BenchError> {
+    let dir = folder.join(name);
+    std::fs::create_dir_all(&dir).map_err(BenchError::io("cannot make a folder"))?;
+    Ok(dir)
+}
+
+fn no_address() -> BenchError {
+    BenchError::Unreadable {
+        what: "the number of gateways",
+        text: "more than there are addresses for".to_owned(),
+    }
+}

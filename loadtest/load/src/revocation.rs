@@ -1,0 +1,28 @@
+//! Are tokens refused when they must be, and only then, whatever breaks?
+//!
+//! Everything here runs against a [`Fleet`]: real processes, real sockets. A *case* is one token with
+//! the moments at which its end was asked for and acknowledged. Whoever tries it judges each answer by
+//! these two alone: a token whose end nobody has asked for is never refused, and one whose end was
+//! acknowledged more than a lease ago is never let through where staleness is strict.
+//!
+//! All moments are of one clock, that of this process.
+//!
+//! [`Fleet`]: crate::fleet::Fleet
+
+mod breakage;
+mod case;
+mod everywhere;
+mod idleness;
+mod lag;
+mod lookups;
+mod receipts;
+mod watch;
+
+pub use breakage::{Breakage, Endured, endure};
+pub use case::{Case, Cases};
+pub use everywhere::{Everywhere, end_everywhere};
+pub use idleness::{Idleness, slide};
+pub use lag::{Lag, measure_lag};
+pub use lookups::{Lookups, count_lookups};
+pub use receipts::{Receipts, take_receipts};
+pub use watch::{Findings, Watch, WatchSettings};
