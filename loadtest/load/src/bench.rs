@@ -8,6 +8,7 @@
 //! It starts every process it measures, checks that it answers correctly before it measures it,
 //! and ends it whatever happens. It never writes a path or a host name into a report.
 
+mod auth;
 mod chaos;
 mod conditions;
 mod cpu;
@@ -42,6 +43,7 @@ use thiserror::Error;
 pub(crate) use memory::rss_kib;
 pub(crate) use peer::wait_until_ready;
 
+pub use auth::{AuthOptions, auth};
 pub use chaos::{ChaosOptions, chaos};
 pub use drain::{DrainOptions, drain};
 pub use edge::{EdgeOptions, edge};

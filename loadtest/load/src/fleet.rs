@@ -173,6 +173,17 @@ impl Idp {
         })
     }
 
+    /// What the file of a gateway says of it, if that reaches it without anything in between.
+    #[must_use]
+    pub(crate) fn section(&self) -> String {
+        format!(
+            "idp:\n  issuer: \"http://{}\"\n  internal: \"{}\"\n  key_file: \"{}\"\n",
+            self.public,
+            self.internal,
+            self.admin_key.with_file_name("gateway.key").display()
+        )
+    }
+
     /// The sum of its metrics whose names begin so.
     pub async fn metric(&self, beginning: &str) -> Result<u64, BenchError> {
         metrics::sum(self.internal, beginning).await

@@ -8,8 +8,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use load::bench::{
-    self, BenchError, ChaosOptions, DrainOptions, EdgeOptions, Http2Options, IdleOptions,
-    IdpOptions, InstructionsOptions, Outcome, ReloadOptions, RevocationOptions, SlowOptions,
+    self, AuthOptions, BenchError, ChaosOptions, DrainOptions, EdgeOptions, Http2Options,
+    IdleOptions, IdpOptions, InstructionsOptions, Outcome, ReloadOptions, RevocationOptions,
+    SlowOptions,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -35,6 +36,8 @@ enum Verb {
 enum Bench {
     /// CPU time per proxied request.
     Edge(Edge),
+    /// CPU time per request with a credential, beside nginx, HAProxy and Envoy.
+    Auth(Auth),
     /// CPU time and latency per proxied request of clients in HTTP/2; needs h2load.
     #[command(name = "h2")]
     Http2(Http2),
@@ -67,6 +70,24 @@ struct Edge {
     /// Keep-alive connections of the load.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Auth {
+    /// Times every guard is measured, in turn.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Length of one measurement; value tokens live ten minutes, and so long may all of it take.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=15))]
+    seconds: u64,
+    /// Keep-alive connections of the load.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    /// Envoy's binary; without it the run lacks its rows and fails at its end.
+    #[arg(long, value_name = "PATH")]
+    envoy: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
 }
@@ -229,6 +250,7 @@ async fn main() -> anyhow::Result<ExitCode> {
 async fn run(bench: Bench) -> Result<Outcome, BenchError> {
     match bench {
         Bench::Edge(edge) => bench::edge(edge.into()).await,
+        Bench::Auth(auth) => bench::auth(auth.into()).await,
         Bench::Http2(http2) => bench::http2(http2.into()).await,
         Bench::Idle(idle) => bench::idle(idle.into()).await,
         Bench::Idp(idp) => bench::idp(idp.into()).await,
@@ -248,6 +270,19 @@ impl From<Edge> for EdgeOptions {
             seconds: given.seconds,
             connections: given.connections.into(),
             tollgate: given.common.tollgate,
+            out: given.common.out,
+        }
+    }
+}
+
+impl From<Auth> for AuthOptions {
+    fn from(given: Auth) -> Self {
+        Self {
+            rounds: given.rounds,
+            seconds: given.seconds,
+            connections: given.connections.into(),
+            tollgate: given.common.tollgate,
+            envoy: given.envoy,
             out: given.common.out,
         }
     }

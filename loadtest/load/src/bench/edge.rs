@@ -40,6 +40,7 @@ pub struct EdgeOptions {
 
 /// A running peer and its memory before the first load.
 struct Seat {
+    row: Row,
     peer: Peer,
     pss_kib_at_rest: u64,
 }
@@ -72,6 +73,7 @@ pub async fn edge(options: EdgeOptions) -> Result<Outcome, BenchError> {
 
     let mut peers = Vec::new();
     for Seat {
+        row,
         peer,
         pss_kib_at_rest,
     } in &seats
@@ -81,7 +83,7 @@ pub async fn edge(options: EdgeOptions) -> Result<Outcome, BenchError> {
             at_rest: *pss_kib_at_rest,
             after: pss_kib_after,
         };
-        peers.push(Summary::new(peer.row, footprint, &samples));
+        peers.push(Summary::new(*row, footprint, &samples));
     }
     let report = EdgeReport {
         bench: "edge",
@@ -106,6 +108,7 @@ async fn seat(bench: &Workbench, rows: &[Row]) -> Result<Vec<Seat>, BenchError> 
         let peer = bench.start(*row).await?;
         let pss_kib_at_rest = pss_kib(&peer.process.family()?)?;
         seats.push(Seat {
+            row: *row,
             peer,
             pss_kib_at_rest,
         });

@@ -117,7 +117,7 @@ pub async fn idle(options: IdleOptions) -> Result<Outcome, BenchError> {
 }
 
 async fn measure(peer: &Peer, round: u32, connections: usize) -> Result<Sample, BenchError> {
-    let name = peer.row.name();
+    let name = peer.process.name();
     let load = Load::new(peer.address, Request::get("/v1/accounts/1"));
     let tally = Load {
         connections: OPENING_AT_ONCE,
@@ -167,7 +167,7 @@ async fn hold(peer: &Peer, connections: usize) -> Result<Vec<Held>, BenchError> 
             .map_err(|error| error.to_string())
             .and_then(|share| share);
         all.extend(share.map_err(|tally| BenchError::WrongAnswer {
-            name: peer.row.name(),
+            name: peer.process.name(),
             tally,
         })?);
     }

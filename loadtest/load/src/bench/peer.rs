@@ -17,10 +17,10 @@ use tokio::time::{Instant, sleep};
 
 use super::BenchError;
 use super::upstream;
-use crate::closed::{Expect, Load, Request};
+use crate::closed::{Expect, Load, Request, Tally};
 use crate::process::{Launch, Process};
 
-pub(super) use nginx::{nginx, paths as nginx_paths};
+pub(super) use nginx::{LOG_FORMAT, nginx, paths as nginx_paths};
 
 const READY_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -102,7 +102,6 @@ pub(super) struct Site {
 
 #[derive(Debug)]
 pub(super) struct Peer {
-    pub(super) row: Row,
     pub(super) address: SocketAddr,
     /// Where the load goes; elsewhere only where one address speaks one protocol.
     pub(super) load: SocketAddr,
@@ -136,12 +135,12 @@ impl Log {
 
 /// A peer as it is about to be started.
 #[derive(Debug)]
-struct Plan {
-    launch: Launch,
-    log: Log,
-    load: SocketAddr,
+pub(super) struct Plan {
+    pub(super) launch: Launch,
+    pub(super) log: Log,
+    pub(super) load: SocketAddr,
     /// Where it says that it is ready, if it has such a place.
-    ready: Option<SocketAddr>,
+    pub(super) ready: Option<SocketAddr>,
 }
 
 impl Peer {
@@ -160,20 +159,24 @@ impl Peer {
             }
             Row::Haproxy | Row::HaproxyNoLog => haproxy::plan(row, site, address)?,
         };
-        let process = Process::start(plan.launch)?;
-        let mut peer = Self {
-            row,
+        let peer = Self::launch(plan, address).await?;
+        peer.check().await?;
+        Ok(peer)
+    }
+
+    /// Starts it and waits until it says that it is ready, or answers whatever it likes.
+    pub(super) async fn launch(plan: Plan, address: SocketAddr) -> Result<Self, BenchError> {
+        let mut process = Process::start(plan.launch)?;
+        match plan.ready {
+            Some(admin) => wait_until_ready(&mut process, admin, "/readyz").await?,
+            None => wait_until(&mut process, (address, "/"), |tally| tally.answered() > 0).await?,
+        }
+        Ok(Self {
             address,
             load: plan.load,
             process,
             log: plan.log,
-        };
-        match plan.ready {
-            Some(admin) => wait_until_ready(&mut peer.process, admin, "/readyz").await?,
-            None => wait_until_ready(&mut peer.process, address, "/").await?,
-        }
-        peer.check().await?;
-        Ok(peer)
+        })
     }
 
     /// One request must bring back exactly the body of the upstream.
@@ -191,7 +194,7 @@ impl Peer {
         }
         let said = self.process.said();
         Err(BenchError::WrongAnswer {
-            name: self.row.name(),
+            name: self.process.name(),
             tally: format!("{tally}\n{said}"),
         })
     }
@@ -203,12 +206,16 @@ pub(crate) async fn wait_until_ready(
     address: SocketAddr,
     path: &str,
 ) -> Result<(), BenchError> {
+    wait_until(process, (address, path), Tally::is_clean).await
+}
+
+async fn wait_until(
+    process: &mut Process,
+    (address, path): (SocketAddr, &str),
+    is_it: impl Fn(&Tally) -> bool,
+) -> Result<(), BenchError> {
     let deadline = Instant::now() + READY_WITHIN;
-    while !Load::new(address, Request::get(path))
-        .run(1)
-        .await
-        .is_clean()
-    {
+    while !is_it(&Load::new(address, Request::get(path)).run(1).await) {
         let name = process.name();
         if process.has_ended() {
             return Err(BenchError::Ended {

@@ -67,7 +67,7 @@ impl Gauge<'_> {
         if report.requests == 0 {
             let tally = "not one request was answered".to_owned();
             return Err(BenchError::WrongAnswer {
-                name: peer.row.name(),
+                name: peer.process.name(),
                 tally,
             });
         }
@@ -75,7 +75,7 @@ impl Gauge<'_> {
         let wall_s = requests / report.requests_per_second;
         Ok(Sample {
             round,
-            peer: peer.row.name(),
+            peer: peer.process.name(),
             requests: report.requests,
             requests_per_second: report.requests_per_second,
             cpu_ns: spent.ns,

@@ -3,8 +3,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -27,6 +27,7 @@ struct Counts {
     requests: AtomicU64,
     vouched: AtomicU64,
     leaks: AtomicU64,
+    last_value: Mutex<Option<String>>,
 }
 
 /// What reached it.
@@ -51,6 +52,12 @@ impl Service {
             counts,
             _accepting: accepting,
         })
+    }
+
+    /// The value token of the last request that had one.
+    #[must_use]
+    pub fn last_value(&self) -> Option<String> {
+        self.counts.last_value().clone()
     }
 
     #[must_use]
@@ -100,13 +107,30 @@ async fn serve(mut stream: TcpStream, counts: &Counts) -> io::Result<()> {
 impl Counts {
     fn note(&self, head: &[u8]) {
         let has = |text: &[u8]| find(head, text).is_some();
-        let note = |count: &AtomicU64, is_so: bool| {
-            count.fetch_add(u64::from(is_so), Ordering::Relaxed);
-        };
-        note(&self.requests, true);
-        note(&self.vouched, has(b"authorization: Bearer eyJ"));
-        note(&self.leaks, has(b"tg_at_") || has(b"tg_rt_"));
+        let value = value_token(head);
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        if value.is_some() {
+            self.vouched.fetch_add(1, Ordering::Relaxed);
+            *self.last_value() = value;
+        }
+        if has(b"tg_at_") || has(b"tg_rt_") {
+            self.leaks.fetch_add(1, Ordering::Relaxed);
+        }
     }
+
+    fn last_value(&self) -> MutexGuard<'_, Option<String>> {
+        self.last_value
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn value_token(head: &[u8]) -> Option<String> {
+    const BEFORE: &[u8] = b"authorization: Bearer ";
+    let start = find(head, BEFORE)? + BEFORE.len();
+    let token = head.get(start..)?.split(|byte| *byte == b'\r').next()?;
+    let token = String::from_utf8_lossy(token).into_owned();
+    token.starts_with("eyJ").then_some(token)
 }
 
 fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
@@ -136,5 +160,6 @@ mod tests {
             leaks: 1,
         };
         assert_eq!(service.seen(), expected);
+        assert_eq!(service.last_value().as_deref(), Some("eyJ0"));
     }
 }

@@ -8,7 +8,7 @@ use crate::bench::{BenchError, write};
 use crate::process::{Launch, program};
 
 /// The fields of the gateway's own access line, as far as nginx has them.
-const LOG_FORMAT: &str = r#"log_format line escape=json '{"time":"$time_iso8601","id":"$request_id",'
+pub(in crate::bench) const LOG_FORMAT: &str = r#"log_format line escape=json '{"time":"$time_iso8601","id":"$request_id",'
     '"peer":"$remote_addr","method":"$request_method","path":"$uri","route":"upstream",'
     '"status":$status,"upstream":"$upstream_addr","upstream_status":"$upstream_status",'
     '"connect":"$upstream_connect_time","first_byte":"$upstream_header_time",'

@@ -1,0 +1,174 @@
+//! Who guards the service, and how each is seen to do it before it is measured.
+
+use std::path::Path;
+
+use crate::bench::peer::{Peer, Plan, Site, free_addresses};
+use crate::bench::{BenchError, upstream};
+use crate::closed::{Expect, Load, Request};
+
+use super::credentials::Credentials;
+use super::{envoy, haproxy, nginx, tollgate};
+
+/// A way to know who asks, of one program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Guard {
+    TollgateOpen,
+    TollgateReference,
+    TollgateValue,
+    NginxLua,
+    HaproxyMap,
+    EnvoyLua,
+    EnvoyJwt,
+}
+
+/// What clients show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// A reference token that nobody looks at.
+    Nothing,
+    Reference,
+    Value,
+}
+
+impl Guard {
+    /// In this order within every round.
+    const ALL: [Self; 7] = [
+        Self::TollgateOpen,
+        Self::TollgateReference,
+        Self::TollgateValue,
+        Self::NginxLua,
+        Self::HaproxyMap,
+        Self::EnvoyLua,
+        Self::EnvoyJwt,
+    ];
+
+    /// Those that can be measured, and the names of those that cannot.
+    pub(super) fn divide(has_envoy: bool) -> (Vec<Self>, Vec<&'static str>) {
+        let is_here = |guard: &Self| has_envoy || !matches!(guard, Self::EnvoyLua | Self::EnvoyJwt);
+        let (here, missing): (Vec<_>, Vec<_>) = Self::ALL.into_iter().partition(is_here);
+        (here, missing.into_iter().map(Self::name).collect())
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::TollgateOpen => "tollgate-open",
+            Self::TollgateReference => "tollgate-reference",
+            Self::TollgateValue => "tollgate-value",
+            Self::NginxLua => "nginx-lua",
+            Self::HaproxyMap => "haproxy-map",
+            Self::EnvoyLua => "envoy-lua",
+            Self::EnvoyJwt => "envoy-jwt",
+        }
+    }
+
+    pub(super) fn setup(self) -> &'static str {
+        match self {
+            Self::TollgateOpen => "our own proxying, on a route that asks for no caller",
+            Self::TollgateReference => {
+                "a known reference token: tag, digest, cache, fence, lease; a scope is checked; the value \
+                 token is sent on; JSON access log and metrics on"
+            }
+            Self::TollgateValue => "the same for a known value token, which is sent on",
+            Self::NginxLua => {
+                "shared dictionary of token and value token, filled at the start; JSON access log, \
+                 buffer=64k flush=1s"
+            }
+            Self::HaproxyMap => "map file of token and value token; httplog by UDP to a sink",
+            Self::EnvoyLua => "a Lua table of token and value token; access log to a file",
+            Self::EnvoyJwt => {
+                "jwt_authn with its cache of verified tokens; forwards the token; access log to a file"
+            }
+        }
+    }
+
+    pub(super) fn shown(self) -> Shown {
+        match self {
+            Self::TollgateOpen => Shown::Nothing,
+            Self::TollgateReference | Self::NginxLua | Self::HaproxyMap | Self::EnvoyLua => {
+                Shown::Reference
+            }
+            Self::TollgateValue | Self::EnvoyJwt => Shown::Value,
+        }
+    }
+
+    fn is_open(self) -> bool {
+        self.shown() == Shown::Nothing
+    }
+}
+
+/// A guard that runs.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) guard: Guard,
+    pub(super) peer: Peer,
+}
+
+impl Seat {
+    /// Starts it and sees that it lets the right ones through.
+    pub(super) async fn take(
+        guard: Guard,
+        site: &Site,
+        (gateway, envoy): (&Path, Option<&Path>),
+        credentials: &Credentials,
+    ) -> Result<Self, BenchError> {
+        let addresses = free_addresses()?;
+        let plan: Plan = match guard {
+            Guard::TollgateOpen | Guard::TollgateReference | Guard::TollgateValue => {
+                tollgate::plan(guard, site, gateway, (addresses, credentials))?
+            }
+            Guard::NginxLua => nginx::plan(guard, site, addresses[0], credentials)?,
+            Guard::HaproxyMap => haproxy::plan(guard, site, addresses[0], credentials)?,
+            Guard::EnvoyLua | Guard::EnvoyJwt => {
+                let envoy = envoy.ok_or_else(|| BenchError::Failed {
+                    program: "envoy",
+                    said: "no binary was given".to_owned(),
+                })?;
+                envoy::plan(guard, site, envoy, (addresses, credentials))?
+            }
+        };
+        let seat = Self {
+            guard,
+            peer: Peer::launch(plan, addresses[0]).await?,
+        };
+        seat.check(credentials).await?;
+        Ok(seat)
+    }
+
+    async fn check(&self, credentials: &Credentials) -> Result<(), BenchError> {
+        let shown = credentials.list(self.guard.shown()).first().cloned();
+        let good = shown.unwrap_or_default();
+        let mut bad = good.clone();
+        // The last but one: the last character of base64 may hold bits that mean nothing.
+        let flipped = bad.pop().zip(bad.pop());
+        bad.push(if flipped.is_some_and(|(_, it)| it == 'A') {
+            'B'
+        } else {
+            'A'
+        });
+        bad.extend(flipped.map(|(last, _)| last));
+        let refused = if self.guard.is_open() { 200 } else { 401 };
+        let cases = [(Some(&good), 200), (Some(&bad), refused), (None, refused)];
+        for (token, status) in cases {
+            let mut request = Request::get("/v1/accounts/1");
+            if let Some(token) = token {
+                request = request.header("Authorization", format!("Bearer {token}"));
+            }
+            let expect = Expect::new(move |_, answer| {
+                let is_ours = answer.body == upstream::BODY.as_bytes();
+                answer.status == status && is_ours == (status == 200)
+            });
+            let load = Load {
+                expect: Some(expect),
+                ..Load::new(self.peer.address, request)
+            };
+            let tally = load.run(1).await;
+            if tally.unexpected > 0 || tally.status(status) != 1 {
+                return Err(BenchError::WrongAnswer {
+                    name: self.guard.name(),
+                    tally: format!("{tally}\n{}", self.peer.process.said()),
+                });
+            }
+        }
+        Ok(())
+    }
+}
