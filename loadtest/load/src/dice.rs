@@ -34,6 +34,12 @@ impl Dice {
         usize::try_from(thrown).unwrap_or(0)
     }
 
+    /// More than 0 and at most 1.
+    pub(crate) fn fraction(&mut self) -> f64 {
+        const STEPS: u64 = 1 << 53;
+        ((self.throw() % STEPS) + 1) as f64 / STEPS as f64
+    }
+
     /// Anything from nothing up to `longest`.
     pub(crate) fn duration(&mut self, longest: Duration) -> Duration {
         let nanos = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);

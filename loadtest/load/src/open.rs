@@ -1,0 +1,32 @@
+//! An open-loop generator: requests are sent when they are due, whether or not those before them were
+//! answered, and their latency counts from when they were due.
+//!
+//! A closed loop ([`crate::closed`]) sends its next request when the answer to the last one has come. A
+//! server that stands still for a second then delays one request for each connection, and all that would
+//! have come in that second are never sent and never seen. Here they are due, wait, and are measured.
+//!
+//! Each worker is a thread with connections of its own, which share nothing but a flag to stop. What
+//! the generator itself is late by is measured beside: it says when not the server was the limit.
+
+mod answer;
+mod lane;
+mod pace;
+mod record;
+mod run;
+mod scenario;
+mod schedule;
+mod template;
+mod values;
+mod watch;
+mod worker;
+
+pub use record::{Failures, Kind, Record, Second};
+pub use run::{Progress, Ran, RunError, run};
+pub use scenario::{Connections, Planned, Scenario, ScenarioError, Target};
+pub use schedule::{Arrivals, Rate};
+pub use template::TemplateError;
+pub use values::ValuesError;
+pub use watch::{Point, Watched};
+
+#[cfg(test)]
+mod tests;

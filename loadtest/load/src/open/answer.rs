@@ -1,0 +1,239 @@
+//! Answers of HTTP/1.1, read as cheaply as a generator must.
+//!
+//! [`crate::http1`] reads strictly and keeps everything, for tests of what a gateway writes. Here the
+//! gateway is believed to speak HTTP; what is wanted is where the answer ends, its status, and
+//! sometimes a look at its body.
+
+use memchr::{memchr, memmem};
+
+/// No answer that is measured is larger.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) keeps_alive: bool,
+    /// Where the body begins, and the answer ends, in what was read.
+    pub(super) body_at: usize,
+    pub(super) ends_at: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It goes on.
+    More,
+    /// It goes on until the connection ends.
+    UntilEnd {
+        status: u16,
+        body_at: usize,
+    },
+    Whole(Answer),
+    Malformed,
+}
+
+/// Looks at all that was read since the answer began.
+pub(super) fn look(read: &[u8], is_head: bool) -> Progress {
+    let Some(head_len) = memmem::find(read, b"\r\n\r\n") else {
+        return match read.len() > HEAD_BYTES_MAX {
+            true => Progress::Malformed,
+            false => Progress::More,
+        };
+    };
+    let Some(head) = read.get(..head_len).and_then(Head::parse) else {
+        return Progress::Malformed;
+    };
+    let body_at = head_len + 4;
+    let whole = |ends_at| {
+        Progress::Whole(Answer {
+            status: head.status,
+            keeps_alive: head.keeps_alive,
+            body_at,
+            ends_at,
+        })
+    };
+    if is_head || matches!(head.status, 204 | 304) {
+        return whole(body_at);
+    }
+    match head.framing {
+        Framing::Length(length) if length > ANSWER_BYTES_MAX => Progress::Malformed,
+        Framing::Length(length) if read.len() >= body_at + length => whole(body_at + length),
+        Framing::Length(_) => Progress::More,
+        Framing::Chunked => match chunked_end(read, body_at) {
+            Ok(Some(end)) => whole(end),
+            Ok(None) if read.len() < ANSWER_BYTES_MAX => Progress::More,
+            Ok(None) | Err(()) => Progress::Malformed,
+        },
+        Framing::UntilEnd => Progress::UntilEnd {
+            status: head.status,
+            body_at,
+        },
+    }
+}
+
+struct Head {
+    status: u16,
+    keeps_alive: bool,
+    framing: Framing,
+}
+
+enum Framing {
+    Length(usize),
+    Chunked,
+    UntilEnd,
+}
+
+impl Head {
+    fn parse(head: &[u8]) -> Option<Self> {
+        let rest = head.strip_prefix(b"HTTP/1.1 ")?;
+        let status = std::str::from_utf8(rest.get(..3)?).ok()?.parse().ok()?;
+        let mut parsed = Self {
+            status,
+            keeps_alive: true,
+            framing: Framing::UntilEnd,
+        };
+        let mut rest = rest;
+        while let Some(end) = memchr(b'\n', rest) {
+            rest = rest.get(end + 1..)?;
+            let line = rest.split(|byte| *byte == b'\r').next()?;
+            parsed.note(line);
+        }
+        Some(parsed)
+    }
+
+    fn note(&mut self, line: &[u8]) {
+        // Told apart by their first letters before anything is compared.
+        match line.first().map(u8::to_ascii_lowercase) {
+            Some(b'c') => {
+                if let Some(value) = value(line, b"content-length") {
+                    let length = std::str::from_utf8(value).ok();
+                    if let Some(length) = length.and_then(|it| it.parse().ok()) {
+                        self.framing = Framing::Length(length);
+                    }
+                } else if let Some(value) = value(line, b"connection") {
+                    self.keeps_alive = !value.eq_ignore_ascii_case(b"close");
+                }
+            }
+            Some(b't') => {
+                if value(line, b"transfer-encoding")
+                    .is_some_and(|it| it.eq_ignore_ascii_case(b"chunked"))
+                {
+                    self.framing = Framing::Chunked;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (found, rest) = line.split_at_checked(name.len())?;
+    let rest = rest.strip_prefix(b":")?;
+    found.eq_ignore_ascii_case(name).then(|| rest.trim_ascii())
+}
+
+/// Where the last chunk and what follows it end; `None` if that is not there yet.
+fn chunked_end(read: &[u8], mut at: usize) -> Result<Option<usize>, ()> {
+    loop {
+        let rest = read.get(at..).unwrap_or_default();
+        let Some(line_len) = memmem::find(rest, b"\r\n") else {
+            return Ok(None);
+        };
+        let digits = rest.get(..line_len).unwrap_or_default();
+        let digits = digits
+            .split(|byte| *byte == b';')
+            .next()
+            .unwrap_or_default();
+        let digits = std::str::from_utf8(digits.trim_ascii()).map_err(|_| ())?;
+        let size = usize::from_str_radix(digits, 16).map_err(|_| ())?;
+        if size > ANSWER_BYTES_MAX {
+            return Err(());
+        }
+        at += line_len + 2;
+        if size == 0 {
+            return Ok(trailers_end(read, at));
+        }
+        at += size + 2;
+    }
+}
+
+fn trailers_end(read: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let rest = read.get(at..)?;
+        let line_len = memmem::find(rest, b"\r\n")?;
+        at += line_len + 2;
+        if line_len == 0 {
+            return Some(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The status, whether the connection may carry another, and the body.
+    fn whole(read: &str) -> Option<(u16, bool, &str)> {
+        match look(read.as_bytes(), false) {
+            Progress::Whole(it) => Some((it.status, it.keeps_alive, &read[it.body_at..it.ends_at])),
+            Progress::More | Progress::UntilEnd { .. } | Progress::Malformed => None,
+        }
+    }
+
+    #[test]
+    fn an_answer_ends_where_its_head_says() {
+        #[rustfmt::skip]
+        let cases = [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",                    Some((200, true, "ok"))),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no",                     None),
+            ("HTTP/1.1 401 No\r\nconnection: close\r\ncontent-length:0\r\n\r\n",  Some((401, false, ""))),
+            ("HTTP/1.1 204 No\r\n\r\n",                                           Some((204, true, ""))),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+                                                                                  Some((200, true, "2\r\nok\r\n0\r\n\r\n"))),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\na: b\r\n\r\n",
+                                                                                  Some((200, true, "0\r\na: b\r\n\r\n"))),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n", None),
+        ];
+        for (read, expected) in cases {
+            assert_eq!(whole(read), expected, "{read:?}");
+        }
+    }
+
+    #[test]
+    fn every_part_of_an_answer_is_only_a_part() {
+        let answers = [
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        ];
+        for answer in answers {
+            for end in 0..answer.len() {
+                assert_eq!(
+                    look(&answer.as_bytes()[..end], false),
+                    Progress::More,
+                    "{end}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_malformed() {
+        for read in [
+            "HTTP/2 200 OK\r\n\r\n",
+            "HTTP/1.1 abc\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        ] {
+            assert_eq!(
+                look(read.as_bytes(), false),
+                Progress::Malformed,
+                "{read:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_answer_to_a_head_request_has_no_body() {
+        let read = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
+        assert!(matches!(look(read, true), Progress::Whole(_)));
+    }
+}

@@ -1,0 +1,203 @@
+//! What became of the requests, by kind and by second.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::closed::Histogram;
+
+/// How a request failed that got no answer as wished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    Connect,
+    /// The connection broke before the answer was whole.
+    Broken,
+    Timeout,
+    Malformed,
+    /// It was due, and could not even be queued.
+    Dropped,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Failures {
+    pub connect: u64,
+    pub broken: u64,
+    pub timeout: u64,
+    pub malformed: u64,
+    pub dropped: u64,
+    /// Answers of another status than was expected.
+    pub status: u64,
+    /// Answers without what their body was to hold.
+    pub body: u64,
+}
+
+impl Failures {
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.connect
+            + self.broken
+            + self.timeout
+            + self.malformed
+            + self.dropped
+            + self.status
+            + self.body
+    }
+
+    fn count(&mut self, failure: Failure) {
+        match failure {
+            Failure::Connect => self.connect += 1,
+            Failure::Broken => self.broken += 1,
+            Failure::Timeout => self.timeout += 1,
+            Failure::Malformed => self.malformed += 1,
+            Failure::Dropped => self.dropped += 1,
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.connect += other.connect;
+        self.broken += other.broken;
+        self.timeout += other.timeout;
+        self.malformed += other.malformed;
+        self.dropped += other.dropped;
+        self.status += other.status;
+        self.body += other.body;
+    }
+}
+
+/// One kind of request, or all of them.
+#[derive(Clone, Debug, Default)]
+pub struct Kind {
+    pub answered: u64,
+    pub failures: Failures,
+    /// By the hundreds of the status.
+    pub by_class: [u64; 6],
+    pub bytes: u64,
+    /// From the moment a request was due to the end of its answer.
+    pub latency: Histogram,
+    /// From the moment it was sent.
+    pub service: Histogram,
+}
+
+/// One second of a run, by when requests were due.
+#[derive(Clone, Debug, Default)]
+pub struct Second {
+    pub due: u64,
+    pub failed: u64,
+    pub latency: Histogram,
+}
+
+/// What one worker has seen, or all of them.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    pub kinds: Vec<Kind>,
+    pub seconds: Vec<Second>,
+    /// How late requests were sent that a connection was free for: the generator's own fault.
+    pub lateness: Histogram,
+    /// Requests that had to wait for a free connection.
+    pub waited: u64,
+    pub connects: u64,
+}
+
+/// How one request was answered.
+pub(super) struct Answered {
+    pub(super) status: u16,
+    pub(super) bytes: u64,
+    pub(super) is_expected: bool,
+    pub(super) holds: bool,
+}
+
+/// When it was due, sent and done, since the run began.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    pub(super) due: Duration,
+    pub(super) sent: Duration,
+    pub(super) done: Duration,
+}
+
+impl Record {
+    pub(super) fn new(kinds: usize) -> Self {
+        Self {
+            kinds: vec![Kind::default(); kinds],
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn answer(&mut self, kind: usize, times: Times, answered: &Answered) {
+        let is_right = answered.is_expected && answered.holds;
+        let latency = times.done.saturating_sub(times.due);
+        if let Some(kind) = self.kinds.get_mut(kind) {
+            kind.answered += 1;
+            kind.bytes += answered.bytes;
+            kind.latency.record(latency);
+            kind.service.record(times.done.saturating_sub(times.sent));
+            let class = usize::from(answered.status / 100);
+            if let Some(count) = kind.by_class.get_mut(class) {
+                *count += 1;
+            }
+            kind.failures.status += u64::from(!answered.is_expected);
+            kind.failures.body += u64::from(answered.is_expected && !answered.holds);
+        }
+        let second = self.second(times.due);
+        second.due += 1;
+        second.failed += u64::from(!is_right);
+        second.latency.record(latency);
+    }
+
+    pub(super) fn fail(&mut self, kind: usize, due: Duration, failure: Failure) {
+        if let Some(kind) = self.kinds.get_mut(kind) {
+            kind.failures.count(failure);
+        }
+        let second = self.second(due);
+        second.due += 1;
+        second.failed += 1;
+    }
+
+    fn second(&mut self, due: Duration) -> &mut Second {
+        let place = usize::try_from(due.as_secs()).unwrap_or_default();
+        if self.seconds.len() <= place {
+            self.seconds.resize_with(place + 1, Second::default);
+        }
+        self.seconds
+            .get_mut(place)
+            .expect("invariant: the list was made long enough above")
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.kinds
+            .resize_with(self.kinds.len().max(other.kinds.len()), Kind::default);
+        for (mine, theirs) in self.kinds.iter_mut().zip(&other.kinds) {
+            mine.add(theirs);
+        }
+        let seconds = self.seconds.len().max(other.seconds.len());
+        self.seconds.resize_with(seconds, Second::default);
+        for (mine, theirs) in self.seconds.iter_mut().zip(&other.seconds) {
+            mine.due += theirs.due;
+            mine.failed += theirs.failed;
+            mine.latency.add(&theirs.latency);
+        }
+        self.lateness.add(&other.lateness);
+        self.waited += other.waited;
+        self.connects += other.connects;
+    }
+
+    /// All kinds together.
+    #[must_use]
+    pub fn sum(&self) -> Kind {
+        let mut sum = Kind::default();
+        self.kinds.iter().for_each(|kind| sum.add(kind));
+        sum
+    }
+}
+
+impl Kind {
+    fn add(&mut self, other: &Self) {
+        self.answered += other.answered;
+        self.failures.add(&other.failures);
+        for (mine, theirs) in self.by_class.iter_mut().zip(&other.by_class) {
+            *mine += theirs;
+        }
+        self.bytes += other.bytes;
+        self.latency.add(&other.latency);
+        self.service.add(&other.service);
+    }
+}
