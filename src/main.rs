@@ -36,6 +36,8 @@ enum Verb {
     User(verb::user::User),
     /// Register, list and disable applications
     Client(verb::client::Client),
+    /// Put a server under load as a scenario says, and write a report
+    Load(verb::load::Load),
     /// Check a configuration file: every problem in one run; starts nothing
     Check(verb::check::Check),
     /// Print the JSON Schema of the configuration file
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Verb::Token(token) => token.run(),
         Verb::User(user) => user.run(),
         Verb::Client(client) => client.run(),
+        Verb::Load(load) => load.run(),
         Verb::Check(check) => check.run(),
         Verb::Schema(schema) => schema.run(),
     };

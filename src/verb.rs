@@ -13,6 +13,7 @@ pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod gateway;
 pub(crate) mod idp;
+pub(crate) mod load;
 pub(crate) mod schema;
 pub(crate) mod token;
 pub(crate) mod up;

@@ -12,6 +12,7 @@ mod answer;
 mod lane;
 mod pace;
 mod record;
+mod report;
 mod run;
 mod scenario;
 mod schedule;
@@ -21,6 +22,7 @@ mod watch;
 mod worker;
 
 pub use record::{Failures, Kind, Record, Second};
+pub use report::{Comparison, Environment, Report, Setting, compare, page};
 pub use run::{Progress, Ran, RunError, run};
 pub use scenario::{Connections, Planned, Scenario, ScenarioError, Target};
 pub use schedule::{Arrivals, Rate};

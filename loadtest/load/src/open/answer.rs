@@ -114,16 +114,16 @@ impl Head {
                     self.keeps_alive = !value.eq_ignore_ascii_case(b"close");
                 }
             }
-            Some(b't') => {
-                if value(line, b"transfer-encoding")
-                    .is_some_and(|it| it.eq_ignore_ascii_case(b"chunked"))
-                {
-                    self.framing = Framing::Chunked;
-                }
+            Some(b't') if value(line, b"transfer-encoding").is_some_and(is_chunked) => {
+                self.framing = Framing::Chunked;
             }
             _ => {}
         }
     }
+}
+
+fn is_chunked(coding: &[u8]) -> bool {
+    coding.eq_ignore_ascii_case(b"chunked")
 }
 
 fn value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {

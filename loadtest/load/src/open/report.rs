@@ -1,0 +1,302 @@
+//! What a run came to, for machines as JSON and for people as one page.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{Failures, Kind, Record};
+use super::run::Ran;
+use super::scenario::{Connections, Scenario};
+use super::schedule::Arrivals;
+use super::watch::Watched;
+use crate::closed::Histogram;
+
+mod chart;
+mod compare;
+mod environment;
+mod page;
+
+pub use compare::{Comparison, compare};
+pub use environment::Environment;
+pub use page::page;
+
+/// The shares at which curves are drawn: a step to each nine.
+const SHARES: [f64; 22] = [
+    0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99, 0.995,
+    0.999, 0.9995, 0.9999, 0.99999, 1.0,
+];
+/// A generator that used more of its cores was near its limit.
+const BUSY: f64 = 0.85;
+/// One that is late by more than this share of what it measured has measured itself.
+const LATE: f64 = 0.2;
+
+/// Everything about a run. What is read is what was written by the same version.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    pub version: String,
+    pub scenario: Setting,
+    pub environment: Environment,
+    pub lasted_s: f64,
+    pub all: Figures,
+    pub kinds: Vec<Figures>,
+    pub seconds: Vec<Moment>,
+    pub generator: Generator,
+    pub watched: Vec<WatchedSeries>,
+    pub given_up: Option<String>,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Setting {
+    pub name: String,
+    pub target: String,
+    pub rate_from: f64,
+    pub rate_to: f64,
+    pub lasts_s: f64,
+    pub warm_up_s: f64,
+    pub arrivals: String,
+    pub connections: String,
+    pub threads: usize,
+}
+
+/// One kind of request, or all of them together.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Figures {
+    pub name: String,
+    pub answered: u64,
+    pub failed: u64,
+    pub failures: FailuresTold,
+    /// 1xx to 5xx.
+    pub by_class: [u64; 6],
+    pub bytes: u64,
+    pub per_second: f64,
+    /// From when requests were due.
+    pub latency: Curve,
+    /// From when they were sent.
+    pub service: Curve,
+}
+
+/// Latencies in microseconds.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Curve {
+    pub p50: u64,
+    pub p90: u64,
+    pub p99: u64,
+    pub p999: u64,
+    pub max: u64,
+    /// Share and latency.
+    pub points: Vec<(f64, u64)>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct FailuresTold {
+    pub connect: u64,
+    pub broken: u64,
+    pub timeout: u64,
+    pub malformed: u64,
+    pub dropped: u64,
+    pub status: u64,
+    pub body: u64,
+}
+
+/// One second, by when requests were due.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Moment {
+    pub due: u64,
+    pub failed: u64,
+    pub p50: u64,
+    pub p99: u64,
+}
+
+/// What the generator says of itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Generator {
+    /// CPU time over the time that its threads had.
+    pub share: f64,
+    /// By how much requests were late that a connection was free for.
+    pub late_p99: u64,
+    /// Requests that waited for a free connection.
+    pub waited: u64,
+    pub connects: u64,
+    /// Why the figures may be the generator's own.
+    pub doubts: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WatchedSeries {
+    pub name: String,
+    pub cores: f64,
+    pub rss_kib_max: u64,
+    /// Seconds, cores since the point before, KiB.
+    pub points: Vec<(f64, f64, u64)>,
+}
+
+impl Report {
+    #[must_use]
+    pub fn new(setting: Setting, names: &[String], ran: &Ran, environment: Environment) -> Self {
+        let record = &ran.record;
+        let lasted = ran.lasted;
+        let kinds = record.kinds.iter().zip(names);
+        let kinds = kinds.map(|(kind, name)| Figures::of(name, kind, setting.lasts_s));
+        let all = Figures::of("all", &record.sum(), setting.lasts_s);
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            environment,
+            lasted_s: lasted.as_secs_f64(),
+            kinds: kinds.collect(),
+            seconds: moments(record),
+            generator: Generator::of(ran, &all),
+            watched: ran.watched.iter().filter_map(WatchedSeries::of).collect(),
+            given_up: ran.given_up.clone(),
+            all,
+            scenario: setting,
+        }
+    }
+}
+
+impl Setting {
+    #[must_use]
+    pub fn of(scenario: &Scenario) -> Self {
+        Self {
+            name: scenario.name.clone(),
+            target: scenario.target.authority.clone(),
+            rate_from: scenario.rate.from,
+            rate_to: scenario.rate.to,
+            lasts_s: scenario.rate.lasts.as_secs_f64(),
+            warm_up_s: scenario.warm_up.as_secs_f64(),
+            arrivals: match scenario.arrivals {
+                Arrivals::Even => "even".to_owned(),
+                Arrivals::Poisson => "Poisson".to_owned(),
+            },
+            connections: match scenario.connections {
+                Connections::Kept(count) => format!("{count} kept open"),
+                Connections::New(count) => format!("one for each request, at most {count} at once"),
+            },
+            threads: scenario.threads,
+        }
+    }
+}
+
+impl Figures {
+    fn of(name: &str, kind: &Kind, seconds: f64) -> Self {
+        Self {
+            name: name.to_owned(),
+            answered: kind.answered,
+            failed: kind.failures.total(),
+            failures: FailuresTold::of(kind.failures),
+            by_class: kind.by_class,
+            bytes: kind.bytes,
+            per_second: kind.answered as f64 / seconds,
+            latency: Curve::of(&kind.latency),
+            service: Curve::of(&kind.service),
+        }
+    }
+}
+
+impl FailuresTold {
+    fn of(it: Failures) -> Self {
+        Self {
+            connect: it.connect,
+            broken: it.broken,
+            timeout: it.timeout,
+            malformed: it.malformed,
+            dropped: it.dropped,
+            status: it.status,
+            body: it.body,
+        }
+    }
+
+    /// Each that there was, in words.
+    pub(super) fn told(&self) -> Vec<(&'static str, u64)> {
+        let all = [
+            ("no connection", self.connect),
+            ("broken off", self.broken),
+            ("no answer in time", self.timeout),
+            ("not HTTP", self.malformed),
+            ("not sent, the queue was full", self.dropped),
+            ("another status than expected", self.status),
+            ("body without what it was to hold", self.body),
+        ];
+        all.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+impl Curve {
+    fn of(histogram: &Histogram) -> Self {
+        let points = SHARES
+            .iter()
+            .map(|share| (*share, us(histogram.quantile(*share))));
+        Self {
+            p50: us(histogram.p50()),
+            p90: us(histogram.p90()),
+            p99: us(histogram.p99()),
+            p999: us(histogram.p999()),
+            max: us(histogram.max()),
+            points: points.collect(),
+        }
+    }
+}
+
+fn moments(record: &Record) -> Vec<Moment> {
+    let seconds = record.seconds.iter().map(|second| Moment {
+        due: second.due,
+        failed: second.failed,
+        p50: us(second.latency.p50()),
+        p99: us(second.latency.p99()),
+    });
+    seconds.collect()
+}
+
+impl Generator {
+    fn of(ran: &Ran, all: &Figures) -> Self {
+        let late_p99 = us(ran.record.lateness.p99());
+        let mut doubts = Vec::new();
+        if ran.generator_share > BUSY {
+            doubts.push(format!(
+                "its threads used {:.0} % of the time they had: give it more, or a smaller rate",
+                ran.generator_share * 100.0
+            ));
+        }
+        if late_p99 as f64 > all.latency.p99 as f64 * LATE {
+            doubts.push(format!(
+                "it sent a request in a hundred late by {late_p99} µs or more, though a connection was free"
+            ));
+        }
+        if ran.record.waited * 10 > all.answered && all.failed * 10 < all.answered {
+            doubts.push(format!(
+                "{} requests waited for a free connection: more connections would tell whether the \
+                 server was slow or there were too few",
+                ran.record.waited
+            ));
+        }
+        Self {
+            share: ran.generator_share,
+            late_p99,
+            waited: ran.record.waited,
+            connects: ran.record.connects,
+            doubts,
+        }
+    }
+}
+
+impl WatchedSeries {
+    fn of(watched: &Watched) -> Option<Self> {
+        let pairs = watched.points.windows(2);
+        let points = pairs.filter_map(|pair| {
+            let [before, after] = pair else { return None };
+            let wall = after.at_s - before.at_s;
+            let cores = (after.cpu_s - before.cpu_s) / wall;
+            (wall > 0.0).then_some((after.at_s, cores, after.rss_kib))
+        });
+        Some(Self {
+            name: watched.name.clone(),
+            cores: watched.cores()?,
+            rss_kib_max: watched.rss_kib_max()?,
+            points: points.collect(),
+        })
+    }
+}
+
+fn us(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
