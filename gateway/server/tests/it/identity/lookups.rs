@@ -175,12 +175,14 @@ async fn before_a_session_is_refused_for_idleness_it_is_asked_about_once_more() 
 #[tokio::test]
 async fn the_next_value_token_is_fetched_before_the_last_one_expires() {
     let town = Town::start(LONG).await;
-    town.provider.facts().value_life = Duration::from_secs(5);
+    town.provider.facts().value_life = Duration::from_secs(10);
     let token = town.provider.issue(1);
     assert_eq!(town.get("/read", &token).await.status, 200);
-    let first = town.shown();
-    // sleeps: until four fifths of its life are over.
-    tokio::time::sleep(Duration::from_millis(4100)).await;
+    let (first, made_at) = (town.shown(), provider::now());
+    while provider::now().since(made_at) < Duration::from_secs(8) {
+        // sleeps: until four fifths of its life are over, by the wall clock.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     assert_eq!(town.get("/read", &token).await.status, 200);
     assert_eq!(town.shown(), first, "nobody waits for the next one");
     town.until("the next one is there", async |town| {
