@@ -11,6 +11,9 @@ use tollgate::{Plan, Stack};
 
 use crate::verb::Start;
 
+/// Hears of a stack that listens, and how long that took.
+pub(crate) type Ready = Box<dyn FnOnce(&Stack, Duration)>;
+
 /// What a verb wants to run.
 pub(crate) struct Serving {
     pub(crate) plan: Plan,
@@ -19,7 +22,7 @@ pub(crate) struct Serving {
     /// Watched for changes, unless it is the built-in default.
     pub(crate) start: Start,
     /// Called once everything listens, with the time it took.
-    pub(crate) ready: Box<dyn FnOnce(&Stack, Duration)>,
+    pub(crate) ready: Ready,
 }
 
 /// What an operator asks of the process.

@@ -19,7 +19,7 @@ use crate::identity::{Identity, Refusals};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::random;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{RouteState, Snapshot};
 use crate::tls::Handshakes;
 use crate::traces::Traces;
 
@@ -104,25 +104,9 @@ impl Gateway {
             Ok(route) => Arc::clone(route),
             Err(miss) => return Err(Refused::boxed(request, miss)),
         };
-        if matches!(head.framing, Framing::Length(length) if length > route.route.body_bytes_max) {
-            return Err(Refused::boxed(request, Rejection::BodyTooLarge));
-        }
-        let wish = route.route.may_upgrade.then(|| WebSocket::find(&head));
-        let websocket = match wish.transpose() {
-            Ok(websocket) => websocket.flatten(),
-            Err(error) => return Err(Refused::boxed(request, error)),
-        };
-        let caller = match &route.route.admission {
-            Some(admission) => {
-                let guard = (admission, route.issuer.as_ref());
-                let (caller, identified) = self.identify(guard, &head, peer.ip).await;
-                request.identified = Some(identified);
-                match caller {
-                    Ok(caller) => Some(caller),
-                    Err(rejection) => return Err(Refused::boxed(request, rejection)),
-                }
-            }
-            None => None,
+        let (websocket, caller) = match self.pass(&route, &head, &mut request).await {
+            Ok(passed) => passed,
+            Err(rejection) => return Err(Refused::boxed(request, rejection)),
         };
         let Some(upstream) = route.pick(random::next_u64()).cloned() else {
             return Err(Refused::boxed(request, Rejection::Internal));
@@ -156,6 +140,28 @@ impl Gateway {
             exchange,
             head: written,
         })
+    }
+
+    /// What a route wants of a request: its size, its wish, and in the end its caller, since nothing
+    /// before that has to be waited for.
+    async fn pass<'h>(
+        &self,
+        route: &RouteState,
+        head: &Head<'h>,
+        request: &mut Request,
+    ) -> Result<(Option<WebSocket>, Option<Known<'h>>), Rejection> {
+        if matches!(head.framing, Framing::Length(length) if length > route.route.body_bytes_max) {
+            return Err(Rejection::BodyTooLarge);
+        }
+        let wish = route.route.may_upgrade.then(|| WebSocket::find(head));
+        let websocket = wish.transpose()?.flatten();
+        let Some(admission) = &route.route.admission else {
+            return Ok((websocket, None));
+        };
+        let guard = (admission, route.issuer.as_ref());
+        let (caller, identified) = self.identify(guard, head, request.peer.ip).await;
+        request.identified = Some(identified);
+        Ok((websocket, Some(caller?)))
     }
 }
 

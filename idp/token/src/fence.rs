@@ -265,7 +265,8 @@ impl IdKey {
 
 /// The lower half.
 const fn halved(number: u128) -> u64 {
-    (number & u64::MAX as u128) as u64
+    let [_, _, _, _, _, _, _, _, a, b, c, d, e, f, g, h] = number.to_be_bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 impl fmt::Debug for Fence {

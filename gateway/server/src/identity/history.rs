@@ -16,7 +16,8 @@ use crate::clock;
 
 const NOTED_EVERY: Duration = Duration::from_secs(1);
 /// A little longer than any value token lives.
-const NOTES_MAX: usize = LIFETIME_MAX.as_secs() as usize + 60;
+const NOTES_MAX: usize = 660;
+const _: () = assert!(NOTES_MAX as u64 > LIFETIME_MAX.as_secs());
 /// Seconds are rounded, and no two clocks agree. A change of so little time before a token was made refuses
 /// it, too.
 const MARGIN: u64 = 2;

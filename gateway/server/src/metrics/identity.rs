@@ -130,15 +130,6 @@ impl IdentityMetrics {
         self.cache_bytes
             .set(i64::try_from(cache_bytes).unwrap_or(i64::MAX));
     }
-
-    #[cfg(test)]
-    pub(crate) fn unregistered() -> Self {
-        let registry = prometheus::Registry::new();
-        let house = House {
-            registry: &registry,
-        };
-        Self::new(&house).unwrap()
-    }
 }
 
 const STRIPES: usize = 16;

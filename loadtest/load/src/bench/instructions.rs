@@ -182,7 +182,7 @@ async fn count(gateway: &Path, requests: u64, route: Route) -> Result<u64, Bench
             let shown = callers.shown(&request);
             // Looked up once, and often enough that by then there is proof that they are still good.
             for request in &shown {
-                check(Load::new(address, request.clone()).run(WARM_UP).await)?;
+                check(&Load::new(address, request.clone()).run(WARM_UP).await)?;
             }
             shown
         }
@@ -192,7 +192,7 @@ async fn count(gateway: &Path, requests: u64, route: Route) -> Result<u64, Bench
         running.spawn(Load::new(address, request).run(requests_of_each));
     }
     while let Some(Ok(tally)) = running.join_next().await {
-        check(tally)?;
+        check(&tally)?;
     }
     say(&format!("counted {requests} requests"));
     // Ending it has the count written.
@@ -200,7 +200,7 @@ async fn count(gateway: &Path, requests: u64, route: Route) -> Result<u64, Bench
     total(&read(&counted, "the count")?)
 }
 
-fn check(tally: Tally) -> Result<(), BenchError> {
+fn check(tally: &Tally) -> Result<(), BenchError> {
     if tally.is_clean() {
         return Ok(());
     }

@@ -332,8 +332,9 @@ impl Data {
     /// The first four bytes of the digest are with the index.
     fn words(&self) -> [u64; WORDS] {
         let halves = |bytes: [u8; 16]| {
-            let number = u128::from_be_bytes(bytes);
-            [(number >> 64) as u64, number as u64]
+            let number = |half: &[u8]| u64::from_be_bytes(half.try_into().unwrap_or_default());
+            let (high, low) = bytes.split_at(8);
+            [number(high), number(low)]
         };
         let [high, low] = halves(self.digest);
         let mut words = [0; WORDS];

@@ -10,6 +10,7 @@ use super::super::entry::Value;
 use super::*;
 
 const NOW: u64 = 1_800_000_000;
+const NOW_SHORT: u32 = 1_800_000_000;
 
 /// Makes entries as look-ups do.
 struct Maker {
@@ -60,7 +61,7 @@ impl Maker {
             amr: vec!["pwd".to_owned()],
             issued_at: UnixSeconds(NOW),
             expires_at: UnixSeconds(NOW + 600),
-            id: SessionId(Alias::of(&digest).value_token_id(NOW as u32)).to_string(),
+            id: SessionId(Alias::of(&digest).value_token_id(NOW_SHORT)).to_string(),
         };
         change(&mut claims, &mut caller);
         let text = self.signing.sign(&claims).unwrap();
@@ -237,7 +238,7 @@ fn retold(sample: &Entry, number: u64) -> Box<str> {
         panic!("three parts")
     };
     let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
-    let id = |number| SessionId(Alias::of(&digest(number)).value_token_id(NOW as u32)).to_string();
+    let id = |number| SessionId(Alias::of(&digest(number)).value_token_id(NOW_SHORT)).to_string();
     let payload = payload.replace(&id(0), &id(number));
     format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(payload)).into()
 }

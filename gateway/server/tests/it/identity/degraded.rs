@@ -1,5 +1,7 @@
 //! When nobody can be asked: what goes on, for how long, and what is said.
 
+use std::time::Duration;
+
 use super::provider::Instead;
 use super::town::{LONG, Town};
 
@@ -57,6 +59,26 @@ async fn without_the_log_each_request_on_a_strict_route_is_asked_about() {
     }
     town.provider.facts().sessions.clear();
     assert_eq!(town.get("/read", &token).await.status, 401);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_older_than_the_lease_is_not_served_on() {
+    let town = Town::start("500ms").await;
+    let token = town.provider.issue(1);
+    town.provider.facts().is_mute = true;
+    town.until("the lease is over", async |town| town.age().await > 0.5)
+        .await;
+    assert_eq!(town.get("/read", &token).await.status, 200);
+    let late = Instead::Late(Duration::from_millis(700));
+    town.provider
+        .facts()
+        .instead
+        .extend([("/internal/resolve", late)]);
+    let answer = town.get("/read", &token).await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (503, "identity_stale")
+    );
 }
 
 #[tokio::test]

@@ -190,6 +190,11 @@ async fn the_next_value_token_is_fetched_before_the_last_one_expires() {
         town.shown() != first
     })
     .await;
+    let age = provider::now().since(made_at);
+    assert!(
+        age < Duration::from_secs(10),
+        "the last one had expired: {age:?}"
+    );
     let asked = town.provider.facts().asked.clone();
     let purposes: Vec<_> = asked.iter().map(|(_, purpose)| *purpose).collect();
     assert_eq!(purposes, [Purpose::Use, Purpose::Renew]);

@@ -66,6 +66,8 @@ pub(crate) enum Instead {
     Status(u16),
     /// The answer, when the test says so.
     Held(watch::Receiver<bool>),
+    /// The answer, so much later.
+    Late(Duration),
 }
 
 /// The wall clock, as tokens have it.
@@ -322,6 +324,12 @@ async fn check(State(world): State<Arc<World>>, request: Request, next: Next) ->
         Some(Instead::Held(mut until)) => {
             let answer = next.run(request).await;
             until.wait_for(|is_over| *is_over).await.unwrap();
+            answer
+        }
+        Some(Instead::Late(by)) => {
+            let answer = next.run(request).await;
+            // sleeps: it is what is late.
+            tokio::time::sleep(by).await;
             answer
         }
     }

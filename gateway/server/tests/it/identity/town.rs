@@ -20,7 +20,7 @@ pub(crate) struct Town {
     pub(crate) provider: Provider,
     pub(crate) service: Upstream,
     pub(crate) edge: Edge,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 /// Its routes; `/open` asks nobody who they are.
@@ -81,12 +81,8 @@ impl Town {
             provider,
             service,
             edge,
-            folder,
+            _folder: folder,
         }
-    }
-
-    pub(crate) fn folder(&self) -> &TempDir {
-        &self.folder
     }
 
     pub(crate) async fn get(&self, path: &str, token: &str) -> Answer {

@@ -92,7 +92,7 @@ impl Index {
     fn pair(&self, way: Way) -> [&Bucket; 2] {
         let count = self.buckets.len() as u64;
         // The upper part of a product spreads a number over any count.
-        let at = |hash: u32| usize::try_from(u64::from(hash) * count >> 32).unwrap_or_default();
+        let at = |hash: u32| usize::try_from((u64::from(hash) * count) >> 32).unwrap_or_default();
         let (first, second) = (at(way.first), at(way.second));
         [&self.buckets[first], &self.buckets[second]]
     }
@@ -117,7 +117,7 @@ fn split(place: u64) -> Option<(u32, u32)> {
 mod tests {
     use super::*;
 
-    fn way(number: u64) -> Way {
+    fn way(number: u32) -> Way {
         let digest = idp_token::digest::TokenDigest::of(&number.to_be_bytes());
         Way::of(digest.as_bytes())
     }
@@ -125,16 +125,14 @@ mod tests {
     #[test]
     fn nearly_all_find_a_place_and_are_found_there() {
         let index = Index::new(7000);
-        let added: Vec<_> = (0..7000)
-            .filter(|at| index.add(way(*at), *at as u32))
-            .collect();
+        let added: Vec<_> = (0..7000).filter(|at| index.add(way(*at), *at)).collect();
         assert!(added.len() > 6950, "{}", added.len());
         for at in &added {
             let found: Vec<_> = index.find(way(*at)).collect();
-            assert!(found.contains(&(*at as u32)), "{at}: {found:?}");
+            assert!(found.contains(at), "{at}: {found:?}");
         }
         for at in &added {
-            index.remove(way(*at), *at as u32);
+            index.remove(way(*at), *at);
         }
         assert_eq!(
             (0..7000)
