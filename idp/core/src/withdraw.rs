@@ -2,7 +2,8 @@
 //!
 //! With it end the sessions of that person and client. They are found by a scan, which may miss one
 //! that is begun meanwhile; but none is begun once this is committed, since a code is redeemed only
-//! on a consent that is still there. So whoever runs this scans again, until nothing is ended.
+//! on a consent that is still there. So whoever runs this scans again once it is committed, until a scan
+//! finds nothing to end.
 
 use idp_token::session::SessionId;
 use idp_token::time::UnixSeconds;

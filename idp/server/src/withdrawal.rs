@@ -1,7 +1,8 @@
 //! What clients were allowed is taken back, and the sessions that came of it end.
 //!
 //! Sessions are found by walking over those of the person, while others may begin. Once the consent
-//! is gone none begins any more, so whoever walks until a walk ends nothing has ended all.
+//! is gone none begins any more. The first walk takes it away, and may have missed what began before
+//! that; so there is another one, and one more until a walk ends nothing.
 
 use idp_core::id::{ClientId, UserId};
 use idp_core::record::{Consent, Record};
@@ -31,6 +32,7 @@ pub(crate) async fn withdraw(
     asked: &Withdrawing,
     client: &ClientId,
 ) -> Result<(), Unanswerable> {
+    walk(desk, asked, client).await?;
     for _ in 0..WALKS_MAX {
         if walk(desk, asked, client).await? == 0 {
             return Ok(());

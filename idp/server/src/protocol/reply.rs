@@ -53,7 +53,9 @@ impl<S: Send + Sync> FromRequest<S> for Form {
 }
 
 pub(crate) fn is_form(headers: &HeaderMap) -> bool {
-    let Some(kind) = headers.get(header::CONTENT_TYPE) else {
+    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+    // Of two, a proxy in front may have looked at the other one.
+    let (Some(kind), None) = (kinds.next(), kinds.next()) else {
         return false;
     };
     let essence = kind.as_bytes().split(|byte| *byte == b';').next();

@@ -14,6 +14,7 @@ mod disk;
 mod farewell;
 mod followers;
 mod gateway;
+mod hostile;
 mod internal;
 mod kills;
 mod machine;
