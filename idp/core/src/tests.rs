@@ -2,6 +2,7 @@
 //! beside them?
 
 mod attacks;
+mod edges;
 mod interleavings;
 mod keys;
 mod life;
