@@ -58,7 +58,7 @@ struct Writing {
 }
 
 /// What a record says.
-struct Data {
+struct Said {
     digest: [u8; 16],
     shape: u32,
     stamp: u64,
@@ -107,7 +107,7 @@ impl Packed {
 
     /// Remembers an entry, if it can be packed, in place of what was known of its token.
     pub(super) fn insert(&self, entry: &Entry) {
-        let Some((data, common)) = Data::of(entry) else {
+        let Some((data, common)) = Said::of(entry) else {
             self.remove(&entry.digest);
             return;
         };
@@ -115,7 +115,7 @@ impl Packed {
         let Some(shape) = self.shapes.share(common, marks) else {
             return;
         };
-        let words = Data { shape, ..data }.words();
+        let words = Said { shape, ..data }.words();
         let told_at = entry.told_at();
         let way = Way::of(entry.digest.as_bytes());
         let mut writing = self.lock();
@@ -168,11 +168,11 @@ impl Packed {
         records * size_of::<Record>() as u64 + Index::bytes_of(u64::from(self.records_max))
     }
 
-    fn look(&self, digest: &TokenDigest) -> Option<(&Record, Data)> {
+    fn look(&self, digest: &TokenDigest) -> Option<(&Record, Said)> {
         let way = Way::of(digest.as_bytes());
         self.index.find(way).find_map(|number| {
             let record = self.record(number)?;
-            let data = Data::read(&record.read()?, way.tag);
+            let data = Said::read(&record.read()?, way.tag);
             (data.digest == *digest.as_bytes()).then_some((record, data))
         })
     }
@@ -180,7 +180,7 @@ impl Packed {
     fn is_of(&self, number: u32, digest: &TokenDigest) -> bool {
         let way = Way::of(digest.as_bytes());
         let words = self.record(number).and_then(Record::read);
-        words.is_some_and(|words| Data::read(&words, way.tag).digest == *digest.as_bytes())
+        words.is_some_and(|words| Said::read(&words, way.tag).digest == *digest.as_bytes())
     }
 
     fn record(&self, number: u32) -> Option<&Record> {
@@ -225,7 +225,7 @@ impl Packed {
                 continue;
             }
             if let Some(words) = self.record(number).and_then(Record::read) {
-                let digest = Data::read(&words, 0).digest;
+                let digest = Said::read(&words, 0).digest;
                 self.index.remove(Way::of(&digest), number);
             }
             return number;
@@ -238,7 +238,7 @@ impl Packed {
     }
 }
 
-impl Data {
+impl Said {
     /// None if an entry cannot be packed, or would not come out of it as it was.
     fn of(entry: &Entry) -> Option<(Self, Common)> {
         let value = entry.value.as_ref()?;
