@@ -5,6 +5,9 @@
 //! these two alone: a token whose end nobody has asked for is never refused, and one whose end was
 //! acknowledged more than a lease ago is never let through where staleness is strict.
 //!
+//! Whoever shows too many bad tokens from one address is told 429 in place of 401: that is a refusal as
+//! well, and must never happen to a good one.
+//!
 //! All moments are of one clock, that of this process.
 //!
 //! [`Fleet`]: crate::fleet::Fleet

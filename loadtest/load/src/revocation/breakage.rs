@@ -296,10 +296,10 @@ async fn recover(
     let mut operator = fleet.operator()?;
     let bad = bad_token(&mut operator, since).await?;
     for gateway in &fleet.gateways {
-        let cases = [(good, 200), (bad.as_ref(), 401)];
-        for (token, status) in cases {
+        let cases: [(_, &[u16]); 2] = [(good, &[200]), (bad.as_ref(), &[401, 429])];
+        for (token, statuses) in cases {
             let Some(token) = token else { continue };
-            while answered(gateway, token).await != Some(status) {
+            while !is_answered(gateway, token, statuses).await {
                 if since.elapsed() > PATIENCE {
                     return Ok(since.elapsed());
                 }
@@ -329,11 +329,11 @@ async fn bad_token(operator: &mut Operator, since: Instant) -> Result<Option<Tok
     Ok(None)
 }
 
-async fn answered(gateway: &Gateway, token: &Token) -> Option<u16> {
+async fn is_answered(gateway: &Gateway, token: &Token, statuses: &[u16]) -> bool {
     let mut dialogue = Dialogue::new(gateway.address, Limits::default());
     let request = Gateway::request(Route::Strict, &token.text);
-    let answer = timeout(PATIENCE, dialogue.ask(&request)).await.ok()?;
-    Some(answer.ok()?.status)
+    let answered = timeout(PATIENCE, dialogue.ask(&request)).await;
+    matches!(answered, Ok(Ok(answer)) if statuses.contains(&answer.status))
 }
 
 /// Ends one session after the other, all but the last.

@@ -131,13 +131,13 @@ impl User {
             sleep_until(last_use + idle + off_by_max + SLACK).await;
         }
         let mut status = self.use_once().await;
-        while !matches!(status, Some(200 | 401)) {
+        while !matches!(status, Some(200 | 401 | 429)) {
             sleep(SLACK / 10).await;
             status = self.use_once().await;
         }
         let lay = last_use.elapsed();
         match (self.is_early, status) {
-            (true, Some(401)) => Err(Wrong::Early(format!("refused after {lay:?}"))),
+            (true, Some(401 | 429)) => Err(Wrong::Early(format!("refused after {lay:?}"))),
             (false, Some(200)) => Err(Wrong::Late(format!("let through after {lay:?}"))),
             _ => Ok(()),
         }

@@ -108,7 +108,7 @@ pub(super) async fn first_refusal(
     loop {
         let status = gateway.ask(&request).await.map(|answer| answer.status);
         let now = Instant::now();
-        let is_over = matches!(status, Ok(401)) || now.duration_since(began) > PATIENCE;
+        let is_over = matches!(status, Ok(401 | 429)) || now.duration_since(began) > PATIENCE;
         match status {
             _ if is_over => return Ok((gateway, now)),
             Ok(200 | 503) => {}

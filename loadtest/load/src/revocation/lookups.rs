@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::bench::BenchError;
 use crate::closed::{Load, Request, Tally};
@@ -14,12 +14,10 @@ use super::lag::{dialogue, meet};
 
 /// Tokens in use, over a connection each to every gateway.
 const KNOWN: usize = 8;
-const BEATS_PER_SECOND: u64 = 10;
-/// Commands of one reader of the log for what arrives: the read that waits for it, and a look around.
-const COMMANDS_PER_ENTRY: u64 = 2;
-const COMMANDS_PER_RECORD: u64 = 4;
-/// What comes of a renewal, or of a report of uses.
-const COMMANDS_PER_REPORT: u64 = 8;
+/// For how long is looked at what the fleet does without these requests.
+const WITHOUT: Duration = Duration::from_secs(3);
+/// How much more than then is put up with: renewals, reports of uses, and the unevenness of a machine.
+const MORE: f64 = 1.5;
 
 #[derive(Debug)]
 pub struct Lookups {
@@ -31,7 +29,8 @@ pub struct Lookups {
     pub redis_commands: u64,
     /// Tokens that the identity provider was asked about.
     pub idp_questions: u64,
-    /// What the log and its beats, renewals and reports may come to in that time.
+    /// What may come about in that time without these requests: half as much again as was seen before
+    /// them, while sessions were ended at the same pace.
     pub commands_allowed: u64,
 }
 
@@ -49,6 +48,7 @@ pub async fn count_lookups(
         }
     }
     let pace = Duration::from_secs(1) / revocations_per_second.max(1);
+    let without = per_second_without(fleet, pace).await?;
     let stop = watch::Sender::new(false);
     let revoking = revoke(fleet.operator()?, pace, stop.subscribe());
     let before = Counts::read(fleet).await?;
@@ -81,7 +81,7 @@ pub async fn count_lookups(
         revocations,
         redis_commands: after.redis - before.redis,
         idp_questions: after.idp - before.idp,
-        commands_allowed: allowed(fleet, lasted, revocations),
+        commands_allowed: allowed(without, lasted),
     })
 }
 
@@ -107,14 +107,29 @@ async fn revoke(
     Ok(count)
 }
 
-/// Every beat and every change is written once and read by each gateway, with a look at whether Redis is
-/// still the same one. A token that is made and ended has a record that is written and deleted.
-fn allowed(fleet: &Fleet, lasted: Duration, revocations: u64) -> u64 {
-    let beats = (lasted.as_secs() + 1) * BEATS_PER_SECOND;
-    let readers = fleet.gateways.len() as u64 + 1;
-    let log = (beats + revocations) * readers * COMMANDS_PER_ENTRY;
-    let reports = readers * KNOWN as u64 * COMMANDS_PER_REPORT;
-    log + revocations * COMMANDS_PER_RECORD + reports
+/// Commands a second while sessions are ended and nobody else asks for anything.
+async fn per_second_without(fleet: &Fleet, pace: Duration) -> Result<f64, BenchError> {
+    let stop = watch::Sender::new(false);
+    let revoking = revoke(fleet.operator()?, pace, stop.subscribe());
+    let before = Counts::read(fleet).await?;
+    let waiting = async {
+        sleep(WITHOUT).await;
+        stop.send_replace(true);
+    };
+    let ((), revoked) = tokio::join!(waiting, revoking);
+    revoked?;
+    let commands = Counts::read(fleet).await?.redis - before.redis;
+    Ok(commands as f64 / WITHOUT.as_secs_f64())
+}
+
+fn allowed(per_second: f64, lasted: Duration) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a count of some thousands"
+    )]
+    let commands = (per_second * lasted.as_secs_f64() * MORE) as u64;
+    commands
 }
 
 #[derive(Debug)]

@@ -114,7 +114,7 @@ impl Taker {
         for gateway in &mut self.gateways {
             match gateway.ask(&request).await.map(|answer| answer.status) {
                 Ok(200) => sum.accepted += 1,
-                Ok(401) => sum.refused += 1,
+                Ok(401 | 429) => sum.refused += 1,
                 Ok(_) | Err(_) => sum.unknown += 1,
             }
         }

@@ -164,7 +164,7 @@ impl Watchman {
                     ));
                 }
             }
-            401 => {
+            401 | 429 => {
                 found.refused += 1;
                 // Whoever asks for an end says so before; and what was answered before that is early.
                 if case.asked().is_none() {

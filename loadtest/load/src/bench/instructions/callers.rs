@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::bench::layout::Layout;
 use crate::bench::peer::{free_addresses, wait_until_ready};
-use crate::process::{Launch, Process};
 use crate::bench::{BenchError, read, write};
 use crate::closed::{Load, Request};
+use crate::process::{Launch, Process};
 
 const NAME: &str = "identity provider";
 const SCOPE: &str = "accounts.read";

@@ -14,8 +14,9 @@ const HOW_TO_READ: &str = "\
 1. The delay is from the identity provider's acknowledgement, which comes when the change is on its disk,
    to the end of the first answer that refuses the token, at each of four gateways that knew it and were
    asked for it all the time.
-2. Commands of Redis are all it carried out in that time, for everybody. What is allowed is what the log,
-   its beats, new tokens and reports come to in that time, whatever the number of requests.
+2. Commands of Redis are all it carried out in that time, for everybody and in scripts. What is allowed
+   is half as much again as it carried out before, in as long a time and with sessions ended at the same
+   pace, but without these requests.
 3. A receipt is broken by a request that was begun after it and let through. Gateways are held by SIGSTOP
    for up to 0.4 s, one after the other, all the time.
 4. Sessions lie idle for the time that ends them, less or more the time between two reports; gateways
