@@ -4,6 +4,7 @@
 //! the lease, at this moment. Everything else is looked up; and who cannot be looked up is unknown,
 //! which is not the same as refused.
 
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -31,7 +32,6 @@ pub(super) struct Moment {
 }
 
 /// A caller whose token is good, and who told.
-#[derive(Debug)]
 pub(crate) struct Granted<'h> {
     entry: Held,
     /// The value token of the client itself, which goes on as it is.
@@ -43,6 +43,16 @@ pub(crate) struct Granted<'h> {
 enum Held {
     Remembered(Found),
     Found(Arc<Entry>),
+}
+
+/// Not what the client has shown: it is a credential.
+impl fmt::Debug for Granted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Granted")
+            .field("entry", &self.entry)
+            .field("layer", &self.layer)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a caller is not let through, and what logs call the token if it may be one.
