@@ -41,7 +41,8 @@ fn address(text: &str) -> SocketAddr {
 fn a_route_asks_nobody_unless_it_says_so_and_is_strict_unless_it_says_otherwise() {
     let own = "provider: {}\nidp: { audience: [pay], grace: 5m }";
     assert_eq!(admission("", own), None);
-    for keys in ["require: {}", "require:", "require: {}, class: read"] {
+    let plain = ["require: {}", "require:", "require: {}, class: read"];
+    for keys in plain.into_iter().chain(["require: {}, staleness: strict"]) {
         let admission = admission(keys, own).unwrap();
         assert_eq!(admission.accept, Accept::Reference, "{keys}");
         assert_eq!(admission.issuer, Choice::Own, "{keys}");
