@@ -111,13 +111,13 @@ pub(crate) fn of_people(
 /// A session of a client that was authenticated, for itself or for the person of a login.
 pub(crate) fn begin(
     view: &View,
-    id: SessionId,
+    random: [u8; 16],
     client: &Client,
     now: UnixSeconds,
 ) -> Result<Session, Stop> {
     let generations = generations(view, None, &client.id, &client.tenant)?;
     Ok(Session {
-        id,
+        id: SessionId::begin(now, random),
         user: None,
         login: None,
         client: client.id.clone(),

@@ -21,11 +21,24 @@ pub const RECORD_BYTES_MAX: usize = 16 * 1024;
 const VERSION: u64 = 1;
 const REPORT_MIN: Duration = Duration::from_secs(5);
 
-/// 128 random bits, spelled as 32 hexadecimal digits.
+/// When it began and 96 random bits, spelled as 32 hexadecimal digits. What begins together lies
+/// together wherever ids are sorted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(pub [u8; 16]);
 
 impl SessionId {
+    /// Of a session that begins. The first 32 of the random bits make room for the time, which is
+    /// said beside every session anyway and counts on from 0 after the year 2105.
+    #[must_use]
+    pub fn begin(at: UnixSeconds, random: [u8; 16]) -> Self {
+        let [.., a, b, c, d] = at.0.to_be_bytes();
+        let mut id = random;
+        if let Some(time) = id.first_chunk_mut() {
+            *time = [a, b, c, d];
+        }
+        Self(id)
+    }
+
     /// Reads the one spelling.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -1034,7 +1034,11 @@ fn nothing_that_is_handed_out_or_handed_in_is_shown_by_debug() {
     ] {
         assert!(!shown.contains(&text[6..]), "{shown}");
     }
-    assert!(!shown.contains("Basic") && !shown.contains("42"), "{shown}");
+    assert!(
+        !shown.contains("Basic") && !shown.contains(VERIFIER),
+        "{shown}"
+    );
+    assert!(shown.ends_with("Random([redacted])"), "{shown}");
 }
 
 /// What is stored and what is logged open nothing.

@@ -3,7 +3,6 @@
 //! It is a token like any other, with a session of its own that can be ended, and the audit log says
 //! who issued it. Nobody signed in, so it says nothing of how or when.
 
-use idp_token::session::SessionId;
 use idp_token::time::UnixSeconds;
 
 use super::{Caller, Issued};
@@ -58,7 +57,7 @@ pub fn issue_by_hand(
         parameters: &parameters,
         now,
     };
-    let begun = match session::begin(view, SessionId(random.id), client, now) {
+    let begun = match session::begin(view, random.id, client, now) {
         Ok(begun) => begun,
         Err(Stop::Need(need)) => return Err(need),
         Err(Stop::Refused(_)) => return Ok(Decision::only(Err(OrderError::Disabled), None)),

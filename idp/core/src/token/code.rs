@@ -149,7 +149,7 @@ impl Caller<'_, '_> {
         if found != Some(code.generations) {
             return Err(Refusal::InvalidGrant.into());
         }
-        let begun = session::begin(self.view, SessionId(random.id), self.client, self.now)?;
+        let begun = session::begin(self.view, random.id, self.client, self.now)?;
         Ok(Session {
             user: Some(login.user),
             login: Some(login.id),

@@ -1,8 +1,6 @@
 //! A client acts for itself (RFC 6749 section 4.4). Each of its tokens is a session of its own, so
 //! that one can be ended without the others.
 
-use idp_token::session::SessionId;
-
 use super::{Caller, Outcome};
 use crate::audit::Event;
 use crate::client::Secrets;
@@ -18,7 +16,7 @@ impl Caller<'_, '_> {
             return Err(Refusal::UnauthorizedClient.into());
         }
         let scopes = self.narrow(&self.client.scopes)?;
-        let mut session = session::begin(self.view, SessionId(random.id), self.client, self.now)?;
+        let mut session = session::begin(self.view, random.id, self.client, self.now)?;
         session.scopes = scopes.clone();
         let (token, access) = self.mint(&session, scopes, random)?;
 
