@@ -6,10 +6,9 @@
 use idp_token::session::SessionId;
 use idp_token::time::UnixSeconds;
 
-use crate::client::{Client, Introspects, Presented, Secrets, authenticate};
+use crate::client::{Client, Introspects, Secrets, authenticate};
 use crate::decision::{Decided, Decision, Stop};
 use crate::id::ClientId;
-use crate::parameters::Parameters;
 use crate::presented::{self, Found};
 use crate::provider::Provider;
 use crate::refusal::Refusal;
@@ -51,7 +50,7 @@ pub enum TokenKind {
 pub fn introspect(
     view: &View,
     provider: &Provider,
-    asking: &Asking<'_>,
+    asking: &Asking,
     now: UnixSeconds,
 ) -> Decided<Result<Answered, Refusal>> {
     match decide(view, provider, asking, now) {
@@ -63,12 +62,11 @@ pub fn introspect(
 fn decide(
     view: &View,
     provider: &Provider,
-    asking: &Asking<'_>,
+    asking: &Asking,
     now: UnixSeconds,
 ) -> Result<Answered, Stop> {
-    let parameters = Parameters::parse(asking.body).map_err(|_| Refusal::InvalidRequest)?;
-    let presented = Presented::read(asking.authorization, &parameters)?;
-    let asker = authenticate(view, &provider.secret_key, &presented)?;
+    let (parameters, presented) = asking.parts()?;
+    let asker = authenticate(view, &provider.secret_key, presented)?;
     // Anybody can say that they are a public client, so these could be asked on behalf of anybody.
     if asker.secrets == Secrets::Public {
         return Err(Refusal::InvalidClient.into());

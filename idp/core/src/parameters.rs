@@ -71,6 +71,10 @@ impl fmt::Debug for Parameters {
 
 /// Without anything in front or behind: no `+` escapes more than a space, no `%` less than a byte.
 pub(crate) fn unescape(text: &[u8]) -> Result<String, ParametersError> {
+    if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        let plain = str::from_utf8(text).map_err(|_| ParametersError::Escape)?;
+        return Ok(plain.to_owned());
+    }
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     loop {

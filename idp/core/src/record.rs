@@ -22,7 +22,7 @@ use crate::client::Client;
 use crate::id::{ClientId, Generation, LoginId, TenantId, UserId, Username};
 use crate::keyring::Keyring;
 use crate::scope::Scopes;
-use crate::store::{Key, Owner};
+use crate::store::{Key, Kind, Owner};
 
 pub use encoding::{DecodeError, RECORD_BYTES_MAX};
 
@@ -303,6 +303,30 @@ impl Record {
             Self::Epoch(epoch) => Key::Epoch(epoch.target.clone()),
             Self::Published(published) => Key::Published(published.seq),
             Self::Keyring(_) => Key::Keyring,
+        }
+    }
+
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Realm(_) => Kind::Realm,
+            Self::Tenant(_) => Kind::Tenant,
+            Self::Client(_) => Kind::Client,
+            Self::User(_) => Kind::User,
+            Self::Username(_) => Kind::Username,
+            Self::Lockout(_) => Kind::Lockout,
+            Self::Consent(_) => Kind::Consent,
+            Self::Login(_) => Kind::Login,
+            Self::Code(_) => Kind::Code,
+            Self::Session(_) => Kind::Session,
+            Self::SessionOf(_) => Kind::SessionOf,
+            Self::LastUse(_) => Kind::LastUse,
+            Self::Access(_) => Kind::Access,
+            Self::Refresh(_) => Kind::Refresh,
+            Self::Relay(_) => Kind::Relay,
+            Self::Epoch(_) => Kind::Epoch,
+            Self::Published(_) => Kind::Published,
+            Self::Keyring(_) => Kind::Keyring,
         }
     }
 

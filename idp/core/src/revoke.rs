@@ -7,9 +7,8 @@
 use idp_token::time::UnixSeconds;
 
 use crate::audit::{About, Entry, Event};
-use crate::client::{Presented, authenticate};
+use crate::client::authenticate;
 use crate::decision::{Decided, Decision, Stop};
-use crate::parameters::Parameters;
 use crate::presented;
 use crate::provider::Provider;
 use crate::record::Cause;
@@ -26,7 +25,7 @@ pub struct Revoked;
 pub fn revoke(
     view: &View,
     provider: &Provider,
-    asking: &Asking<'_>,
+    asking: &Asking,
     now: UnixSeconds,
 ) -> Decided<Result<Revoked, Refusal>> {
     match decide(view, provider, asking, now) {
@@ -38,12 +37,11 @@ pub fn revoke(
 fn decide(
     view: &View,
     provider: &Provider,
-    asking: &Asking<'_>,
+    asking: &Asking,
     now: UnixSeconds,
 ) -> Result<Decision<Result<Revoked, Refusal>>, Stop> {
-    let parameters = Parameters::parse(asking.body).map_err(|_| Refusal::InvalidRequest)?;
-    let presented = Presented::read(asking.authorization, &parameters)?;
-    let client = authenticate(view, &provider.secret_key, &presented)?;
+    let (parameters, presented) = asking.parts()?;
+    let client = authenticate(view, &provider.secret_key, presented)?;
     let text = parameters.find("token").ok_or(Refusal::InvalidRequest)?;
     let found = presented::find(view, provider, text, now)?;
     let own = found.filter(|found| found.session().client == client.id);

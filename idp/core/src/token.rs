@@ -83,14 +83,32 @@ impl IdToken {
     }
 }
 
-/// A request to an endpoint for clients, as it came. It holds secrets, so it is not shown.
-pub struct Asking<'a> {
-    /// The value of the `Authorization` field.
-    pub authorization: Option<&'a [u8]>,
-    pub body: &'a [u8],
+/// A request to an endpoint for clients, read once however often a rule is run on it. It holds
+/// secrets, so it is not shown.
+pub struct Asking {
+    read: Result<(Parameters, Presented), Refusal>,
 }
 
-impl fmt::Debug for Asking<'_> {
+impl Asking {
+    /// From the value of the `Authorization` field and from the body.
+    #[must_use]
+    pub fn read(authorization: Option<&[u8]>, body: &[u8]) -> Self {
+        let parameters = Parameters::parse(body).map_err(|_| Refusal::InvalidRequest);
+        let read = parameters.and_then(|parameters| {
+            let presented = Presented::read(authorization, &parameters)?;
+            Ok((parameters, presented))
+        });
+        Self { read }
+    }
+
+    /// What was sent, and who they say that they are.
+    pub(crate) fn parts(&self) -> Result<(&Parameters, &Presented), Refusal> {
+        let parts = self.read.as_ref().map_err(|refusal| *refusal)?;
+        Ok((&parts.0, &parts.1))
+    }
+}
+
+impl fmt::Debug for Asking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Asking([redacted])")
     }
@@ -111,7 +129,7 @@ pub(crate) struct Caller<'v, 'a> {
 pub fn grant(
     view: &View,
     provider: &Provider,
-    asking: &Asking<'_>,
+    asking: &Asking,
     now: UnixSeconds,
     random: &Random,
 ) -> Decided<Result<Issued, Refusal>> {
@@ -124,17 +142,16 @@ pub fn grant(
 fn decide(
     view: &View,
     provider: &Provider,
-    asking: &Asking<'_>,
+    asking: &Asking,
     now: UnixSeconds,
     random: &Random,
 ) -> Outcome {
-    let parameters = Parameters::parse(asking.body).map_err(|_| Refusal::InvalidRequest)?;
-    let presented = Presented::read(asking.authorization, &parameters)?;
+    let (parameters, presented) = asking.parts()?;
     let caller = Caller {
         view,
         provider,
-        client: authenticate(view, &provider.secret_key, &presented)?,
-        parameters: &parameters,
+        client: authenticate(view, &provider.secret_key, presented)?,
+        parameters,
         now,
     };
     match parameters.find("grant_type") {

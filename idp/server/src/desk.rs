@@ -13,7 +13,7 @@ use idp_core::audit::{About, Act, Entry, Event};
 use idp_core::decision::{Decided, Decision, Random};
 use idp_core::provider::Provider;
 use idp_core::store::{CommitError, Store as _, StoreError};
-use idp_core::view::{Need, View};
+use idp_core::view::{Need, Shelf, View};
 use idp_token::time::UnixSeconds;
 use tokio::sync::Notify;
 
@@ -32,7 +32,7 @@ use crate::store::{EmbeddedStore, Snapshot};
 /// Each conflict means that somebody else was served; so many in a row mean that something is wrong.
 const ATTEMPTS_MAX: u32 = 64;
 /// No rule asks for records more often than there are kinds of them.
-pub(crate) const NEEDS_MAX: u32 = 32;
+const NEEDS_MAX: u32 = 32;
 
 #[derive(Debug)]
 pub(crate) struct Desk {
@@ -87,9 +87,9 @@ pub(crate) struct Settled<A> {
 
 impl Desk {
     /// Decides, commits, and only then answers.
-    pub(crate) async fn decide<A: Send + 'static>(
+    pub(crate) async fn decide<A: Send>(
         &self,
-        rule: impl Fn(&Case<'_>) -> Decided<A> + Send + Sync + 'static,
+        rule: impl Fn(&Case<'_>) -> Decided<A> + Send + Sync,
     ) -> Result<A, Unanswerable> {
         let settled = settle(&self.store, self.with_provider(rule)).await?;
         if settled.has_changes {
@@ -99,6 +99,25 @@ impl Desk {
             self.audit.log(entry).await;
         }
         Ok(settled.answer)
+    }
+
+    /// Answers by a rule that changes nothing and draws nothing, though it may be written down.
+    pub(crate) async fn tell<A: Send>(
+        &self,
+        rule: impl Fn(&View, &Provider, UnixSeconds) -> Decided<A> + Send,
+    ) -> Result<A, Unanswerable> {
+        let decision = {
+            let ring = self.ring.load();
+            let snapshot = self.store.snapshot()?;
+            // After the snapshot was taken, as ever.
+            let now = clock::now();
+            let decided = run(&snapshot, |view| rule(view, &ring.provider, now))?;
+            decided.ok_or(Unanswerable::Endless)?
+        };
+        if let Some(entry) = decision.audit {
+            self.audit.log(entry).await;
+        }
+        Ok(decision.answer)
     }
 
     /// What an administrator did that is no decision of a rule.
@@ -115,18 +134,18 @@ impl Desk {
     }
 
     /// For rules that change nothing.
-    pub(crate) async fn look<A: Send + 'static>(
+    pub(crate) fn look<A>(
         &self,
-        rule: impl Fn(&Case<'_>) -> Result<A, Need> + Send + Sync + 'static,
+        rule: impl Fn(&Case<'_>) -> Result<A, Need>,
     ) -> Result<A, Unanswerable> {
-        consider(&self.store, self.with_provider(rule)).await
+        consider(&self.store, self.with_provider(rule))
     }
 
     /// Keys may change while it is decided; one decision is taken with one set of them.
     fn with_provider<R>(
         &self,
-        rule: impl Fn(&Case<'_>) -> R + Send + Sync + 'static,
-    ) -> impl Fn(&View, UnixSeconds, &Random) -> R + Send + Sync + 'static {
+        rule: impl Fn(&Case<'_>) -> R,
+    ) -> impl Fn(&View, UnixSeconds, &Random) -> R {
         let ring = self.ring.load_full();
         move |view, now, random| {
             rule(&Case {
@@ -152,17 +171,16 @@ pub(crate) fn complain(error: &Unanswerable) {
 }
 
 /// Decides and commits. What came of it is to be announced and written down by the caller.
-pub(crate) async fn settle<A: Send + 'static>(
+pub(crate) async fn settle<A: Send>(
     store: &EmbeddedStore,
-    rule: impl Fn(&View, UnixSeconds, &Random) -> Decided<A> + Send + Sync + 'static,
+    rule: impl Fn(&View, UnixSeconds, &Random) -> Decided<A> + Send + Sync,
 ) -> Result<Settled<A>, Unanswerable> {
-    let rule = Arc::new(rule);
     for _ in 0..ATTEMPTS_MAX {
         let Decision {
             answer,
             transaction,
             audit,
-        } = reconsider(store, Arc::clone(&rule)).await?;
+        } = consider(store, &rule)?;
         let settled = Settled {
             answer,
             audit,
@@ -180,34 +198,25 @@ pub(crate) async fn settle<A: Send + 'static>(
     Err(Unanswerable::Crowded)
 }
 
-/// Runs a rule that changes nothing.
-pub(crate) async fn consider<R: Send + 'static>(
+/// Runs a rule on one snapshot.
+pub(crate) fn consider<R>(
     store: &EmbeddedStore,
-    rule: impl Fn(&View, UnixSeconds, &Random) -> Result<R, Need> + Send + Sync + 'static,
-) -> Result<R, Unanswerable> {
-    reconsider(store, Arc::new(rule)).await
-}
-
-/// Runs a rule on one snapshot, off the threads of the runtime.
-async fn reconsider<R: Send + 'static>(
-    store: &EmbeddedStore,
-    rule: Arc<impl Fn(&View, UnixSeconds, &Random) -> Result<R, Need> + Send + Sync + 'static>,
+    rule: impl Fn(&View, UnixSeconds, &Random) -> Result<R, Need>,
 ) -> Result<R, Unanswerable> {
     let random = random::draw()?;
-    let considered = store.ask(move |snapshot| {
-        // After the snapshot was taken: no record in it is of a time that is yet to come.
-        let now = clock::now();
-        run(snapshot, |view| rule(view, now, &random))
-    });
-    considered.await?.ok_or(Unanswerable::Endless)
+    let snapshot = store.snapshot()?;
+    // After the snapshot was taken: no record in it is of a time that is yet to come.
+    let now = clock::now();
+    let considered = run(&snapshot, |view| rule(view, now, &random))?;
+    considered.ok_or(Unanswerable::Endless)
 }
 
 /// Runs a rule until it has all it needs; none if that never happens.
 pub(crate) fn run<R>(
-    snapshot: &Snapshot<'_>,
+    snapshot: &Arc<Snapshot>,
     rule: impl Fn(&View) -> Result<R, Need>,
 ) -> Result<Option<R>, StoreError> {
-    let mut view = View::default();
+    let mut view = View::beside(Arc::clone(snapshot) as Arc<dyn Shelf>);
     for _ in 0..NEEDS_MAX {
         match rule(&view) {
             Ok(decided) => return Ok(Some(decided)),

@@ -1,6 +1,7 @@
 //! The accept loop of both listeners: a ceiling of connections, deadlines on heads and on whole
 //! requests, and an orderly end.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -8,10 +9,12 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -40,7 +43,26 @@ pub(crate) enum Phase {
     Stopped,
 }
 
-/// A router behind one address.
+/// What requests are answered by.
+pub(crate) trait Answers:
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + Unpin>
+    + Clone
+    + Send
+    + Unpin
+    + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + Unpin>
+        + Clone
+        + Send
+        + Unpin
+        + 'static
+{
+}
+
+/// A service behind one address.
 #[derive(Debug)]
 pub(crate) struct Listening {
     pub(crate) address: SocketAddr,
@@ -63,12 +85,12 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 impl Listening {
     pub(crate) fn start(
         listener: TcpListener,
-        router: Router,
+        answers: impl Answers,
         phase: watch::Receiver<Phase>,
     ) -> io::Result<Self> {
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
         let address = listener.local_addr()?;
-        let accepting = accept(listener, router, phase, Arc::clone(&connections));
+        let accepting = accept(listener, answers, phase, Arc::clone(&connections));
         Ok(Self {
             address,
             accepting: spawn("accept loop", accepting),
@@ -86,7 +108,7 @@ impl Listening {
 
 async fn accept(
     listener: TcpListener,
-    router: Router,
+    answers: impl Answers,
     phase: watch::Receiver<Phase>,
     connections: Arc<Semaphore>,
 ) {
@@ -103,8 +125,8 @@ async fn accept(
         };
         match accepted {
             Some((permit, Ok((stream, _)))) => {
-                let (router, phase) = (router.clone(), phase.clone());
-                spawn("connection", converse(stream, router, phase, permit));
+                let (answers, phase) = (answers.clone(), phase.clone());
+                spawn("connection", converse(stream, answers, phase, permit));
             }
             Some((_, Err(error))) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -117,7 +139,7 @@ async fn accept(
 
 async fn converse(
     stream: TcpStream,
-    router: Router,
+    answers: impl Answers,
     mut phase: watch::Receiver<Phase>,
     _permit: OwnedSemaphorePermit,
 ) {
@@ -125,32 +147,27 @@ async fn converse(
         tracing::debug!(%error, "a connection broke before its first request");
         return;
     }
-    let mut stopped = phase.clone();
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(HEAD_FIELDS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(
-            TokioIo::new(Prompt::new(stream)),
-            TowerToHyperService::new(router),
-        );
-    let serving = async {
-        let ended = tokio::select! {
-            ended = poll_fn(|cx| Pin::new(&mut connection).poll_without_shutdown(cx)) => Some(ended),
-            _ = phase.wait_for(|phase| *phase != Phase::Serving) => None,
-        };
-        match ended {
-            Some(ended) => ended,
-            None => {
-                Pin::new(&mut connection).graceful_shutdown();
-                (&mut connection).await
+        .serve_connection(TokioIo::new(Prompt::new(stream)), answers);
+    // This is polled with every request: the connection first, which most often is what it is for.
+    let ended = tokio::select! {
+        biased;
+        ended = poll_fn(|cx| Pin::new(&mut connection).poll_without_shutdown(cx)) => Some(ended),
+        _ = phase.wait_for(|phase| *phase != Phase::Serving) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            Pin::new(&mut connection).graceful_shutdown();
+            tokio::select! {
+                ended = &mut connection => ended,
+                _ = phase.wait_for(|phase| *phase == Phase::Stopped) => return,
             }
         }
-    };
-    let ended = tokio::select! {
-        ended = serving => ended,
-        _ = stopped.wait_for(|phase| *phase == Phase::Stopped) => return,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");

@@ -19,6 +19,7 @@ use crate::desk::Desk;
 use crate::receipts;
 
 mod discovery;
+mod front;
 mod introspect;
 mod reply;
 mod revoke;
@@ -26,6 +27,7 @@ mod token;
 mod userinfo;
 
 pub(crate) use discovery::describe;
+pub(crate) use front::Front;
 pub(crate) use reply::{is_form, private};
 pub(crate) use userinfo::bearer;
 
@@ -46,11 +48,10 @@ pub(crate) mod path {
     pub(crate) const OPENID_DISCOVERY: &str = "/.well-known/openid-configuration";
 }
 
+/// All but what [`Front`] answers by itself.
 pub(crate) fn router(desk: Arc<Desk>) -> Router {
     let waited = middleware::from_fn_with_state(Arc::clone(&desk), receipts::wait);
     Router::new()
-        .route(path::TOKEN, post(token::token))
-        .route(path::INTROSPECT, post(introspect::introspect))
         .route(path::REVOKE, post(revoke::revoke).layer(waited))
         .route(
             path::USERINFO,

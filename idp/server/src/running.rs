@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use axum::Router;
+use hyper_util::service::TowerToHyperService;
 use idp_core::keyring::{self, Keyring};
 use idp_core::provider::Settings;
 use idp_core::store::{StoreError, Version};
@@ -138,11 +138,14 @@ impl Idp {
         let outside = protocol::router(Arc::clone(&desk)).merge(pages);
         let inwards = internal::router(Arc::clone(&desk), phase.subscribe())
             .merge(admin::router(Arc::clone(&desk)));
-        let [public, inside] =
-            serve([(public, outside), (inside, inwards)], &phase).map_err(|source| {
-                let address = provider.listen;
-                StartError::Listen { address, source }
-            })?;
+        let front = protocol::Front::new(Arc::clone(&desk), outside);
+        let inwards = TowerToHyperService::new(inwards);
+        let listen_error = |source| {
+            let address = provider.listen;
+            StartError::Listen { address, source }
+        };
+        let public = Listening::start(public, front, phase.subscribe()).map_err(listen_error)?;
+        let inside = Listening::start(inside, inwards, phase.subscribe()).map_err(listen_error)?;
         Ok(Self {
             addresses: Addresses {
                 public: public.address,
@@ -205,17 +208,6 @@ async fn open(provider: &Provider) -> Result<EmbeddedStore, StartError> {
     }
 }
 
-/// Of the two listeners, each with what it serves.
-fn serve(
-    [public, inside]: [(TcpListener, Router); 2],
-    phase: &watch::Sender<Phase>,
-) -> io::Result<[Listening; 2]> {
-    Ok([
-        Listening::start(public.0, public.1, phase.subscribe())?,
-        Listening::start(inside.0, inside.1, phase.subscribe())?,
-    ])
-}
-
 /// What is done without being asked.
 fn work(
     desk: &Arc<Desk>,
@@ -243,7 +235,7 @@ async fn begin(
     audit: &Audit,
 ) -> Result<Keyring, StartError> {
     // What is there already is not drawn for nothing: a password and two keys take their time.
-    let known = consider(store, |view, _, _| keyring::find(view)).await?;
+    let known = consider(store, |view, _, _| keyring::find(view))?;
     if let Some(keyring) = known {
         return Ok(keyring);
     }

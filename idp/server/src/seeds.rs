@@ -48,7 +48,7 @@ pub enum SeedError {
 /// Registers what is not there yet.
 pub(crate) async fn plant(desk: &Desk, provider: &Provider) -> Result<(), SeedError> {
     for tenant in &provider.tenants {
-        if wants(desk, Seed::Tenant(tenant.clone())).await? {
+        if wants(desk, &Seed::Tenant(tenant.clone()))? {
             let id = tenant.clone();
             let is_enabled = true;
             let order = Order::SetTenant { id, is_enabled };
@@ -56,21 +56,21 @@ pub(crate) async fn plant(desk: &Desk, provider: &Provider) -> Result<(), SeedEr
         }
     }
     for client in &provider.clients {
-        if wants(desk, Seed::Client(client.id.clone())).await? {
+        if wants(desk, &Seed::Client(client.id.clone()))? {
             plant_client(desk, client).await?;
         }
     }
     for user in &provider.users {
         let seed = Seed::User(user.tenant.clone(), user.name.clone());
-        if wants(desk, seed).await? {
+        if wants(desk, &seed)? {
             plant_user(desk, user).await?;
         }
     }
     Ok(())
 }
 
-async fn wants(desk: &Desk, seed: Seed) -> Result<bool, SeedError> {
-    Ok(desk.look(move |case| is_missing(case.view, &seed)).await?)
+fn wants(desk: &Desk, seed: &Seed) -> Result<bool, SeedError> {
+    Ok(desk.look(|case| is_missing(case.view, seed))?)
 }
 
 async fn plant_client(desk: &Desk, seed: &ClientSeed) -> Result<(), SeedError> {

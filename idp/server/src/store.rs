@@ -13,6 +13,7 @@
 
 mod backup;
 mod disk;
+mod hot;
 mod layout;
 mod reading;
 mod sealing;
@@ -29,6 +30,7 @@ use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 
 use idp_core::store::{CommitError, Key, Range, Row, Store, StoreError, Stored, Transaction};
+use idp_core::view;
 use tokio::sync::Semaphore;
 
 use disk::Disk;
@@ -57,7 +59,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            cache_bytes_max: 24 * 1024 * 1024,
+            cache_bytes_max: 16 * 1024 * 1024,
             disk_free_bytes_min: 64 * 1024 * 1024,
         }
     }
@@ -103,6 +105,7 @@ impl EmbeddedStore {
         let sealing = layout::unlock(&database, key)?;
         let is_copy = layout::is_copy(&database)?;
         let volume = Arc::new(Volume::new(disk, options, database, sealing));
+        volume.show(false);
         let (queue, writer) = writer::start(Arc::clone(&volume))?;
         Ok(Self {
             readers: Readers::start(&volume)?,
@@ -131,10 +134,15 @@ impl EmbeddedStore {
         Ok(written.map_err(|error| StoreError::Unavailable(Box::new(error)))??)
     }
 
-    /// Asks several things of one snapshot.
+    /// All that is acknowledged, to read a few records of here and now.
+    pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>, StoreError> {
+        Ok(self.volume.snapshot()?)
+    }
+
+    /// Asks for what takes longer, of one snapshot.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
+        question: impl FnOnce(&Arc<Snapshot>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.readers.ask(question).await
     }
@@ -163,13 +171,15 @@ impl Drop for EmbeddedStore {
         {
             tracing::error!("the writer of the store panicked");
         }
+        self.volume.close();
     }
 }
 
 impl Store for EmbeddedStore {
     async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
-        let keys = keys.to_vec();
-        self.readers.ask(move |snapshot| snapshot.read(&keys)).await
+        let found = self.snapshot()?.read(keys)?;
+        let owned = |found: view::Found| found.map(Arc::unwrap_or_clone);
+        Ok(found.into_iter().map(owned).collect())
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<(), CommitError> {
@@ -194,7 +204,7 @@ impl Store for EmbeddedStore {
         limit: usize,
     ) -> Result<Vec<Stored>, StoreError> {
         let (range, after) = (range.clone(), after.cloned());
-        let question = move |snapshot: &Snapshot<'_>| snapshot.scan(&range, after.as_ref(), limit);
+        let question = move |snapshot: &Arc<Snapshot>| snapshot.scan(&range, after.as_ref(), limit);
         self.readers.ask(question).await
     }
 

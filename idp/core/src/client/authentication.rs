@@ -74,15 +74,20 @@ pub(crate) fn authenticate<'v>(
     presented: &Presented,
 ) -> Result<&'v Client, Stop> {
     view.want([Key::Client(presented.id.clone()), Key::Realm])?;
+    let client = view.client(&presented.id)?;
+    let tenant = match client {
+        Some(client) => view.tenant(&client.tenant)?,
+        None => None,
+    };
+    // All is at hand now: this is computed once.
     let secret = presented.secret.as_ref();
     let digest = key.digest(secret.map_or(&[], |secret| secret.as_bytes()));
-    let client = view.client(&presented.id)?.ok_or(Refusal::InvalidClient)?;
+    let client = client.ok_or(Refusal::InvalidClient)?;
     let is_proved = match (&client.secrets, secret) {
         (Secrets::Public, None) => true,
         (Secrets::Confidential(known), Some(_)) => known.contains(&digest),
         (Secrets::Public, Some(_)) | (Secrets::Confidential(_), None) => false,
     };
-    let tenant = view.tenant(&client.tenant)?;
     let is_enabled = client.is_enabled && tenant.is_some_and(|tenant| tenant.is_enabled);
     if is_proved && is_enabled {
         Ok(client)

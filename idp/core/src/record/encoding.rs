@@ -39,6 +39,8 @@ use crate::store::Owner;
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
 
 const VERSION: u8 = 1;
+/// Most records fit in.
+const USUAL_BYTES: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -55,9 +57,16 @@ pub enum DecodeError {
 impl Record {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
-        self.write(&mut out);
+        let mut out = Vec::new();
+        self.encode_to(&mut out);
         out
+    }
+
+    /// Behind whatever is there already.
+    pub fn encode_to(&self, out: &mut Vec<u8>) {
+        out.reserve(USUAL_BYTES);
+        out.push(VERSION);
+        self.write(out);
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
@@ -234,12 +243,29 @@ written_as! {
     SecretDigest: [u8; 32], |digest| *digest.as_bytes(), |bytes| Some(Self::from_bytes(bytes));
     FilterKeyId: u8, |id| id.get(), |number| Self::new(number);
     KeySecret: [u8; 32], |secret| *secret.expose(), |bytes| Some(Self::new(bytes));
-    ClientId: String, |id| id.as_str().to_owned(), |text| Self::parse(&text);
-    TenantId: String, |id| id.as_str().to_owned(), |text| Self::parse(&text);
-    Username: String, |name| name.as_str().to_owned(), |text| Self::parse(&text);
     PasswordHash: String, |hash| hash.0.clone(), |text| Some(Self(text));
     Scopes: String, |scopes| scopes.to_string(), |text| Self::parse(&text);
 }
+
+/// Names, which are written as they are.
+macro_rules! names {
+    ($($type:ty),*) => {$(
+        impl Field for $type {
+            fn write(&self, out: &mut Vec<u8>) {
+                write_text(self.as_str(), out);
+            }
+
+            fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+                let text = read_text(from)?;
+                // There is no second spelling, such as a name in upper case.
+                let name = Self::parse(text).filter(|name| name.as_str() == text);
+                name.ok_or(DecodeError::Value)
+            }
+        }
+    )*};
+}
+
+names!(ClientId, TenantId, Username);
 
 impl Field for Standing {
     fn write(&self, out: &mut Vec<u8>) {
@@ -359,14 +385,11 @@ impl Field for bool {
 
 impl Field for String {
     fn write(&self, out: &mut Vec<u8>) {
-        write_count(self.len(), out);
-        out.extend_from_slice(self.as_bytes());
+        write_text(self, out);
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let count = read_count(from)?;
-        let bytes = from.take(count)?.to_vec();
-        Self::from_utf8(bytes).map_err(|_| DecodeError::Value)
+        read_text(from).map(str::to_owned)
     }
 }
 
@@ -415,6 +438,16 @@ impl<T: Field + Ord> Field for BTreeSet<T> {
             Err(DecodeError::Value)
         }
     }
+}
+
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    write_count(text.len(), out);
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn read_text<'a>(from: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
+    let count = read_count(from)?;
+    str::from_utf8(from.take(count)?).map_err(|_| DecodeError::Value)
 }
 
 fn write_count(count: usize, out: &mut Vec<u8>) {

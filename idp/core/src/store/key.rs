@@ -13,6 +13,9 @@ use crate::change::Target;
 use crate::id::{ClientId, LoginId, TenantId, UserId, Username};
 use crate::record::LockoutId;
 
+/// Most keys fit in.
+const USUAL_BYTES: usize = 48;
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Key {
     Realm,
@@ -108,7 +111,8 @@ impl Key {
 
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![self.kind() as u8];
+        let mut out = Vec::with_capacity(USUAL_BYTES);
+        out.push(self.kind() as u8);
         match self {
             Self::Realm | Self::Relay | Self::Keyring => {}
             Self::Tenant(id) => name(id.as_str(), &mut out),

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, ready};
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
     CommitError, Expectation, Key, Range, Row, RowId, Store, StoreError, Stored, Transaction,
     Version, Write,
 };
 use crate::record::{LastUse, Record};
+use crate::view::{Found, Shelf};
 
 /// Records are kept as bytes, so that every test of a rule is one of their spelling too.
 #[derive(Debug, Default)]
@@ -119,6 +120,12 @@ impl State {
             self.records
                 .insert(key.encode(), (version, record.encode()));
         }
+    }
+}
+
+impl Shelf for Memory {
+    fn find(&self, key: &Key) -> Option<Found> {
+        Some(self.state().find(key).map(Arc::new))
     }
 }
 

@@ -100,7 +100,7 @@ fn assert_one_successor(world: &World, first: &str, answers: &[Tokens]) {
 #[test]
 fn two_refreshes_in_any_order_get_one_successor() {
     for schedule in shuffles(6) {
-        let world = World::new();
+        let world = World::one_of_many();
         let first = refresh_of(&world.begin());
         let mut both: Vec<_> = (0..2).map(|_| asker(&world, renewal(&first))).collect();
         run_all(&mut both, &schedule);
@@ -110,7 +110,7 @@ fn two_refreshes_in_any_order_get_one_successor() {
 
 #[test]
 fn sixty_four_refreshes_of_each_of_many_families_kill_none() {
-    let world = World::new();
+    let world = World::one_of_many();
     for family in 0..20_usize {
         let first = refresh_of(&world.begin());
         let mut all: Vec<_> = (0..64).map(|_| asker(&world, renewal(&first))).collect();
@@ -128,7 +128,7 @@ fn sixty_four_refreshes_of_each_of_many_families_kill_none() {
 #[test]
 fn a_session_that_is_ended_while_it_is_refreshed_is_over_in_any_order() {
     for (kind, schedule) in (0..4).flat_map(|kind| shuffles(6).map(move |it| (kind, it))) {
-        let world = World::new();
+        let world = World::one_of_many();
         let begun = world.begin();
         let first = refresh_of(&begun);
         let end = match kind {
@@ -160,7 +160,7 @@ fn a_token_is_never_handed_out_on_what_was_so_a_moment_ago() {
         ]
     };
     for at in 0..5 {
-        let world = World::new();
+        let world = World::one_of_many();
         let begun = world.begin();
         let code = world.code(begun_login(&world, &begun));
         let mut refresh = asker(&world, renewal(&refresh_of(&begun)));
@@ -181,7 +181,7 @@ fn a_token_is_never_handed_out_on_what_was_so_a_moment_ago() {
 
 #[test]
 fn a_right_password_is_refused_if_ten_wrong_ones_came_in_between() {
-    let world = World::new();
+    let world = World::one_of_many();
     let claimant = Claimant {
         tenant: tenant_id("bank"),
         name: crate::id::Username::parse("ada"),
@@ -208,7 +208,7 @@ fn begun_login(world: &World, begun: &Issued) -> crate::id::LoginId {
 #[test]
 fn of_two_who_redeem_a_code_at_once_at_most_one_does_and_then_it_is_ended() {
     for schedule in shuffles(6) {
-        let world = World::new();
+        let world = World::one_of_many();
         let code = world.code(world.login());
         let mut both: Vec<_> = (0..2).map(|_| asker(&world, redemption(&code))).collect();
         run_all(&mut both, &schedule);
@@ -221,7 +221,7 @@ fn of_two_who_redeem_a_code_at_once_at_most_one_does_and_then_it_is_ended() {
 #[test]
 fn a_code_that_is_redeemed_while_its_person_is_ended_leaves_no_session() {
     for schedule in shuffles(6) {
-        let world = World::new();
+        let world = World::one_of_many();
         let code = world.code(world.login());
         let end = ender(&world, Order::DisableUser(ADA));
         let mut both = vec![asker(&world, redemption(&code)), end];
@@ -233,7 +233,7 @@ fn a_code_that_is_redeemed_while_its_person_is_ended_leaves_no_session() {
 #[test]
 fn an_old_token_beside_a_good_one_ends_the_session_in_any_order() {
     for schedule in shuffles(6) {
-        let world = World::new();
+        let world = World::one_of_many();
         let begun = world.begin();
         let old = refresh_of(&begun);
         let next = refresh_of(&world.refresh(&old).unwrap());
@@ -252,7 +252,7 @@ proptest! {
     fn many_refreshes_in_a_random_order_get_one_successor(
         count in 3..12_usize, schedule in prop::collection::vec(0..100_usize, 0..200),
     ) {
-        let world = World::new();
+        let world = World::one_of_many();
         let first = refresh_of(&world.begin());
         let mut all: Vec<_> = (0..count).map(|_| asker(&world, renewal(&first))).collect();
         run_all(&mut all, &schedule);
@@ -263,7 +263,7 @@ proptest! {
     fn one_thief_among_many_refreshes_ends_the_session(
         count in 2..8_usize, schedule in prop::collection::vec(0..100_usize, 0..200),
     ) {
-        let world = World::new();
+        let world = World::one_of_many();
         let begun = world.begin();
         let old = refresh_of(&begun);
         let next = refresh_of(&world.refresh(&old).unwrap());
@@ -282,7 +282,7 @@ proptest! {
     fn guesses_at_once_get_no_more_tries_than_one_after_the_other(
         right in 0..30_usize, schedule in prop::collection::vec(0..100_usize, 0..200),
     ) {
-        let world = World::new();
+        let world = World::one_of_many();
         let claimant = Claimant {
             tenant: tenant_id("bank"),
             name: crate::id::Username::parse("ada"),

@@ -639,10 +639,7 @@ fn no_request_however_malformed_panics() {
             Some(b"Basic ".as_slice()),
             Some(b"Basic %%%"),
         ] {
-            let asking = crate::token::Asking {
-                authorization: field,
-                body: text,
-            };
+            let asking = crate::token::Asking::read(field, text);
             let _: Decision<_> = world.run(|view, random| {
                 crate::token::grant(view, &world.provider, &asking, now, random)
             });

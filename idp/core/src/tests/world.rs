@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Arc;
 
 use idp_token::digest::TokenDigest;
 use idp_token::filter::{FilterKey, FilterKeyId, FilterKeys};
@@ -28,7 +30,7 @@ use crate::session;
 use crate::store::memory::Memory;
 use crate::store::{CommitError, Key, Kind, Range, Stored, Transaction};
 use crate::token::{self, Asking, Issued};
-use crate::view::{Need, View};
+use crate::view::{Need, Shelf, View};
 
 pub(super) const ADA: UserId = UserId([0xad; 16]);
 pub(super) const EVE: UserId = UserId([0xee; 16]);
@@ -40,15 +42,36 @@ pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 pub(super) const CALLBACK: &str = "https://web.example/callback";
 
 pub(super) struct World {
-    pub(super) store: Memory,
+    pub(super) store: Arc<Memory>,
     pub(super) provider: Provider,
     now: Cell<u64>,
     draws: Cell<u64>,
+    /// Whether every rule is run beside a shelf as well.
+    tries_shelves: bool,
+}
+
+/// What a decision comes to, whichever way it was come to.
+fn shown<A: Debug>(decision: &Decision<A>) -> (String, BTreeSet<String>) {
+    let rests_on = decision.transaction.expectations().iter();
+    let rests_on = rests_on.map(|expectation| format!("{expectation:?}"));
+    let writes = decision.transaction.writes().iter();
+    let writes = writes.map(|write| format!("{write:?}"));
+    let answer = format!("{:?} {:?}", decision.answer, decision.audit);
+    (answer, rests_on.chain(writes).collect())
 }
 
 impl World {
     pub(super) fn new() -> Self {
-        let world = Self::empty();
+        Self::furnished(true)
+    }
+
+    /// Where worlds are made by the thousand, rules are not run twice.
+    pub(super) fn one_of_many() -> Self {
+        Self::furnished(false)
+    }
+
+    fn furnished(tries_shelves: bool) -> Self {
+        let world = Self::empty(tries_shelves);
         for tenant in ["bank", "other"] {
             let order = Order::SetTenant {
                 id: tenant_id(tenant),
@@ -71,10 +94,10 @@ impl World {
         world
     }
 
-    fn empty() -> Self {
+    fn empty(tries_shelves: bool) -> Self {
         let filter_key = FilterKey::new(FilterKeyId::new(1).unwrap(), &[1; 32]);
         Self {
-            store: Memory::default(),
+            store: Arc::default(),
             provider: Provider {
                 issuer: "https://id.example".to_owned(),
                 partition: 0,
@@ -86,6 +109,7 @@ impl World {
             },
             now: Cell::new(START),
             draws: Cell::new(0),
+            tries_shelves,
         }
     }
 
@@ -168,11 +192,16 @@ impl World {
         Random::new(bytes)
     }
 
-    /// Runs a rule to its end, as a server does.
-    pub(super) fn run<A>(&self, rule: impl Fn(&View, &Random) -> Decided<A>) -> Decision<A> {
+    /// Runs a rule to its end, as a server does. Beside a shelf it must come to the same, at once.
+    pub(super) fn run<A: Debug>(&self, rule: impl Fn(&View, &Random) -> Decided<A>) -> Decision<A> {
         for _ in 0..8 {
             let random = self.draw();
             let decision = self.see(|view| rule(view, &random));
+            if self.tries_shelves {
+                let shelf = Arc::clone(&self.store) as Arc<dyn Shelf>;
+                let beside = self.see_from(View::beside(shelf), |view| rule(view, &random));
+                assert_eq!(shown(&beside), shown(&decision));
+            }
             let transaction = decision.transaction.clone();
             if transaction.is_empty() || self.commit(&transaction).is_ok() {
                 return decision;
@@ -183,7 +212,10 @@ impl World {
 
     /// Reads for as long as something is needed.
     pub(super) fn see<A>(&self, look: impl Fn(&View) -> Result<A, Need>) -> A {
-        let mut view = View::default();
+        self.see_from(View::default(), look)
+    }
+
+    fn see_from<A>(&self, mut view: View, look: impl Fn(&View) -> Result<A, Need>) -> A {
         for _ in 0..16 {
             match look(&view) {
                 Ok(seen) => return seen,
@@ -444,11 +476,8 @@ pub(super) fn renewal(token: &str) -> String {
     format!("grant_type=refresh_token&client_id=web&refresh_token={token}")
 }
 
-pub(super) fn asking<'a>(field: Option<&'a str>, body: &'a str) -> Asking<'a> {
-    Asking {
-        authorization: field.map(str::as_bytes),
-        body: body.as_bytes(),
-    }
+pub(super) fn asking(field: Option<&str>, body: &str) -> Asking {
+    Asking::read(field.map(str::as_bytes), body.as_bytes())
 }
 
 /// `name:secret` as an `Authorization` field.

@@ -44,7 +44,7 @@ pub(super) enum Stepped {
 }
 
 pub(super) async fn show(State(desk): State<Arc<Desk>>) -> Result<Json<Told>, Problem> {
-    let keyring = keys::find(&desk).await?.ok_or(Problem::NotFound)?;
+    let keyring = keys::find(&desk)?.ok_or(Problem::NotFound)?;
     Ok(Json(tell(&desk, &keyring)))
 }
 

@@ -84,16 +84,16 @@ pub(super) async fn issue(
     }))
 }
 
-async fn find(desk: &Desk, token: Zeroizing<String>) -> Result<Inspected, Problem> {
-    let found = desk.look(move |case| admin::inspect(case.view, case.provider, &token, case.now));
-    found.await?.ok_or(Problem::NotFound)
+fn find(desk: &Desk, token: &str) -> Result<Inspected, Problem> {
+    let found = desk.look(|case| admin::inspect(case.view, case.provider, token, case.now));
+    found?.ok_or(Problem::NotFound)
 }
 
 pub(super) async fn inspect(
     State(desk): State<Arc<Desk>>,
     Body(asked): Body<Token>,
 ) -> Result<Json<Told>, Problem> {
-    let found = find(&desk, asked.token).await?;
+    let found = find(&desk, &asked.token)?;
     let why = match found.state {
         admin::State::Good => None,
         admin::State::Spent => {
@@ -125,6 +125,6 @@ pub(super) async fn revoke(
     actor: Actor,
     Body(asked): Body<Token>,
 ) -> Result<Done, Problem> {
-    let found = find(&desk, asked.token).await?;
+    let found = find(&desk, &asked.token)?;
     order(&desk, Order::EndSession(found.session.id), actor).await
 }

@@ -4,7 +4,6 @@
 //! token whose end was acknowledged before is never told to be good. The value token is signed and
 //! sealed here, under the key that came with the question and is forgotten with it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -12,8 +11,6 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use idp_core::resolve::{Active, Resolved, resolve as judge};
-use idp_core::store::StoreError;
-use idp_core::view::{Need, View};
 use idp_token::ask::resolve::{self, Answer, Purpose, Question, read_questions, write_answers};
 use idp_token::digest::TokenDigest;
 use idp_token::projection::store;
@@ -22,14 +19,14 @@ use idp_token::time::UnixSeconds;
 use idp_token::value::{SignError, SigningKey};
 
 use super::answer::Problem;
-use crate::desk::{Desk, NEEDS_MAX, Unanswerable};
+use crate::desk::{Desk, Unanswerable, run};
 use crate::keys::Ring;
 use crate::random::{self, NoRandom};
 use crate::store::Snapshot;
 use crate::{clock, protocol};
 
-/// More value tokens than this are not signed on a thread of the runtime.
-const SIGNED_INLINE_MAX: usize = 4;
+/// More tokens than this are not judged, and value tokens not signed, on a thread of the runtime.
+const INLINE_MAX: usize = 4;
 
 struct Asked {
     questions: Vec<Question>,
@@ -47,7 +44,7 @@ pub(super) async fn resolve(
     });
     let (resolved, now) = look(&desk, Arc::clone(&asked)).await?;
     let digests: Vec<_> = asked.digests().collect();
-    let answers = if resolved.len() > SIGNED_INLINE_MAX {
+    let answers = if resolved.len() > INLINE_MAX {
         let making = tokio::task::spawn_blocking(move || asked.make(resolved));
         making.await.map_err(|_| Problem::Unanswerable)?
     } else {
@@ -65,13 +62,11 @@ async fn look(
     desk: &Desk,
     asked: Arc<Asked>,
 ) -> Result<(Vec<Resolved>, UnixSeconds), Unanswerable> {
-    let looked = desk.store.ask(move |snapshot| {
-        // After the snapshot was taken: no record in it is of a time that is yet to come.
-        let now = clock::now();
-        Ok((asked.judge(snapshot, now)?, now))
-    });
-    let (resolved, now) = looked.await?;
-    Ok((resolved.ok_or(Unanswerable::Endless)?, now))
+    if asked.questions.len() <= INLINE_MAX {
+        return asked.judge(&desk.store.snapshot()?);
+    }
+    let looked = desk.store.ask(move |snapshot| Ok(asked.judge(snapshot)));
+    looked.await?
 }
 
 impl Asked {
@@ -79,39 +74,19 @@ impl Asked {
         self.questions.iter().map(|question| question.key.digest())
     }
 
-    /// What any of them needs is read for all of them at once.
+    /// All of them on one snapshot.
     fn judge(
         &self,
-        snapshot: &Snapshot<'_>,
-        now: UnixSeconds,
-    ) -> Result<Option<Vec<Resolved>>, StoreError> {
-        let mut view = View::default();
-        for _ in 0..NEEDS_MAX {
-            let (resolved, needed) = self.try_all(&view, now);
-            if needed.is_empty() {
-                return Ok(Some(resolved));
-            }
-            let needed: Vec<_> = needed.into_iter().collect();
-            let stored = snapshot.read(&needed)?;
-            view.add(needed, stored);
-        }
-        Ok(None)
-    }
-
-    fn try_all(
-        &self,
-        view: &View,
-        now: UnixSeconds,
-    ) -> (Vec<Resolved>, HashSet<idp_core::store::Key>) {
-        let mut resolved = Vec::with_capacity(self.questions.len());
-        let mut needed = HashSet::new();
-        for digest in self.digests() {
-            match judge(view, &self.ring.provider, digest, now) {
-                Ok(found) => resolved.push(found),
-                Err(Need(keys)) => needed.extend(keys),
-            }
-        }
-        (resolved, needed)
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<(Vec<Resolved>, UnixSeconds), Unanswerable> {
+        // After the snapshot was taken: no record in it is of a time that is yet to come.
+        let now = clock::now();
+        let provider = &self.ring.provider;
+        let judged = self.digests().map(|digest| {
+            let resolved = run(snapshot, |view| judge(view, provider, digest, now))?;
+            resolved.ok_or(Unanswerable::Endless)
+        });
+        Ok((judged.collect::<Result<_, _>>()?, now))
     }
 
     fn make(&self, resolved: Vec<Resolved>) -> Vec<Answer> {

@@ -63,7 +63,7 @@ async fn carry_out(
     let rotated = desk
         .decide(move |case| rotate_signing(case.view, &rotation, actor.as_deref(), case.now))
         .await?;
-    renew(desk).await?;
+    renew(desk)?;
     Ok(rotated?)
 }
 
@@ -76,13 +76,13 @@ pub(crate) async fn step_filter(
     let stepped = desk
         .decide(move |case| rotate_filter(case.view, &fresh, actor.as_deref(), case.now))
         .await?;
-    renew(desk).await?;
+    renew(desk)?;
     Ok(stepped?)
 }
 
 /// Takes the keys in the store for the ring in memory.
-async fn renew(desk: &Desk) -> Result<(), RotateError> {
-    let Some(keyring) = find(desk).await? else {
+fn renew(desk: &Desk) -> Result<(), RotateError> {
+    let Some(keyring) = find(desk)? else {
         return Ok(());
     };
     let known = desk.ring.load();
@@ -94,8 +94,8 @@ async fn renew(desk: &Desk) -> Result<(), RotateError> {
     Ok(())
 }
 
-pub(crate) async fn find(desk: &Desk) -> Result<Option<Keyring>, Unanswerable> {
-    desk.look(|case| keyring::find(case.view)).await
+pub(crate) fn find(desk: &Desk) -> Result<Option<Keyring>, Unanswerable> {
+    desk.look(|case| keyring::find(case.view))
 }
 
 /// Looks now and then whether something is due, for as long as the process runs.
@@ -110,7 +110,7 @@ pub(crate) async fn keep(desk: Arc<Desk>) {
 }
 
 async fn look(desk: &Desk) -> Result<(), RotateError> {
-    let Some(keyring) = find(desk).await? else {
+    let Some(keyring) = find(desk)? else {
         return Ok(());
     };
     let now = clock::now();
@@ -126,7 +126,7 @@ async fn look(desk: &Desk) -> Result<(), RotateError> {
         .decide(|case| keyring::tidy(case.view, case.now))
         .await?
     {
-        renew(desk).await?;
+        renew(desk)?;
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ pub(super) async fn applications(
         Arrival::Answer(visit, Some(Purpose::Withdraw), fields) => {
             let client = fields.find("client").and_then(ClientId::parse);
             let client = client.ok_or(Rejection::Malformed)?;
-            let Some(someone) = pages.who(&visit).await? else {
+            let Some(someone) = pages.who(&visit)? else {
                 return Ok(nobody());
             };
             let asked = Withdrawing {
@@ -51,19 +51,19 @@ pub(super) async fn applications(
 
 impl Pages {
     /// Who is signed in at a browser.
-    async fn who(&self, visit: &Visit) -> Result<Option<Someone>, Rejection> {
+    fn who(&self, visit: &Visit) -> Result<Option<Someone>, Rejection> {
         let Some(login) = visit.login else {
             return Ok(None);
         };
         let found = self
             .desk
             .look(move |case| who(case.view, case.provider, login, case.now));
-        Ok(found.await?)
+        Ok(found?)
     }
 }
 
 async fn show(pages: &Pages, visit: &Visit, note: Option<Note>) -> Result<Response, Rejection> {
-    let Some(someone) = pages.who(visit).await? else {
+    let Some(someone) = pages.who(visit)? else {
         return Ok(nobody());
     };
     let consents = consents_of(&pages.desk, someone.user, None, SHOWN_MAX).await?;

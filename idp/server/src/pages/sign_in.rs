@@ -105,7 +105,7 @@ pub(super) async fn attempt(
         name: Username::parse(name),
     };
     let signed_in = match Password::parse(Zeroizing::new(password.to_owned())) {
-        Some(password) => pages.try_password(claimant, password).await?,
+        Some(password) => pages.try_password(&claimant, password).await?,
         None => None,
     };
     let Some(signed_in) = signed_in else {
@@ -132,13 +132,13 @@ pub(super) async fn attempt(
 impl Pages {
     async fn try_password(
         &self,
-        claimant: Claimant,
+        claimant: &Claimant,
         password: Password,
     ) -> Result<Option<login::SignedIn>, Rejection> {
         let asked = self
             .desk
-            .look(move |case| login::ask(case.view, case.provider, &claimant));
-        let challenge = asked.await?;
+            .look(|case| login::ask(case.view, case.provider, claimant));
+        let challenge = asked?;
         let verified = self.desk.passwords.verify(challenge.hash.clone(), password);
         let verdict = verified.await?;
         let decided = self.desk.decide(move |case| {

@@ -1,9 +1,6 @@
 //! The introspection endpoint (RFC 7662), which answers in JSON or, to whoever asks for it, in a
 //! signed token (RFC 9701).
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use idp_core::introspect::{self, Active, Answer, Answered, TokenKind};
@@ -12,7 +9,7 @@ use idp_token::time::UnixSeconds;
 use idp_token::value::Statement;
 use serde::Serialize;
 
-use super::reply::{Form, private, refused};
+use super::reply::{Form, private, refused, told};
 use crate::clock;
 use crate::desk::{Desk, Unanswerable};
 
@@ -47,19 +44,16 @@ struct Signed<'a> {
 }
 
 pub(super) async fn introspect(
-    State(desk): State<Arc<Desk>>,
-    headers: HeaderMap,
-    form: Form,
+    desk: &Desk,
+    headers: &HeaderMap,
+    form: &Form,
 ) -> Result<Response, Unanswerable> {
-    let answered = desk.decide(move |case| {
-        introspect::introspect(case.view, case.provider, &form.asking(), case.now)
-    });
+    let asking = form.asking();
+    let answered =
+        desk.tell(|view, provider, now| introspect::introspect(view, provider, &asking, now));
     Ok(match answered.await? {
-        Ok(answered) if wants_token(&headers) => sign(&desk, answered, clock::now()),
-        Ok(answered) => {
-            let told = told(answered.answer, &desk.ring.load().provider.issuer);
-            (private(), axum::Json(told)).into_response()
-        }
+        Ok(answered) if wants_token(headers) => sign(desk, answered, clock::now()),
+        Ok(answered) => told(&about(answered.answer, &desk.ring.load().provider.issuer)),
         Err(refusal) => refused(refusal),
     })
 }
@@ -72,7 +66,7 @@ fn wants_token(headers: &HeaderMap) -> bool {
     })
 }
 
-fn told(answer: Answer, issuer: &str) -> Told {
+fn about(answer: Answer, issuer: &str) -> Told {
     let more = match answer {
         Answer::Inactive => None,
         Answer::Active(active) => Some(more(*active, issuer)),
@@ -108,7 +102,7 @@ fn sign(desk: &Desk, answered: Answered, now: UnixSeconds) -> Response {
         iss: issuer,
         aud: answered.asker.as_str(),
         iat: now.0,
-        token_introspection: told(answered.answer, issuer),
+        token_introspection: about(answered.answer, issuer),
     };
     match ring.state(Statement::Introspection, &signed) {
         Ok(token) => (private(), [(header::CONTENT_TYPE, JWT)], token).into_response(),

@@ -12,6 +12,8 @@ use crate::desk::{Unanswerable, complain};
 
 /// Seconds after which it is worth trying again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+/// Most answers fit in.
+const USUAL_BYTES: usize = 512;
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
 /// A form as it came: whoever sent it is not yet known.
@@ -21,11 +23,30 @@ pub(crate) struct Form {
 }
 
 impl Form {
-    pub(crate) fn asking(&self) -> Asking<'_> {
-        Asking {
-            authorization: self.authorization.as_ref().map(HeaderValue::as_bytes),
-            body: &self.body,
+    pub(super) const fn new(authorization: Option<HeaderValue>, body: Bytes) -> Self {
+        Self {
+            authorization,
+            body,
         }
+    }
+
+    /// What the head of a request says beside its form, if a form is what it announces.
+    pub(super) fn authorization(headers: &HeaderMap) -> Result<Option<HeaderValue>, Refusal> {
+        if !is_form(headers) {
+            return Err(Refusal::InvalidRequest);
+        }
+        let mut fields = headers.get_all(header::AUTHORIZATION).iter();
+        let authorization = fields.next().cloned();
+        // Of two, a proxy in front may have looked at the other one.
+        if fields.next().is_some() {
+            return Err(Refusal::InvalidRequest);
+        }
+        Ok(authorization)
+    }
+
+    pub(crate) fn asking(&self) -> Asking {
+        let authorization = self.authorization.as_ref().map(HeaderValue::as_bytes);
+        Asking::read(authorization, &self.body)
     }
 }
 
@@ -33,22 +54,11 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        if !is_form(request.headers()) {
-            return Err(refused(Refusal::InvalidRequest));
-        }
-        let mut fields = request.headers().get_all(header::AUTHORIZATION).iter();
-        let authorization = fields.next().cloned();
-        // Of two, a proxy in front may have looked at the other one.
-        if fields.next().is_some() {
-            return Err(refused(Refusal::InvalidRequest));
-        }
+        let authorization = Self::authorization(request.headers()).map_err(refused)?;
         let body = Bytes::from_request(request, state)
             .await
             .map_err(IntoResponse::into_response)?;
-        Ok(Self {
-            authorization,
-            body,
-        })
+        Ok(Self::new(authorization, body))
     }
 }
 
@@ -76,7 +86,8 @@ pub(crate) fn refused(refusal: Refusal) -> Response {
         error_description: reply.text,
     };
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, private(), axum::Json(told)).into_response();
+    let mut response = self::told(&told);
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     if let Some(scheme) = reply.challenge {
         let (code, text) = (reply.code, reply.text);
@@ -90,6 +101,14 @@ pub(crate) fn refused(refusal: Refusal) -> Response {
         headers.insert(header::RETRY_AFTER, RETRY_AFTER);
     }
     response
+}
+
+/// What was asked for, as JSON for whoever asked.
+pub(super) fn told(told: &impl Serialize) -> Response {
+    let mut text = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut text, told).expect("invariant: texts and numbers under texts");
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (private(), kind, text).into_response()
 }
 
 /// The answer is for whoever asked and for nobody between.

@@ -13,8 +13,8 @@ pub(super) async fn revoke(
     State(desk): State<Arc<Desk>>,
     form: Form,
 ) -> Result<Response, Unanswerable> {
-    let revoked =
-        desk.decide(move |case| revoke::revoke(case.view, case.provider, &form.asking(), case.now));
+    let asking = form.asking();
+    let revoked = desk.decide(|case| revoke::revoke(case.view, case.provider, &asking, case.now));
     Ok(match revoked.await? {
         Ok(revoke::Revoked) => private().into_response(),
         Err(refusal) => refused(refusal),

@@ -1,15 +1,12 @@
 //! The token endpoint (RFC 6749 section 3.2).
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use idp_core::refusal::Refusal;
 use idp_core::token::{self, Issued};
 use idp_token::value::{SignError, Statement};
 use serde::Serialize;
 
-use super::reply::{Form, private, refused};
+use super::reply::{Form, refused, told};
 use crate::clock;
 use crate::desk::{Desk, Unanswerable};
 
@@ -25,26 +22,17 @@ struct Told<'a> {
     id_token: Option<String>,
 }
 
-pub(super) async fn token(
-    State(desk): State<Arc<Desk>>,
-    form: Form,
-) -> Result<Response, Unanswerable> {
-    let granted = desk.decide(move |case| {
-        token::grant(
-            case.view,
-            case.provider,
-            &form.asking(),
-            case.now,
-            case.random,
-        )
-    });
+pub(super) async fn token(desk: &Desk, form: &Form) -> Result<Response, Unanswerable> {
+    let asking = form.asking();
+    let granted =
+        desk.decide(|case| token::grant(case.view, case.provider, &asking, case.now, case.random));
     Ok(match granted.await? {
-        Ok(issued) => told(&desk, &issued),
+        Ok(issued) => tell(desk, &issued),
         Err(refusal) => refused(refusal),
     })
 }
 
-fn told(desk: &Desk, issued: &Issued) -> Response {
+fn tell(desk: &Desk, issued: &Issued) -> Response {
     let id_token = match id_token(desk, issued) {
         Ok(signed) => signed,
         Err(error) => {
@@ -52,15 +40,14 @@ fn told(desk: &Desk, issued: &Issued) -> Response {
             return refused(Refusal::ServerError);
         }
     };
-    let told = Told {
+    told(&Told {
         access_token: issued.access_token.as_str(),
         token_type: "Bearer",
         expires_in: issued.expires_in.as_secs(),
         scope: issued.scopes.to_string(),
         refresh_token: issued.refresh_token.as_ref().map(|token| token.as_str()),
         id_token,
-    };
-    (private(), axum::Json(told)).into_response()
+    })
 }
 
 fn id_token(desk: &Desk, issued: &Issued) -> Result<Option<String>, SignError> {

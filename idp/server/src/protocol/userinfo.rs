@@ -9,7 +9,6 @@ use axum::response::{IntoResponse, Response};
 use idp_core::refusal::Refusal;
 use idp_core::userinfo;
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use super::reply::{private, refused};
 use crate::desk::{Desk, Unanswerable};
@@ -27,10 +26,8 @@ pub(super) async fn userinfo(
     let Some(token) = bearer(&headers) else {
         return Ok(refused(Refusal::InvalidToken));
     };
-    let token = Zeroizing::new(token.to_owned());
-    let found =
-        desk.look(move |case| userinfo::userinfo(case.view, case.provider, &token, case.now));
-    Ok(match found.await? {
+    let found = desk.look(|case| userinfo::userinfo(case.view, case.provider, token, case.now));
+    Ok(match found? {
         Ok(info) => {
             let told = Told {
                 sub: info.subject.to_string(),

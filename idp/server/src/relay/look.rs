@@ -1,11 +1,12 @@
 //! One look at the outbox: what is there, and which numbers does it get?
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use idp_core::decision::Decision;
 use idp_core::record::{Published, Record};
 use idp_core::relay::{ROWS_MAX, publish};
-use idp_core::store::{CommitError, Key, Kind, Range, Store as _, StoreError};
+use idp_core::store::{CommitError, Key, Kind, Range, Store as _, StoreError, Stored};
 use idp_token::epoch::Seq;
 
 use crate::clock;
@@ -61,7 +62,7 @@ pub(super) async fn look(store: &EmbeddedStore, known: Seq) -> Result<Looked, Lo
     })
 }
 
-fn glance(snapshot: &Snapshot<'_>, known: Seq) -> Result<Option<Glance>, StoreError> {
+fn glance(snapshot: &Arc<Snapshot>, known: Seq) -> Result<Option<Glance>, StoreError> {
     let rows = snapshot.outbox(ROWS_MAX)?;
     let now = clock::now();
     let numbered = run(snapshot, |view| publish(view, &rows, now))?;
@@ -76,14 +77,14 @@ fn glance(snapshot: &Snapshot<'_>, known: Seq) -> Result<Option<Glance>, StoreEr
 }
 
 /// At most what one commit numbers, since only the last one can have seemed to fail.
-fn missed(snapshot: &Snapshot<'_>, known: Seq) -> Result<Vec<Published>, StoreError> {
+fn missed(snapshot: &Snapshot, known: Seq) -> Result<Vec<Published>, StoreError> {
     let last = last_published(snapshot)?;
     let keys: Vec<_> = (known.next().0..=last.0)
         .map(|seq| Key::Published(Seq(seq)))
         .collect();
     let found = snapshot.read(&keys)?;
-    let found = found.into_iter().flatten().map(|stored| stored.record);
-    Ok(found.filter_map(as_published).collect())
+    let found = found.into_iter().flatten().map(Arc::unwrap_or_clone);
+    Ok(found.filter_map(|it| as_published(it.record)).collect())
 }
 
 pub(super) fn as_published(record: Record) -> Option<Published> {
@@ -96,7 +97,7 @@ pub(super) fn as_published(record: Record) -> Option<Published> {
 
 /// The last change that has a number.
 pub(super) async fn published(store: &EmbeddedStore) -> Result<Seq, StoreError> {
-    store.ask(last_published).await
+    store.ask(|snapshot| last_published(snapshot)).await
 }
 
 /// The number that the newest of all changes has, or will have once it is numbered: numbers are
@@ -120,10 +121,13 @@ pub(super) async fn kept(store: &EmbeddedStore) -> Result<(Seq, Seq), StoreError
     asked.await
 }
 
-fn last_published(snapshot: &Snapshot<'_>) -> Result<Seq, StoreError> {
+fn last_published(snapshot: &Snapshot) -> Result<Seq, StoreError> {
     let found = snapshot.read(&[Key::Relay])?.pop().flatten();
-    Ok(match found.map(|stored| stored.record) {
-        Some(Record::Relay(relay)) => relay.seq,
+    Ok(match found.as_deref() {
+        Some(Stored {
+            record: Record::Relay(relay),
+            ..
+        }) => relay.seq,
         _ => Seq::NONE,
     })
 }

@@ -6,7 +6,7 @@
 //! more.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::ops::Bound;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{BackendError, StorageBackend};
+use rustix::io::{ReadWriteFlags, preadv2};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Nobody but the owner reads or writes what is kept here.
 pub(super) const FILE_MODE: u32 = 0o600;
@@ -76,8 +78,19 @@ impl StorageBackend for Disk {
         self.bytes()
     }
 
+    /// Reads happen on threads of the runtime too. What the page cache has is there at once; before
+    /// one of these waits for the disk, whatever else it has to do goes to another.
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.file.read_exact_at(out, offset)
+        let at_hand = preadv2(
+            &self.0.file,
+            &mut [IoSliceMut::new(out)],
+            offset,
+            ReadWriteFlags::NOWAIT,
+        );
+        if at_hand == Ok(out.len()) {
+            return Ok(());
+        }
+        aside(|| self.0.file.read_exact_at(out, offset))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -99,6 +112,15 @@ impl StorageBackend for Disk {
 
     fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
         Ok(())
+    }
+}
+
+/// Does what may take its time, without holding up a thread of the runtime.
+fn aside<T>(run: impl FnOnce() -> T) -> T {
+    let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    match flavor {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(run),
+        Ok(_) | Err(_) => run(),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Reads, each of one snapshot.
 //!
-//! They run on a few threads of their own. A thread takes what waits as one group and asks it all of
-//! one snapshot, taken after the last of them was asked: whatever was acknowledged before is in it.
-//! So the busier the store is, the fewer snapshots and the fewer changes of threads a read costs.
+//! After each commit, and before anybody is told of it, the writer takes the snapshot that all reads
+//! are asked of until the next one: whatever was acknowledged is in it. Reading a few records takes
+//! microseconds and happens where it is asked for; walks over many of them take longer, and happen
+//! on a few threads of their own.
 
+use std::fmt;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -13,9 +15,11 @@ use std::{io, thread};
 
 use idp_core::record::Record;
 use idp_core::store::{Key, Range, Row, RowId, StoreError, Stored, Version};
-use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
+use idp_core::view::{Found, Shelf};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 use tokio::sync::oneshot;
 
+use super::hot::Hot;
 use super::layout::{Moment, OUTBOX, RECORDS, SELF};
 use super::sealing::{SealError, SealingKey, is_sealed};
 use super::volume::{Refused, Volume, failed};
@@ -26,7 +30,7 @@ const WAITING_MAX: usize = 1024;
 const GROUP_MAX: usize = 16;
 
 /// What is asked of a snapshot, if one is to be had.
-type Question = Box<dyn FnOnce(Result<&Snapshot<'_>, &Refused>) + Send>;
+type Question = Box<dyn FnOnce(Result<&Arc<Snapshot>, &Refused>) + Send>;
 
 #[derive(Debug)]
 pub(super) struct Readers {
@@ -52,7 +56,7 @@ impl Readers {
 
     pub(super) async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
+        question: impl FnOnce(&Arc<Snapshot>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let question: Question = Box::new(move |snapshot| {
@@ -95,7 +99,7 @@ fn answer_groups(volume: &Volume, questions: &Mutex<Receiver<Question>>) {
             group.push(first);
             group.extend(questions.try_iter().take(GROUP_MAX - 1));
         }
-        let snapshot = Snapshot::take(volume);
+        let snapshot = volume.snapshot();
         for question in group.drain(..) {
             let answering = AssertUnwindSafe(|| question(snapshot.as_ref()));
             if catch_unwind(answering).is_err() {
@@ -105,17 +109,37 @@ fn answer_groups(volume: &Volume, questions: &Mutex<Receiver<Question>>) {
     }
 }
 
-pub(crate) struct Snapshot<'a> {
+/// Everything as of one moment.
+pub(crate) struct Snapshot {
     reading: ReadTransaction,
-    sealing: &'a SealingKey,
+    records: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    sealing: Arc<SealingKey>,
+    hot: Arc<Hot>,
 }
 
-impl<'a> Snapshot<'a> {
-    pub(super) fn take(volume: &'a Volume) -> Result<Self, Refused> {
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").finish_non_exhaustive()
+    }
+}
+
+impl Snapshot {
+    /// With the hot records of the snapshot before, if none of them was written since.
+    pub(super) fn new(
+        reading: ReadTransaction,
+        sealing: Arc<SealingKey>,
+        hot: Arc<Hot>,
+    ) -> Result<Self, Refused> {
         Ok(Self {
-            reading: volume.begin_read()?,
-            sealing: volume.sealing(),
+            records: reading.open_table(RECORDS).map_err(failed)?,
+            reading,
+            sealing,
+            hot,
         })
+    }
+
+    pub(super) const fn hot(&self) -> &Arc<Hot> {
+        &self.hot
     }
 
     pub(super) fn moment(&self) -> Result<Moment, StoreError> {
@@ -123,15 +147,24 @@ impl<'a> Snapshot<'a> {
         Ok(Moment::read(&own).map_err(failed)?)
     }
 
-    pub(crate) fn read(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
-        let records = self.reading.open_table(RECORDS).map_err(failed)?;
-        let find = |key: &Key| {
-            let key = key.encode();
-            let kept = records.get(key.as_slice()).map_err(failed)?;
-            kept.map(|kept| show(self.sealing, &key, kept.value()))
-                .transpose()
+    pub(crate) fn read(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
+        keys.iter().map(|key| self.find_one(key)).collect()
+    }
+
+    fn find_one(&self, key: &Key) -> Result<Found, StoreError> {
+        if let Some(found) = self.hot.find(key) {
+            return Ok(found);
+        }
+        let spelled = key.encode();
+        let kept = self.records.get(spelled.as_slice()).map_err(failed)?;
+        let Some(kept) = kept else {
+            self.hot.keep(key, &None, 0);
+            return Ok(None);
         };
-        keys.iter().map(find).collect()
+        let kept = kept.value();
+        let found = Some(Arc::new(show(&self.sealing, &spelled, kept)?));
+        self.hot.keep(key, &found, kept.len());
+        Ok(found)
     }
 
     pub(crate) fn scan(
@@ -140,13 +173,13 @@ impl<'a> Snapshot<'a> {
         after: Option<&Key>,
         limit: usize,
     ) -> Result<Vec<Stored>, StoreError> {
-        let records = self.reading.open_table(RECORDS).map_err(failed)?;
         let after = after.map(Key::encode);
         let from = match &after {
             Some(after) if after.as_slice() >= range.prefix() => Bound::Excluded(after.as_slice()),
             Some(_) | None => Bound::Included(range.prefix()),
         };
-        let found = records
+        let found = self
+            .records
             .range::<&[u8]>((from, Bound::Unbounded))
             .map_err(failed)?;
         let mut page = Vec::new();
@@ -155,7 +188,7 @@ impl<'a> Snapshot<'a> {
             if !range.has(key.value()) {
                 break;
             }
-            page.push(show(self.sealing, key.value(), kept.value())?);
+            page.push(show(&self.sealing, key.value(), kept.value())?);
         }
         Ok(page)
     }
@@ -174,6 +207,13 @@ impl<'a> Snapshot<'a> {
     pub(crate) fn outbox_rows(&self) -> Result<u64, StoreError> {
         let rows = self.reading.open_table(OUTBOX).map_err(failed)?;
         Ok(rows.len().map_err(failed)?)
+    }
+}
+
+/// An error is told when the record is read on purpose.
+impl Shelf for Snapshot {
+    fn find(&self, key: &Key) -> Option<Found> {
+        self.find_one(key).ok()
     }
 }
 

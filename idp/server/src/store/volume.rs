@@ -6,10 +6,13 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use arc_swap::ArcSwapOption;
 use idp_core::store::StoreError;
 use redb::{Database, ReadTransaction, ReadableDatabase as _};
 
 use super::disk::Disk;
+use super::hot::Hot;
+use super::reading::Snapshot;
 use super::sealing::SealingKey;
 use super::{OpenError, Options};
 
@@ -40,8 +43,10 @@ impl From<Refused> for StoreError {
 pub(super) struct Volume {
     disk: Disk,
     options: Options,
-    sealing: SealingKey,
+    sealing: Arc<SealingKey>,
     database: RwLock<Option<Database>>,
+    /// Of the last commit. The writer alone exchanges it; none if it could not be taken.
+    shown: ArcSwapOption<Snapshot>,
 }
 
 pub(super) fn open_database(disk: &Disk, options: Options) -> Result<Database, OpenError> {
@@ -61,13 +66,34 @@ impl Volume {
         Self {
             disk,
             options,
-            sealing,
+            sealing: Arc::new(sealing),
             database: RwLock::new(Some(database)),
+            shown: ArcSwapOption::empty(),
         }
     }
 
-    pub(super) const fn sealing(&self) -> &SealingKey {
+    pub(super) fn sealing(&self) -> &SealingKey {
         &self.sealing
+    }
+
+    /// Everything as of the last commit that somebody may have been told of.
+    pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, Refused> {
+        match self.shown.load_full() {
+            Some(shown) => Ok(shown),
+            None => self.take(Arc::default()).map(Arc::new),
+        }
+    }
+
+    /// Shows what was committed, before anybody is told. An error is met by whoever reads next.
+    pub(super) fn show(&self, wrote_hot: bool) {
+        let before = self.shown.load();
+        let hot = before.as_ref().filter(|_| !wrote_hot);
+        let hot = hot.map_or_else(Arc::default, |before| Arc::clone(before.hot()));
+        self.shown.store(self.take(hot).ok().map(Arc::new));
+    }
+
+    fn take(&self, hot: Arc<Hot>) -> Result<Snapshot, Refused> {
+        Snapshot::new(self.begin_read()?, Arc::clone(&self.sealing), hot)
     }
 
     /// Everything as of now, whatever is written later.
@@ -114,14 +140,25 @@ impl Volume {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         // The old one first: its buffers must not outlive it.
+        self.shown.store(None);
         *database = None;
         match open_database(&self.disk, self.options) {
             Ok(opened) => *database = Some(opened),
-            Err(error) => tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "the store cannot be opened again yet"
-            ),
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the store cannot be opened again yet"
+                );
+                return;
+            }
         }
+        drop(database);
+        self.show(true);
+    }
+
+    /// Lets go of what is shown, so that the file can be closed.
+    pub(super) fn close(&self) {
+        self.shown.store(None);
     }
 }
 

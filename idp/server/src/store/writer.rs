@@ -14,6 +14,7 @@ use idp_core::store::{StoreError, Transaction};
 use redb::WriteTransaction;
 use tokio::sync::oneshot;
 
+use super::hot;
 use super::layout::{Moment, OUTBOX, RECORDS, SELF};
 use super::sealing::SealingKey;
 use super::volume::{Refused, Volume, failed};
@@ -66,6 +67,8 @@ fn write_groups(volume: &Volume, orders: &Receiver<Order>) {
             }
             Err(RecvTimeoutError::Disconnected) => return,
         };
+        // Whoever is about to ask has a turn, if that is what this core would do otherwise.
+        thread::yield_now();
         let group: Vec<_> = std::iter::once(first)
             .chain(orders.try_iter().take(GROUP_MAX - 1))
             .collect();
@@ -83,6 +86,8 @@ fn write_group(volume: &Volume, group: Vec<Order>) {
         commit(writing, volume.sealing(), &group)
     }) {
         Ok(outcomes) => {
+            let transactions = group.iter().map(|order| &order.transaction);
+            volume.show(transactions.into_iter().any(hot::is_written_by));
             for (order, outcome) in group.into_iter().zip(outcomes) {
                 // Whoever went away meanwhile learns it from the store.
                 let _ = order.reply.send(outcome);
@@ -117,12 +122,12 @@ fn commit(
     let (outcomes, has_written) = {
         let mut own = writing.open_table(SELF).map_err(failed)?;
         let before = Moment::read(&own).map_err(failed)?;
-        let mut tables = Tables {
-            records: writing.open_table(RECORDS).map_err(failed)?,
-            outbox: writing.open_table(OUTBOX).map_err(failed)?,
+        let mut tables = Tables::new(
+            writing.open_table(RECORDS).map_err(failed)?,
+            writing.open_table(OUTBOX).map_err(failed)?,
             sealing,
-            moment: before,
-        };
+            before,
+        );
         let mut outcomes = Vec::with_capacity(group.len());
         for order in group {
             outcomes.push(tables.attempt(&order.transaction).map_err(failed)?);

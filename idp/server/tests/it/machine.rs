@@ -20,10 +20,8 @@ use idp_token::time::UnixSeconds;
 use crate::world::{carry_out, create_tenant, decide, tenant};
 
 const SECRET: &str = "a-secret-of-256-bits";
-const ASKING: Asking<'static> = Asking {
-    authorization: None,
-    body: b"grant_type=client_credentials&client_id=robot&client_secret=a-secret-of-256-bits",
-};
+const ASKING: &[u8] =
+    b"grant_type=client_credentials&client_id=robot&client_secret=a-secret-of-256-bits";
 
 pub(crate) fn provider() -> Provider {
     let filter_key = FilterKey::new(FilterKeyId::new(1).expect("an id"), &[1; 32]);
@@ -75,8 +73,9 @@ pub(crate) async fn ask<S: Store>(
     now: UnixSeconds,
 ) -> Result<SessionId, CommitError> {
     let random = draw();
+    let asking = Asking::read(None, ASKING);
     let issued = decide(store, |view| {
-        token::grant(view, provider, &ASKING, now, &random)
+        token::grant(view, provider, &asking, now, &random)
     });
     Ok(issued.await?.expect("a token").session)
 }

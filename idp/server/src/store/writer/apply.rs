@@ -12,21 +12,44 @@ use redb::{ReadableTable as _, Table};
 use zeroize::Zeroizing;
 
 use super::Outcome;
+use crate::store::hot;
 use crate::store::layout::Moment;
 use crate::store::reading::{place, show, split};
 use crate::store::sealing::{SealingKey, is_sealed};
 
+/// Most records fit in, sealed or not.
+const USUAL_BYTES: usize = 320;
+/// So many are looked for again soon.
+const KNOWN_MAX: usize = 8;
+
 pub(super) struct Tables<'t> {
-    pub(super) records: Table<'t, &'static [u8], &'static [u8]>,
-    pub(super) outbox: Table<'t, u64, &'static [u8]>,
-    pub(super) sealing: &'t SealingKey,
+    records: Table<'t, &'static [u8], &'static [u8]>,
+    outbox: Table<'t, u64, &'static [u8]>,
+    sealing: &'t SealingKey,
     pub(super) moment: Moment,
+    /// Versions of hot records, as they are now.
+    known: Vec<(Key, Option<Version>)>,
 }
 
 /// What one write comes to. `None` removes.
 type Prepared = (Vec<u8>, Option<Vec<u8>>);
 
-impl Tables<'_> {
+impl<'t> Tables<'t> {
+    pub(super) const fn new(
+        records: Table<'t, &'static [u8], &'static [u8]>,
+        outbox: Table<'t, u64, &'static [u8]>,
+        sealing: &'t SealingKey,
+        moment: Moment,
+    ) -> Self {
+        Self {
+            records,
+            outbox,
+            sealing,
+            moment,
+            known: Vec::new(),
+        }
+    }
+
     /// The outer error is one of the whole group.
     pub(super) fn attempt(
         &mut self,
@@ -44,6 +67,9 @@ impl Tables<'_> {
             }
         }
         self.moment.version = version;
+        if hot::is_written_by(transaction) {
+            self.known.clear();
+        }
         self.write(prepared)?;
         for change in transaction.changes() {
             self.append(change)?;
@@ -54,15 +80,27 @@ impl Tables<'_> {
         Ok(Ok(Outcome::Done))
     }
 
-    fn holds(&self, transaction: &Transaction) -> redb::Result<bool> {
+    fn holds(&mut self, transaction: &Transaction) -> redb::Result<bool> {
         for expectation in transaction.expectations() {
-            let kept = self.records.get(expectation.key.encode().as_slice())?;
-            let version = kept.and_then(|kept| split(kept.value()).map(|(version, _)| version));
-            if version != expectation.version {
+            if self.version(&expectation.key)? != expectation.version {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// What nearly every transaction rests on is looked for once in a group.
+    fn version(&mut self, key: &Key) -> redb::Result<Option<Version>> {
+        let mut known = self.known.iter();
+        if let Some((_, version)) = known.find(|(known, _)| known == key) {
+            return Ok(*version);
+        }
+        let kept = self.records.get(key.encode().as_slice())?;
+        let version = kept.and_then(|kept| split(kept.value()).map(|(version, _)| version));
+        if hot::is_hot(key.kind()) && self.known.len() < KNOWN_MAX {
+            self.known.push((key.clone(), version));
+        }
+        Ok(version)
     }
 
     fn prepare(
@@ -85,14 +123,15 @@ impl Tables<'_> {
 
     fn spell(&self, record: &Record, version: Version) -> Result<Prepared, StoreError> {
         let spelled = record.key().encode();
-        let mut kept = version.0.to_be_bytes().to_vec();
+        let mut kept = Vec::with_capacity(USUAL_BYTES);
+        kept.extend_from_slice(&version.0.to_be_bytes());
         if is_sealed(&spelled) {
             let plain = Zeroizing::new(record.encode());
             self.sealing
                 .seal(&plain, &place(&spelled, version), &mut kept)
                 .map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         } else {
-            kept.extend(record.encode());
+            record.encode_to(&mut kept);
         }
         Ok((spelled, Some(kept)))
     }
