@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use idp_core::audit::Entry;
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +18,8 @@ use super::{Lost, Weight, line};
 const FILE_MODE: u32 = 0o600;
 /// Entries that are written, and synced if need be, together.
 const BATCH_MAX: usize = 256;
+/// How long others are gathered that are as little in a hurry.
+const GATHER: Duration = Duration::from_millis(2);
 
 #[derive(Debug)]
 pub(super) enum Order {
@@ -42,6 +46,11 @@ impl Writer {
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Order>) {
         let mut batch = Vec::new();
         while let Some(order) = queue.blocking_recv() {
+            // Nobody waits for a line of the ordinary kind, and waking this thread for each of them
+            // costs as much as writing it. What matters, and a queue that fills up, is taken at once.
+            if is_ordinary(&order) && queue.len() < BATCH_MAX {
+                thread::sleep(GATHER);
+            }
             let mut next = Some(order);
             while let Some(Order::Write(entry)) = next {
                 batch.push(entry);
@@ -84,6 +93,10 @@ impl Writer {
         let first = batch.len().saturating_sub(lines);
         self.lost.add(batch.iter().skip(first));
     }
+}
+
+fn is_ordinary(order: &Order) -> bool {
+    matches!(order, Order::Write(entry) if Weight::of(entry.event) == Weight::Ordinary)
 }
 
 /// How many of the lines, counted from the last, did not come to where they belong.
