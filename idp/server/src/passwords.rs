@@ -26,6 +26,11 @@ use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, PasswordHash as P
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use idp_core::login::Verdict;
 use idp_core::record::PasswordHash;
+use thread_priority::ThreadPriority;
+use thread_priority::unix::{
+    NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
+    thread_native_id,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -245,10 +250,7 @@ impl fmt::Debug for Idle {
 }
 
 fn work(jobs: &Receiver<Job>, mut memory: Memory) {
-    // On Linux this is the priority of the calling thread alone.
-    if let Err(error) = rustix::process::nice(NICE) {
-        tracing::warn!(%error, "passwords are looked at with the priority of everything else");
-    }
+    step_back();
     loop {
         let job = match jobs.recv_timeout(MEMORY_IDLE) {
             Ok(job) => Ok(job),
@@ -265,6 +267,23 @@ fn work(jobs: &Receiver<Job>, mut memory: Memory) {
         if computed.is_err() {
             tracing::error!("a password computation panicked");
         }
+    }
+}
+
+/// Leaves the processor to everybody else. A nice thread keeps it for its slice, milliseconds in
+/// which whoever has just been sent a request waits; one that is idle gives it up at once.
+fn step_back() {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    let stepped = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
+    if let Err(error) = stepped {
+        tracing::debug!(
+            ?error,
+            "the system has no idle class for threads that look at passwords"
+        );
+    }
+    // On Linux this is the priority of the calling thread alone.
+    if let Err(error) = rustix::process::nice(NICE) {
+        tracing::warn!(%error, "passwords are looked at with the priority of everything else");
     }
 }
 

@@ -1,5 +1,6 @@
 use std::sync::mpsc;
 
+use thread_priority::unix::thread_schedule_policy;
 use tokio::task::JoinSet;
 
 use super::*;
@@ -275,6 +276,15 @@ async fn a_computation_that_panics_costs_no_worker() {
     let ended = passwords.turns.acquire().await.unwrap();
     drop(ended);
     assert!(passwords.hash(password("p")).await.is_ok());
+}
+
+#[tokio::test]
+async fn workers_are_of_the_idle_class_and_nobody_else_is() {
+    let passwords = cheap(limits(1, 0));
+    let theirs = passwords.run(|_| thread_schedule_policy());
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    assert_eq!(theirs.await.unwrap().unwrap(), idle);
+    assert_ne!(thread_schedule_policy().unwrap(), idle);
 }
 
 #[tokio::test]
