@@ -65,7 +65,7 @@ pub(crate) const SAMPLE: Bounds<Percent> =
 pub(crate) const PEM_MAX: Size = Size::kib(256);
 
 pub(crate) const STORE_PATH: &str = "./data/idp.redb";
-pub(crate) const STORE_CACHE: Bounds<Size> = range(Size::mib(1), Size::tib(1)).or(Size::mib(24));
+pub(crate) const STORE_CACHE: Bounds<Size> = range(Size::mib(1), Size::tib(1)).or(Size::mib(16));
 pub(crate) const DISK_FREE: Bounds<Size> = range(Size::mib(16), Size::tib(1)).or(Size::mib(64));
 pub(crate) const SIGNING_ALGORITHM: Algorithm = Algorithm::Es256;
 /// A key signs for longer than what it signed lives.

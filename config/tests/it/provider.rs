@@ -35,7 +35,7 @@ fn a_provider_takes_its_defaults_and_stays_on_this_machine() {
     let folder = Path::new("/etc/tollgate/data");
     assert_eq!(store.path, folder.join("idp.redb"));
     assert_eq!(store.key_file, folder.join("idp.key"));
-    assert_eq!(store.cache_bytes_max, 24 * 1024 * 1024);
+    assert_eq!(store.cache_bytes_max, 16 * 1024 * 1024);
     assert_eq!(store.disk_free_bytes_min, 64 * 1024 * 1024);
     assert_eq!(provider.admin_key_file, folder.join("admin.key"));
     assert_eq!(provider.gateway_key_file, folder.join("gateway.key"));

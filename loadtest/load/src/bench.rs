@@ -49,7 +49,7 @@ pub use drain::{DrainOptions, drain};
 pub use edge::{EdgeOptions, edge};
 pub use h2::{Http2Options, http2};
 pub use idle::{IdleOptions, idle};
-pub use idp::{IdpOptions, idp};
+pub use idp::{IdpOptions, SessionsOptions, idp, sessions};
 pub use instructions::{InstructionsOptions, instructions};
 pub use reload::{ReloadOptions, large_file, reload};
 pub use revocation::{RevocationOptions, revocation};

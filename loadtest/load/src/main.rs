@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use load::bench::{
     self, AuthOptions, BenchError, ChaosOptions, DrainOptions, EdgeOptions, Http2Options,
     IdleOptions, IdpOptions, InstructionsOptions, Outcome, ReloadOptions, RevocationOptions,
-    SlowOptions,
+    SessionsOptions, SlowOptions,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -45,6 +45,8 @@ enum Bench {
     Idle(Idle),
     /// CPU time per call to the identity provider, beside npm oidc-provider.
     Idp(Idp),
+    /// Memory of an identity provider that keeps a million sessions.
+    Sessions(Sessions),
     /// What a reload of 5,000 routes costs the requests under way.
     Reload(Reload),
     /// What stops under load cost the requests under way.
@@ -140,6 +142,21 @@ struct Idp {
     /// fails at its end.
     #[arg(long, value_name = "DIR")]
     peer: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Sessions {
+    /// Sessions that are begun, all of them live to the end.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    sessions: u64,
+    /// Keep-alive connections of the load.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    /// People who sign in at the same time.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    people: u16,
     #[command(flatten)]
     common: Common,
 }
@@ -254,6 +271,7 @@ async fn run(bench: Bench) -> Result<Outcome, BenchError> {
         Bench::Http2(http2) => bench::http2(http2.into()).await,
         Bench::Idle(idle) => bench::idle(idle.into()).await,
         Bench::Idp(idp) => bench::idp(idp.into()).await,
+        Bench::Sessions(sessions) => bench::sessions(sessions.into()).await,
         Bench::Reload(reload) => bench::reload(reload.into()).await,
         Bench::Drain(drain) => bench::drain(drain.into()).await,
         Bench::Slow(slow) => bench::slow(slow.into()).await,
@@ -321,6 +339,18 @@ impl From<Idp> for IdpOptions {
             people: given.people.into(),
             tollgate: given.common.tollgate,
             peer: given.peer,
+            out: given.common.out,
+        }
+    }
+}
+
+impl From<Sessions> for SessionsOptions {
+    fn from(given: Sessions) -> Self {
+        Self {
+            sessions: given.sessions,
+            connections: given.connections.into(),
+            people: given.people.into(),
+            tollgate: given.common.tollgate,
             out: given.common.out,
         }
     }

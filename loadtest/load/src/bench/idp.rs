@@ -8,6 +8,7 @@ mod call;
 mod crowd;
 mod form;
 mod provider;
+mod sessions;
 mod summary;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ use call::{Call, issue_request};
 use crowd::Crowd;
 use provider::{Provider, Which};
 use summary::{IdpReport, Memory};
+
+pub use sessions::{SessionsOptions, sessions};
 
 const WARM_UP_SECONDS: u64 = 1;
 /// Connections of the machines whose latency is measured beside people who sign in.

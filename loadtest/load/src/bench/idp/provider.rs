@@ -18,6 +18,7 @@ pub(super) const USERNAME: &str = "alice";
 pub(super) const REDIRECT_URI: &str = "https://client.example/callback";
 const SECRET_FILE: &str = "shop.secret";
 const PASSWORD_FILE: &str = "alice.password";
+const STORE: &str = "idp.redb";
 const SECRET_BYTES: usize = 32;
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
@@ -96,6 +97,13 @@ impl Provider {
         })
     }
 
+    /// How large the store has become.
+    pub(super) fn store_bytes(&self, dir: &Path) -> Result<u64, BenchError> {
+        let store = dir.join(self.which.name()).join(STORE);
+        let store = std::fs::metadata(store).map_err(BenchError::io("cannot find the store"))?;
+        Ok(store.len())
+    }
+
     pub(super) fn issuer(&self) -> String {
         issuer(self.address)
     }
@@ -143,7 +151,7 @@ provider:
 "#,
         secret = at(SECRET_FILE),
         password = at(PASSWORD_FILE),
-        store = at("idp.redb"),
+        store = at(STORE),
         key = at("idp.key"),
         audit = at("audit.log"),
     );
