@@ -1,14 +1,20 @@
 //! What does it cost to refuse a token that is none of ours, and to accept one that is?
 //!
 //! Without arguments: nanoseconds per call, the least of many rounds, beside one SHA-256 of the
-//! same text from the same run. With a name and a count it makes so many calls and says nothing, so
-//! that an instruction counter tells what one call costs: the difference of two runs over the
-//! difference of their counts.
+//! same text from the same run. `report FOLDER` counts instructions as well, under valgrind, and
+//! writes `tokens.md` and `tokens.json` there; `check FOLDER` holds the counts against the latter.
+//!
+//! With a name and a count it makes so many calls and says nothing, so that an instruction counter
+//! tells what one call costs: the difference of two runs over the difference of their counts.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
+#[path = "refuse/count.rs"]
+mod count;
+
 use std::env;
+use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -26,6 +32,8 @@ const CALLS_PER_ROUND: usize = 2_000;
 
 struct Case {
     name: &'static str,
+    /// What it is in a report.
+    what: &'static str,
     call: Box<dyn Fn()>,
 }
 
@@ -41,7 +49,7 @@ fn cases() -> Vec<Case> {
     };
     let (good, forged) = (text(1, NOW.0 + 60), text(2, NOW.0 + 60));
     let (expired, garbage) = (text(1, NOW.0 - 1), "!".repeat(good.len()));
-    let parse = |name, text: String| {
+    let parse = |(name, what), text: String| {
         let keys = key(1);
         let call = move || {
             let _ = black_box(ReferenceToken::parse(
@@ -51,7 +59,7 @@ fn cases() -> Vec<Case> {
             ));
         };
         let call: Box<dyn Fn()> = Box::new(call);
-        Case { name, call }
+        Case { name, what, call }
     };
     let sha = good.clone();
     let keys = key(1);
@@ -62,16 +70,18 @@ fn cases() -> Vec<Case> {
     vec![
         Case {
             name: "sha256",
+            what: "one SHA-256 of a token",
             call: Box::new(move || {
                 black_box(TokenDigest::of(black_box(sha.as_bytes())));
             }),
         },
-        parse("garbage", garbage),
-        parse("expired", expired),
-        parse("forged", forged),
-        parse("good", good),
+        parse(("garbage", "refuse what is no base64url"), garbage),
+        parse(("expired", "refuse an expired token"), expired),
+        parse(("forged", "refuse a forged token, by its tag"), forged),
+        parse(("good", "take a good token"), good),
         Case {
             name: "good-digest",
+            what: "take a good token and compute its digest",
             call: Box::new(move || {
                 let token = ReferenceToken::parse(black_box(known.as_bytes()), &keys, NOW);
                 black_box(token.map(|token| token.digest()).ok());
@@ -79,6 +89,7 @@ fn cases() -> Vec<Case> {
         },
         Case {
             name: "fence-lease",
+            what: "fence and lease, for a cached entry",
             call: Box::new(move || {
                 let now = black_box(BootTime(Duration::ZERO));
                 black_box(fence.holds(black_box(stamp), black_box(&marks)));
@@ -100,23 +111,29 @@ fn measure(call: &dyn Fn()) -> f64 {
     least.as_secs_f64() * 1e9 / CALLS_PER_ROUND as f64
 }
 
-fn main() {
-    let arguments: Vec<String> = env::args()
-        .skip(1)
-        .filter(|a| !a.starts_with("--"))
-        .collect();
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).filter(|it| it != "--bench").collect();
     let cases = cases();
-    if let [name, count] = arguments.as_slice() {
-        let count: usize = count.parse().expect("a count of calls");
-        let case = cases.iter().find(|case| case.name == name);
-        let case = case.expect("the name of a case");
-        for _ in 0..count {
-            (case.call)();
+    let words: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] => times(&cases),
+        ["report", folder] => count::report(&cases, folder.as_ref())?,
+        ["check", folder] => count::check(&cases, folder.as_ref())?,
+        [name, count] => {
+            let case = cases.iter().find(|case| case.name == *name);
+            let case = case.ok_or("there is no such case")?;
+            for _ in 0..count.parse::<usize>()? {
+                (case.call)();
+            }
         }
-        return;
+        _ => return Err("which? nothing | report FOLDER | check FOLDER | CASE COUNT".into()),
     }
+    Ok(())
+}
+
+fn times(cases: &[Case]) {
     let base = measure(&cases[0].call);
-    for case in &cases {
+    for case in cases {
         let spent = measure(&case.call);
         println!(
             "{:<12} {spent:>8.0} ns {:>6.2} × sha256",
