@@ -136,16 +136,14 @@ impl Idp {
         let phase = watch::Sender::new(Phase::Serving);
         let pages = pages::router(Arc::clone(&desk)).map_err(MaterialError::from)?;
         let outside = protocol::router(Arc::clone(&desk)).merge(pages);
+        let outside = protocol::Front::new(Arc::clone(&desk), outside);
         let inwards = internal::router(Arc::clone(&desk), phase.subscribe())
             .merge(admin::router(Arc::clone(&desk)));
-        let front = protocol::Front::new(Arc::clone(&desk), outside);
         let inwards = TowerToHyperService::new(inwards);
-        let listen_error = |source| {
-            let address = provider.listen;
-            StartError::Listen { address, source }
-        };
-        let public = Listening::start(public, front, phase.subscribe()).map_err(listen_error)?;
-        let inside = Listening::start(inside, inwards, phase.subscribe()).map_err(listen_error)?;
+        let public = Listening::start(public, outside, phase.subscribe());
+        let public = public.map_err(unheard(provider.listen))?;
+        let inside = Listening::start(inside, inwards, phase.subscribe());
+        let inside = inside.map_err(unheard(provider.internal))?;
         Ok(Self {
             addresses: Addresses {
                 public: public.address,
@@ -189,7 +187,11 @@ impl Idp {
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    listener::bind(address).map_err(|source| StartError::Listen { address, source })
+    listener::bind(address).map_err(unheard(address))
+}
+
+fn unheard(address: SocketAddr) -> impl FnOnce(io::Error) -> StartError {
+    move |source| StartError::Listen { address, source }
 }
 
 /// It may have to look over the whole file, so that it does not happen on a thread of the runtime.
