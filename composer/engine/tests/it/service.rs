@@ -39,7 +39,7 @@ pub(crate) enum Reply {
 }
 
 pub(crate) type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
-type Handler = Arc<dyn Fn(Asked) -> Answering + Send + Sync>;
+type Serving = Arc<dyn Fn(Asked) -> Answering + Send + Sync>;
 
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
@@ -127,7 +127,7 @@ impl Service {
         let address = listener.local_addr().unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let flooded = Arc::new(AtomicUsize::new(0));
-        let handler: Handler = Arc::new(answer);
+        let handler: Serving = Arc::new(answer);
         let (of_loop, floods) = (Arc::clone(&heard), Arc::clone(&flooded));
         let accepting = spawn("service", async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -171,7 +171,7 @@ impl Drop for Service {
 
 async fn converse(
     mut stream: TcpStream,
-    handler: &Handler,
+    handler: &Serving,
     heard: &Mutex<Vec<Asked>>,
     flooded: &AtomicUsize,
 ) -> std::io::Result<()> {

@@ -84,13 +84,7 @@ pub async fn chaos(options: ChaosOptions) -> Result<Outcome, BenchError> {
     let mut rows = Vec::new();
     for round in 0..options.rounds {
         for settings in [&with_redis, &alone] {
-            for breakage in Breakage::ALL {
-                if settings.has_redis || !breakage.needs_redis() {
-                    let row = run(settings, breakage, options.hold, u64::from(round)).await?;
-                    say(&row.told());
-                    rows.push(row);
-                }
-            }
+            break_all(settings, (options.hold, u64::from(round)), &mut rows).await?;
         }
     }
     let report = ChaosReport {
@@ -110,6 +104,20 @@ pub async fn chaos(options: ChaosOptions) -> Result<Outcome, BenchError> {
         missing: Vec::new(),
         broken: verdict(&report),
     })
+}
+
+async fn break_all(
+    settings: &FleetSettings,
+    (hold, round): (Duration, u64),
+    rows: &mut Vec<Row>,
+) -> Result<(), BenchError> {
+    let may_happen = |it: &Breakage| settings.has_redis || !it.needs_redis();
+    for breakage in Breakage::ALL.into_iter().filter(may_happen) {
+        let row = run(settings, breakage, hold, round).await?;
+        say(&row.told());
+        rows.push(row);
+    }
+    Ok(())
 }
 
 /// In a fleet of its own: what one breakage leaves behind is none of the next one's business.

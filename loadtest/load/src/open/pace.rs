@@ -65,6 +65,7 @@ mod tests {
         let mut pacer = Pacer::new().unwrap();
         for micros in [0, 1, 50, 300, 1500] {
             let at = Instant::now() + Duration::from_micros(micros);
+            // sleeps: that is what is tested
             pacer.sleep_until(at).await.unwrap();
             assert!(Instant::now() >= at);
         }
