@@ -15,6 +15,7 @@ mod join;
 mod large_files;
 mod ledger;
 mod newcomer;
+mod provider;
 mod reload;
 mod revocation;
 mod secrets;
