@@ -152,6 +152,12 @@ impl Engine {
         })
     }
 
+    /// Everything that is composed, described for clients that are generated.
+    #[must_use]
+    pub fn openapi(&self) -> String {
+        composer_core::openapi(&self.plan).to_string()
+    }
+
     /// Forgets what is known, and what is being asked for now as far as those are concerned who ask
     /// from now on.
     pub fn invalidate(&self, stale: &Stale) -> Result<(), Unforgettable> {

@@ -4,7 +4,7 @@
 //! two endpoints fit, the one that is literal further left is meant, as for routes.
 
 use composer_core::Plan;
-use composer_core::plan::{EndpointId, Segment};
+use composer_core::plan::{Endpoint, EndpointId, Segment};
 
 /// The endpoint of a path, and the parameters in it as they were sent.
 #[must_use]
@@ -15,7 +15,7 @@ pub fn find<'p>(plan: &Plan, path: &'p str) -> Option<(EndpointId, Vec<&'p str>)
         .iter()
         .enumerate()
         .filter_map(|(place, endpoint)| {
-            let params = params(&endpoint.path, &sent)?;
+            let params = fit(&endpoint.path, &sent)?;
             let literal: Vec<_> = endpoint.path.iter().map(is_literal).collect();
             Some((literal, EndpointId(place), params))
         });
@@ -23,11 +23,18 @@ pub fn find<'p>(plan: &Plan, path: &'p str) -> Option<(EndpointId, Vec<&'p str>)
     best.map(|(_, endpoint, params)| (endpoint, params))
 }
 
+/// The parameters of a path that belongs to this endpoint, in order and as they were sent.
+#[must_use]
+pub fn params<'p>(endpoint: &Endpoint, path: &'p str) -> Option<Vec<&'p str>> {
+    let sent: Vec<_> = path.strip_prefix('/')?.split('/').collect();
+    fit(&endpoint.path, &sent)
+}
+
 fn is_literal(segment: &Segment) -> bool {
     matches!(segment, Segment::Literal(_))
 }
 
-fn params<'p>(declared: &[Segment], sent: &[&'p str]) -> Option<Vec<&'p str>> {
+fn fit<'p>(declared: &[Segment], sent: &[&'p str]) -> Option<Vec<&'p str>> {
     if declared.len() != sent.len() {
         return None;
     }

@@ -27,6 +27,8 @@ pub(crate) struct Problem<'a> {
     pub(crate) code: &'static str,
     /// For people.
     pub(crate) detail: &'a str,
+    /// What logs call the request.
+    pub(crate) id: Option<&'a str>,
 }
 
 /// What is sent to whoever asked.
@@ -62,7 +64,11 @@ impl Reply {
     }
 
     /// Why there is no answer.
-    pub(crate) fn refused(refused: &Refused, endpoint: Option<&Endpoint>) -> Self {
+    pub(crate) fn refused(
+        refused: &Refused,
+        endpoint: Option<&Endpoint>,
+        id: Option<&str>,
+    ) -> Self {
         let detail = match (refused, endpoint) {
             (Refused::Step { step, cause }, Some(endpoint)) => match endpoint.step(*step) {
                 Some(step) => format!("`{}` is required and failed: {cause}", step.name),
@@ -74,6 +80,7 @@ impl Reply {
             status: refused.status(),
             code: code(refused),
             detail: &detail,
+            id,
         })
     }
 
@@ -85,8 +92,10 @@ impl Reply {
         if problem.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, AGAIN);
         }
+        let id = problem.id.map(quoted);
+        let id = id.map_or(String::new(), |id| format!(",\"request_id\":{id}"));
         let body = format!(
-            "{{\"type\":\"about:blank\",\"status\":{},\"code\":\"{}\",\"detail\":{}}}",
+            "{{\"type\":\"about:blank\",\"status\":{},\"code\":\"{}\",\"detail\":{}{id}}}",
             problem.status.as_u16(),
             problem.code,
             quoted(problem.detail),

@@ -37,6 +37,8 @@ pub struct Request<'a> {
     pub asker: &'a Asker,
     /// When whoever asks has no use for an answer any more; the endpoint's budget may end earlier.
     pub deadline: Instant,
+    /// What logs call the request; somebody whose answer is a problem is told it.
+    pub id: Option<&'a str>,
 }
 
 /// Something that was done.
@@ -88,7 +90,7 @@ impl Engine {
             }
             Err(refused) => {
                 note(metrics, Ending::Failed, took);
-                Reply::refused(&refused, self.plan().endpoint(request.endpoint))
+                Reply::refused(&refused, self.plan().endpoint(request.endpoint), request.id)
             }
         }
     }

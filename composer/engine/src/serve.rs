@@ -8,9 +8,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use composer_core::Plan;
+use gateway_upstream::{Policy, Service};
 use tokio::sync::watch;
 
+use crate::clock::Clock;
 use crate::engine::{Engine, Incomplete, Setup};
+use crate::metrics::Metrics;
 
 mod client;
 mod listener;
@@ -26,10 +30,12 @@ const DRAIN: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Settings {
     /// For clients.
-    pub listen: SocketAddr,
+    pub listen: Vec<SocketAddr>,
     /// For operators, who are asked for nothing: an address that others do not reach.
     pub internal: SocketAddr,
-    pub setup: Setup,
+    pub plan: Arc<Plan>,
+    /// In the order of the plan's services.
+    pub services: Vec<Policy>,
 }
 
 /// A composer that runs.
@@ -37,14 +43,14 @@ pub struct Settings {
 pub struct Composer {
     engine: Arc<Engine>,
     phase: watch::Sender<Phase>,
-    clients: Listening,
+    clients: Vec<Listening>,
     operators: Listening,
 }
 
 /// Where a composer listens, ports included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
-    pub listen: SocketAddr,
+    pub listen: Vec<SocketAddr>,
     pub internal: SocketAddr,
 }
 
@@ -58,6 +64,8 @@ pub enum StartError {
     },
     #[error("the plan cannot be carried out")]
     Plan(#[from] Incomplete),
+    #[error("the composer cannot set up metrics")]
+    Metrics(#[from] prometheus::Error),
 }
 
 impl Composer {
@@ -66,17 +74,29 @@ impl Composer {
         let Settings {
             listen,
             internal,
-            setup,
+            plan,
+            services,
         } = settings;
         let open = |address| bind(address).map_err(|source| StartError::Listen { address, source });
-        let (for_clients, for_operators) = (open(listen)?, open(internal)?);
+        let for_operators = open(internal)?;
+        let for_clients: Vec<_> = listen.into_iter().map(open).collect::<Result<_, _>>()?;
+        let clock = Clock::default();
+        let now = clock.now();
+        let services = services.into_iter();
+        let setup = Setup {
+            plan,
+            services: services.map(|policy| Service::new(policy, now)).collect(),
+            clock,
+            metrics: Metrics::new()?,
+        };
         let engine = Engine::build(setup, None)?;
         let (phase, seen) = watch::channel(Phase::Serving);
-        let clients = Clients::new(Arc::clone(&engine));
-        let operators = Operators::new(Arc::clone(&engine));
+        let clients = Arc::new(Clients::new(Arc::clone(&engine)));
+        let operators = Arc::new(Operators::new(Arc::clone(&engine)));
+        let start = |bound| Listening::start(bound, Arc::clone(&clients), seen.clone());
         Ok(Self {
-            clients: Listening::start(for_clients, clients, seen.clone()),
-            operators: Listening::start(for_operators, operators, seen),
+            clients: for_clients.into_iter().map(start).collect(),
+            operators: Listening::start(for_operators, operators, seen.clone()),
             phase,
             engine,
         })
@@ -90,7 +110,7 @@ impl Composer {
     #[must_use]
     pub fn addresses(&self) -> Addresses {
         Addresses {
-            listen: self.clients.address,
+            listen: self.clients.iter().map(|it| it.address).collect(),
             internal: self.operators.address,
         }
     }
@@ -99,7 +119,9 @@ impl Composer {
     pub async fn stop(self) -> bool {
         self.phase.send_replace(Phase::Draining);
         let ended = async {
-            self.clients.drained().await;
+            for listening in self.clients {
+                listening.drained().await;
+            }
             self.operators.drained().await;
         };
         let is_clean = tokio::time::timeout(DRAIN, ended).await.is_ok();

@@ -42,6 +42,7 @@ impl Clients {
                 status: StatusCode::METHOD_NOT_ALLOWED,
                 code: "method_not_allowed",
                 detail: "composed answers are read",
+                id: None,
             });
             reply.headers.insert(ALLOW, READS);
             return reply;
@@ -51,6 +52,7 @@ impl Clients {
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 code: "not_ready",
                 detail: "the tables are being read",
+                id: None,
             });
         }
         let found = paths::find(self.engine.plan(), request.uri().path());
@@ -59,6 +61,7 @@ impl Clients {
                 status: StatusCode::NOT_FOUND,
                 code: "no_endpoint",
                 detail: "there is no such endpoint",
+                id: None,
             });
         };
         let asker = asker(request.headers());
@@ -68,6 +71,7 @@ impl Clients {
             query: request.uri().query(),
             asker: &asker,
             deadline: self.engine.clock().now() + time_left(request.headers()),
+            id: None,
         };
         self.engine.answer(&wish, request.headers()).await
     }

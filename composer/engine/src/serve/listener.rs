@@ -71,12 +71,12 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)>
 impl Listening {
     pub(super) fn start<A: Answering>(
         (listener, address): (TcpListener, SocketAddr),
-        answering: A,
+        answering: Arc<A>,
         phase: watch::Receiver<Phase>,
     ) -> Self {
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
         let places = Arc::clone(&connections);
-        let accepting = accept(listener, Arc::new(answering), phase, places);
+        let accepting = accept(listener, answering, phase, places);
         Self {
             address,
             accepting: spawn("composer accept loop", accepting),

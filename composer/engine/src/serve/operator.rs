@@ -15,6 +15,7 @@ use crate::invalidate::{BODY_BYTES_MAX, Misread, invalidate};
 use crate::reply::{Problem, Reply};
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const METRICS: HeaderValue = HeaderValue::from_static(prometheus::TEXT_FORMAT);
 
 #[derive(Debug)]
@@ -36,6 +37,7 @@ impl Operators {
                 status: StatusCode::PAYLOAD_TOO_LARGE,
                 code: "body_too_large",
                 detail: "the body is cut, or larger than may be read",
+                id: None,
             });
         };
         match invalidate(&self.engine, &body.to_bytes()) {
@@ -51,6 +53,7 @@ impl Operators {
                 },
                 code: "not_invalidated",
                 detail: &misread.to_string(),
+                id: None,
             }),
         }
     }
@@ -83,9 +86,13 @@ impl Answering for Operators {
             (&Method::GET, "/livez") => Reply::text(StatusCode::OK, TEXT, "alive\n"),
             (&Method::GET, "/readyz") => self.ready(),
             (&Method::GET, "/metrics") => self.metrics(),
+            (&Method::GET, "/openapi.json") => {
+                Reply::text(StatusCode::OK, JSON, self.engine.openapi())
+            }
             (&Method::POST, "/internal/invalidate") => self.forget(request).await,
             (_, _) => {
-                let known = "try /livez, /readyz, /metrics or POST /internal/invalidate\n";
+                let known =
+                    "try /livez, /readyz, /metrics, /openapi.json or POST /internal/invalidate\n";
                 Reply::text(StatusCode::NOT_FOUND, TEXT, known)
             }
         };

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use composer_engine::serve::{Composer, Settings};
-use composer_engine::{Clock, Metrics, Setup};
-use gateway_upstream::Service as Upstream;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -17,19 +15,12 @@ use crate::service::Service;
 use crate::site::{Draft, LONG};
 
 async fn start(draft: Draft) -> Composer {
-    let clock = Clock::default();
-    let now = clock.now();
-    let policies = draft.policies.iter().cloned();
     let any = "127.0.0.1:0".parse().unwrap();
     let settings = Settings {
-        listen: any,
+        listen: vec![any, any],
         internal: any,
-        setup: Setup {
-            plan: draft.plan(),
-            services: policies.map(|policy| Upstream::new(policy, now)).collect(),
-            clock,
-            metrics: Metrics::new().unwrap(),
-        },
+        plan: draft.plan(),
+        services: draft.policies.clone(),
     };
     Composer::start(settings).await.unwrap()
 }
@@ -65,7 +56,7 @@ async fn a_composed_answer_goes_over_http() {
     let services = Services::start().await;
     let composer = start(services.draft()).await;
     composer.engine().ready().await;
-    let at = composer.addresses().listen;
+    let at = composer.addresses().listen[0];
     let path = "/members/7/transfer-history";
     let request = Request::get(format!("http://{at}{path}?cursor=k1"))
         .header("authorization", "Bearer alice")
@@ -89,6 +80,8 @@ async fn a_composed_answer_goes_over_http() {
         .unwrap();
     assert!(told <= 20_000, "{told}");
 
+    let second = composer.addresses().listen[1];
+    assert_eq!(get(second, path).await.0, 200);
     for (path, status) in [("/members/7", 404), ("/", 404), (path, 200)] {
         assert_eq!(get(at, path).await.0, status, "{path}");
     }
@@ -104,7 +97,7 @@ async fn clients_are_told_to_come_back_until_the_tables_are_read() {
     let addresses = composer.addresses();
     assert_eq!(get(addresses.internal, "/livez").await.0, 200);
     assert_eq!(get(addresses.internal, "/readyz").await.0, 503);
-    let (status, body) = get(addresses.listen, "/members/7/transfer-history").await;
+    let (status, body) = get(addresses.listen[0], "/members/7/transfer-history").await;
     assert_eq!(status, 503);
     assert!(body.contains("\"code\":\"not_ready\""), "{body}");
 }
@@ -128,13 +121,19 @@ async fn what_an_operator_declares_void_is_asked_for_anew() {
             let told = post(addresses.internal, "/internal/invalidate", order).await;
             assert_eq!(told, (200, "1 orders carried out\n".to_owned()), "{order}");
         }
-        assert_eq!(get(addresses.listen, path).await.0, 200);
+        assert_eq!(get(addresses.listen[0], path).await.0, 200);
         assert_eq!(services.membership.calls(), calls, "{order}");
     }
     for (order, status) in [("{\"lookup\":\"nobody\"}", 404), ("x", 400), ("{}", 400)] {
         let told = post(addresses.internal, "/internal/invalidate", order).await;
         assert_eq!(told.0, status, "{order}");
     }
+    let (status, text) = get(addresses.internal, "/openapi.json").await;
+    assert_eq!(status, 200);
+    assert!(
+        text.contains("\"/members/{memberId}/transfer-history\""),
+        "{text}"
+    );
     let (status, text) = get(addresses.internal, "/metrics").await;
     assert_eq!(status, 200);
     let naive = "tollgate_composer_calls_naive_total{endpoint=\"GET /members/{memberId}/transfer-history\"} 1212";
@@ -158,7 +157,7 @@ async fn a_stop_lets_the_answer_under_way_end() {
     .await;
     let composer = start(services.draft()).await;
     composer.engine().ready().await;
-    let at = composer.addresses().listen;
+    let at = composer.addresses().listen[0];
     let asking = composer_engine::spawn("asking", async move {
         get(at, "/members/7/transfer-history").await
     });

@@ -264,6 +264,7 @@ impl Site {
             query,
             asker: &asker,
             deadline: self.clock.now() + LONG,
+            id: None,
         };
         Answered(self.engine.answer(&request, headers).await)
     }
