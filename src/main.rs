@@ -30,6 +30,8 @@ enum Verb {
     Gateway(verb::gateway::Gateway),
     /// Run the identity provider
     Idp(verb::idp::Idp),
+    /// Run the composer by itself
+    Composer(verb::composer::Composer),
     /// Issue, inspect and revoke single tokens
     Token(verb::token::Token),
     /// Create, list and disable those who may sign in
@@ -40,6 +42,8 @@ enum Verb {
     Load(verb::load::Load),
     /// Check a configuration file: every problem in one run; starts nothing
     Check(verb::check::Check),
+    /// Say what a composed answer is made of and what it costs; starts nothing
+    Explain(verb::explain::Explain),
     /// Print the JSON Schema of the configuration file
     Schema(verb::schema::Schema),
 }
@@ -49,6 +53,8 @@ fn main() -> ExitCode {
         Verb::Up(up) => up.run(),
         Verb::Gateway(gateway) => gateway.run(),
         Verb::Idp(idp) => idp.run(),
+        Verb::Composer(composer) => composer.run(),
+        Verb::Explain(explain) => explain.run(),
         Verb::Token(token) => token.run(),
         Verb::User(user) => user.run(),
         Verb::Client(client) => client.run(),

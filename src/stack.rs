@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use composer_engine::serve::Composer;
 use gateway_server::Running;
 use idp_server::Idp;
 use pay::Pay;
@@ -17,6 +18,8 @@ const PAY_AUDIENCE: &str = "pay";
 pub struct Plan {
     pub gateway: Option<Gateway>,
     pub provider: Option<Provider>,
+    /// A composer by itself; that of a gateway is part of it.
+    pub composer: Option<composer_engine::serve::Settings>,
     /// The pay services, with their addresses already chosen.
     pub pay: Option<pay::Settings>,
 }
@@ -26,6 +29,7 @@ pub struct Plan {
 pub struct Stack {
     gateway: Option<Arc<Running>>,
     idp: Option<Idp>,
+    composer: Option<Composer>,
     pay: Option<Pay>,
 }
 
@@ -35,6 +39,8 @@ pub enum BootError {
     Pay(#[from] pay::BootError),
     #[error("the identity provider did not start")]
     Idp(#[from] idp_server::StartError),
+    #[error("the composer did not start")]
+    Composer(#[from] composer_engine::serve::StartError),
     #[error("the gateway did not start")]
     Gateway(#[from] gateway_server::StartError),
 }
@@ -74,6 +80,7 @@ impl Plan {
         Self {
             gateway: Some(gateway),
             provider: None,
+            composer: None,
             pay: is_wanted.then(|| pay::Settings::new(listen)),
         }
     }
@@ -85,6 +92,7 @@ impl Stack {
         let mut stack = Self {
             gateway: None,
             idp: None,
+            composer: None,
             pay: None,
         };
         match stack.start(plan).await {
@@ -109,6 +117,9 @@ impl Stack {
             settings.trust = gateway.as_ref().and_then(trust);
             self.pay = Some(Pay::boot(settings).await?);
         }
+        if let Some(settings) = plan.composer {
+            self.composer = Some(Composer::start(settings).await?);
+        }
         if let Some(gateway) = gateway {
             self.gateway = Some(Arc::new(Running::start(gateway).await?));
         }
@@ -126,6 +137,11 @@ impl Stack {
     }
 
     #[must_use]
+    pub fn composer(&self) -> Option<&Composer> {
+        self.composer.as_ref()
+    }
+
+    #[must_use]
     pub fn pay(&self) -> Option<&Pay> {
         self.pay.as_ref()
     }
@@ -136,6 +152,9 @@ impl Stack {
         let mut is_empty = true;
         if let Some(gateway) = self.gateway {
             is_empty &= gateway.stop(lame_duck).await;
+        }
+        if let Some(composer) = self.composer {
+            is_empty &= composer.stop().await;
         }
         if let Some(idp) = self.idp {
             is_empty &= idp.stop().await;

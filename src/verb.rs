@@ -11,6 +11,8 @@ use crate::log::{self, Level};
 
 pub(crate) mod check;
 pub(crate) mod client;
+pub(crate) mod composer;
+pub(crate) mod explain;
 pub(crate) mod gateway;
 pub(crate) mod idp;
 pub(crate) mod load;

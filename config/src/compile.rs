@@ -5,6 +5,7 @@
 //! out is thrown away.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use gateway_core::ids::Sampling;
 use gateway_core::level::Level;
@@ -64,6 +65,9 @@ pub(crate) fn compile(file: &written::File, reading: Reading<'_>) -> Compiled {
         gateway.issuers = issuers::compile(&file.issuers, &mut paths);
     }
     let plan = composition::compile(file, reading);
+    if let Some(gateway) = &mut gateway {
+        gateway.plan = Arc::clone(&plan);
+    }
     let composer = gateway.as_ref().filter(|_| !plan.endpoints.is_empty());
     Compiled {
         composer: composer.map(|gateway| Composer {
@@ -114,6 +118,7 @@ fn compile_gateway(file: &written::File, taken: &mut Vec<Taken>, reading: Readin
         deadlines: compile_deadlines(file, reading),
         trusted_proxies: compile_proxies(file, reading),
         routes: routes::compile(file, body_max, reading),
+        plan: Arc::default(),
         idp: None,
         issuers: Vec::new(),
         services,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use composer_core::Plan;
 use gateway_core::ids::Sampling;
 use gateway_core::level::Level;
 use gateway_core::limits::Limits;
@@ -32,6 +33,8 @@ pub struct Gateway {
     pub trusted_proxies: Vec<Network>,
     pub services: Vec<Policy>,
     pub routes: RouteTable,
+    /// What routes lead to that lead to no service; without endpoints where none does.
+    pub plan: Arc<Plan>,
     /// None where no route asks it who calls.
     pub idp: Option<Idp>,
     /// Others that routes ask, by name.

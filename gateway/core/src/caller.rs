@@ -69,6 +69,10 @@ impl Rights {
         has(&self.scopes, name)
     }
 
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.roles.iter().map(AsRef::as_ref)
+    }
+
     #[must_use]
     pub fn has_role(&self, name: &str) -> bool {
         has(&self.roles, name)

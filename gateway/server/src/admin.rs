@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use composer_engine::Misread;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -29,7 +30,9 @@ use crate::spawn::spawn;
 
 const CONNECTIONS_MAX: usize = 64;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-const BODY_BYTES_MAX: usize = 1024;
+/// Orders to forget something are all that is sent here.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+const NOTHING_COMPOSED: &str = "nothing is composed here\n";
 
 /// Serves until the process ends; readiness must be heard to the last.
 pub(crate) async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
@@ -73,6 +76,8 @@ fn router(gateway: Arc<Gateway>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/identity/inspect", post(inspect))
+        .route("/openapi.json", get(openapi))
+        .route("/internal/invalidate", post(invalidate))
         .fallback(|| async { (StatusCode::NOT_FOUND, "try /livez, /readyz or /metrics\n") })
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(
@@ -90,7 +95,12 @@ async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
         Phase::Serving if gateway.identity.as_ref().is_some_and(is_unknown) => {
             "starting: the identity provider was never reached, so no token can be judged\n"
         }
-        Phase::Serving => return "ready\n".into_response(),
+        Phase::Serving => match gateway.snapshot.load().composer.as_ref() {
+            Some(composer) if !composer.engine.is_ready() => {
+                "starting: the tables of the composer are being read\n"
+            }
+            Some(_) | None => return "ready\n".into_response(),
+        },
         Phase::LameDuck => "stopping: still answering, send new requests elsewhere\n",
         Phase::Draining => "stopping: waiting for requests under way\n",
     };
@@ -117,6 +127,35 @@ async fn inspect(State(gateway): State<Arc<Gateway>>, body: Bytes) -> Response {
     }
 }
 
+/// What is composed, for clients that are generated.
+async fn openapi(State(gateway): State<Arc<Gateway>>) -> Response {
+    match gateway.snapshot.load().composer.as_ref() {
+        Some(composer) => {
+            let kind = [(header::CONTENT_TYPE, "application/json")];
+            (kind, composer.engine.openapi()).into_response()
+        }
+        None => (StatusCode::NOT_FOUND, NOTHING_COMPOSED).into_response(),
+    }
+}
+
+/// Has the composer forget what it knows of something.
+async fn invalidate(State(gateway): State<Arc<Gateway>>, orders: Bytes) -> Response {
+    let snapshot = gateway.snapshot.load_full();
+    let Some(composer) = snapshot.composer.as_ref() else {
+        return (StatusCode::NOT_FOUND, NOTHING_COMPOSED).into_response();
+    };
+    match composer_engine::invalidate(&composer.engine, &orders) {
+        Ok(count) => format!("{count} orders carried out\n").into_response(),
+        Err(misread) => {
+            let status = match misread {
+                Misread::Form | Misread::TooMany => StatusCode::BAD_REQUEST,
+                Misread::Unforgettable(_) => StatusCode::NOT_FOUND,
+            };
+            (status, format!("{misread}\n")).into_response()
+        }
+    }
+}
+
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     let snapshot = gateway.snapshot.load_full();
     let now = clock::now();
@@ -127,6 +166,9 @@ async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
         .set(i64::try_from(open).unwrap_or(i64::MAX));
     if let Some(identity) = &gateway.identity {
         identity.note_moment();
+    }
+    if let Some(composer) = &snapshot.composer {
+        composer.engine.measure();
     }
     let services = snapshot.services().iter();
     let moments = services.map(|upstream| upstream.moment(now));

@@ -1,7 +1,7 @@
 //! Moves the bytes of exchanges that were judged.
 //!
 //! Three carriers: a lean one for ordinary HTTP/1.1 exchanges, pingora for all others, and one whose
-//! services speak HTTP/2.
+//! services speak HTTP/2. A fourth carries nothing: it answers with what is composed here.
 //!
 //! A carrier decides little: in which of our terms a failure is told. Whether a service is asked,
 //! where and how often is decided by the call it makes (`gateway_upstream::Call`). It never writes an
@@ -17,6 +17,7 @@ use crate::wire::Wire;
 
 use pingora::Pingora;
 
+mod composed;
 mod envelope;
 mod lean;
 mod link;
@@ -81,6 +82,13 @@ impl Carrier {
                     head: *head,
                 };
                 return Box::pin(stream::carry(wire, admitted, lifecycle)).await;
+            }
+            Written::Composed(head) => {
+                let admitted = Admitted {
+                    exchange,
+                    head: *head,
+                };
+                return Box::pin(composed::carry(wire, admitted, lifecycle)).await;
             }
         };
         let admitted = Admitted { exchange, head };

@@ -14,6 +14,7 @@ use gateway_upstream::Protocol;
 
 use crate::access_log::AccessLog;
 use crate::carrier::Carrier;
+use crate::composed::{self, Wish};
 use crate::exchange::{Believed, Exchange, Peer, Request};
 use crate::identity::{Identity, Refusals};
 use crate::lifecycle::Lifecycle;
@@ -55,6 +56,8 @@ pub(crate) enum Written {
     Lines(Vec<u8>),
     /// HTTP/2.
     Fields(Box<http::Request<()>>),
+    /// None: what is asked of the composer in this process.
+    Composed(Box<Wish>),
 }
 
 /// Not the head: credentials stand in it.
@@ -63,6 +66,7 @@ impl fmt::Debug for Written {
         match self {
             Self::Lines(lines) => write!(f, "Lines({} bytes)", lines.len()),
             Self::Fields(request) => write!(f, "Fields({})", request.headers().len()),
+            Self::Composed(wish) => wish.fmt(f),
         }
     }
 }
@@ -122,10 +126,19 @@ impl Gateway {
             upgrades: websocket.is_some(),
             identity: told.as_ref(),
         };
-        let protocol = upstream.service.policy().protocol;
-        let shown = told.and_then(|told| told.value_token).map_or(0, str::len);
-        let bytes_len = bytes.len() + shown;
-        let written = match Written::new(protocol, &head, &route.route, &hop, bytes_len) {
+        let written = match route.endpoint {
+            Some(endpoint) => {
+                let asker = composed::asker(told.as_ref());
+                snapshot.wish(endpoint, &head, asker, began)
+            }
+            None => {
+                let protocol = upstream.service.policy().protocol;
+                let shown = told.and_then(|told| told.value_token).map_or(0, str::len);
+                let bytes_len = bytes.len() + shown;
+                Written::new(protocol, &head, &route.route, &hop, bytes_len)
+            }
+        };
+        let written = match written {
             Ok(written) => written,
             Err(rejection) => return Err(Refused::boxed(request, rejection)),
         };

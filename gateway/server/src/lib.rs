@@ -12,6 +12,7 @@ mod answer;
 mod carrier;
 mod ceiling;
 mod clock;
+mod composed;
 mod connection;
 mod errand;
 mod exchange;

@@ -46,6 +46,7 @@ pub(crate) struct Metrics {
     reloads: IntCounterVec,
     issuers: IssuerFamilies,
     pub(crate) tls: TlsMetrics,
+    pub(crate) composer: composer_engine::Metrics,
     pub(crate) connections: IntGauge,
     pub(crate) requests_in_flight: IntGauge,
     pub(crate) lost: Lost,
@@ -125,6 +126,7 @@ impl Metrics {
             )?,
             issuers: IssuerFamilies::new(&house)?,
             tls: TlsMetrics::new(&house)?,
+            composer: composer_engine::Metrics::new()?,
             connections: house.gauge("connections", "Client connections open now.")?,
             requests_in_flight: house.gauge("requests_in_flight", "Requests under way.")?,
             lost: Lost::new(&house)?,
@@ -205,6 +207,7 @@ impl Metrics {
         let now = moment::gather(moments)?;
         let mut families = self.registry.gather();
         families.extend(now);
+        families.extend(self.composer.registry().gather());
         TextEncoder::new().encode_to_string(&families)
     }
 }

@@ -5,13 +5,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use composer_core::plan::EndpointId;
+use composer_engine::Asker;
 use gateway_core::admission::Issuer as Choice;
 use gateway_core::head::Head;
 use gateway_core::ids::Sampling;
 use gateway_core::level::Level;
 use gateway_core::limits::Limits;
 use gateway_core::peer::Network;
-use gateway_core::route::Route;
+use gateway_core::rejection::Rejection;
+use gateway_core::route::{Destination, Route};
 use gateway_core::routes::{Miss, RouteTable};
 use gateway_upstream::{Policy, Protocol, Service};
 use tollgate_config::{Deadlines, Gateway as Config, Listener};
@@ -19,6 +22,8 @@ use tollgate_config::{Deadlines, Gateway as Config, Listener};
 use crate::carrier::{Spares, Trunks};
 use crate::ceiling;
 use crate::clock;
+use crate::composed::Composer;
+use crate::gateway::Written;
 use crate::identity::{Issuer, Issuers};
 use crate::metrics::{EndpointMoment, Metrics, RouteMetrics, ServiceMetrics, ServiceMoment};
 use crate::tls::{Handshakes, Secured};
@@ -37,6 +42,8 @@ pub(crate) struct Snapshot {
     routes: Vec<Arc<RouteState>>,
     services: Vec<Arc<Upstream>>,
     issuers: Issuers,
+    /// None where nothing is composed.
+    pub(crate) composer: Option<Composer>,
 }
 
 /// A listener that runs: where the file has it, and how it meets its clients.
@@ -55,6 +62,8 @@ pub(crate) struct RouteState {
     upstreams: Vec<Arc<Upstream>>,
     /// Who vouches for its callers, if that is not the identity provider of this gateway.
     pub(crate) issuer: Option<Arc<Issuer>>,
+    /// What is composed for it, where it leads to no service.
+    pub(crate) endpoint: Option<EndpointId>,
     pub(crate) metrics: RouteMetrics,
 }
 
@@ -88,9 +97,15 @@ impl Snapshot {
             .collect();
         let known = before.map(|before| &before.issuers);
         let issuers = Issuers::build(&config.issuers, known, metrics);
+        let known = before.and_then(|before| before.composer.as_ref());
+        let composer = Composer::build(&config.plan, &services, known, metrics);
         let routes = config.routes.routes().iter();
-        let named = (by_name(&services), &issuers);
-        let routes = routes.filter_map(|route| RouteState::build(route, &named, metrics));
+        let goals = Goals {
+            services: by_name(&services),
+            issuers: &issuers,
+            composer: composer.as_ref(),
+        };
+        let routes = routes.filter_map(|route| RouteState::build(route, &goals, metrics));
         let routes = routes.map(Arc::new).collect();
         Self {
             limits: Limits {
@@ -108,12 +123,27 @@ impl Snapshot {
             routes,
             services,
             issuers,
+            composer,
         }
     }
 
     pub(crate) fn find(&self, head: &Head<'_>, from: Level) -> Result<&Arc<RouteState>, Miss> {
         let (index, _) = self.table.find(head, from)?;
         self.routes.get(index).ok_or(Miss::NoRoute)
+    }
+
+    /// What a head asks of the composer.
+    pub(crate) fn wish(
+        &self,
+        endpoint: EndpointId,
+        head: &Head<'_>,
+        asker: Asker,
+        began: Instant,
+    ) -> Result<Written, Rejection> {
+        let composer = self.composer.as_ref().ok_or(Rejection::Internal)?;
+        let wish = composer.wish(endpoint, head, asker, began);
+        let wish = wish.ok_or(Rejection::Internal)?;
+        Ok(Written::Composed(Box::new(wish)))
     }
 
     /// How the listener of this place meets its clients; `None` for plain text.
@@ -180,6 +210,13 @@ impl Door {
     }
 }
 
+/// What routes may lead to, and who may vouch for their callers.
+struct Goals<'a> {
+    services: ByName<'a>,
+    issuers: &'a Issuers,
+    composer: Option<&'a Composer>,
+}
+
 /// Services by their names: files have thousands of both, and a reload looks each one up.
 type ByName<'a> = HashMap<&'a str, &'a Arc<Upstream>>;
 
@@ -191,7 +228,7 @@ fn by_name(services: &[Arc<Upstream>]) -> ByName<'_> {
 }
 
 impl Upstream {
-    fn build(policy: &Policy, metrics: &Metrics) -> Self {
+    pub(crate) fn build(policy: &Policy, metrics: &Metrics) -> Self {
         let endpoints = policy.endpoints.iter();
         let (mut spares, mut trunks) = (Vec::new(), Vec::new());
         match policy.protocol {
@@ -260,22 +297,29 @@ impl RouteState {
         self.upstreams.get(self.route.to.pick(random))
     }
 
-    /// `None` never comes about: a compiled file has no route without its services and its issuer.
-    fn build(
-        route: &Route,
-        (services, issuers): &(ByName<'_>, &Issuers),
-        metrics: &Metrics,
-    ) -> Option<Self> {
-        let find = |name: &Arc<str>| services.get(&**name).copied().cloned();
-        let upstreams = route.to.services().map(find);
+    /// `None` never comes about: a compiled file has no route without what it leads to and its issuer.
+    fn build(route: &Route, goals: &Goals<'_>, metrics: &Metrics) -> Option<Self> {
+        let find = |name: &Arc<str>| goals.services.get(&**name).copied().cloned();
         let issuer = route.admission.as_ref().map(|admission| &admission.issuer);
         let issuer = match issuer {
-            Some(Choice::Foreign(name)) => Some(Arc::clone(issuers.find(name)?)),
+            Some(Choice::Foreign(name)) => Some(Arc::clone(goals.issuers.find(name)?)),
             Some(Choice::Own) | None => None,
         };
+        let (upstreams, endpoint) = match &route.to {
+            Destination::Services(shares) => {
+                let upstreams = shares.services().map(find);
+                (upstreams.collect::<Option<_>>()?, None)
+            }
+            Destination::Composed(name) => {
+                let composer = goals.composer?;
+                let endpoint = composer.engine.plan().find(name)?;
+                (vec![Arc::clone(&composer.upstream)], Some(endpoint))
+            }
+        };
         Some(Self {
-            upstreams: upstreams.collect::<Option<_>>()?,
+            upstreams,
             issuer,
+            endpoint,
             metrics: metrics.route(&route.name),
             route: route.clone(),
         })

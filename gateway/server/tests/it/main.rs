@@ -16,6 +16,7 @@ mod upstream;
 mod answers;
 mod bodies;
 mod carriers;
+mod composed;
 mod forgery;
 mod forwarding;
 mod framing;

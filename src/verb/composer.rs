@@ -1,0 +1,58 @@
+//! `tollgate composer`: what is composed, without a gateway in front of it.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use composer_engine::serve::Settings;
+use tollgate::Plan;
+use tollgate_config::Loaded;
+
+use super::StartArgs;
+use crate::serve::{self, Serving};
+
+#[derive(Debug, Args)]
+pub(crate) struct Composer {
+    #[command(flatten)]
+    start: StartArgs,
+}
+
+impl Composer {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let (composer, start) = match self.start.load(Loaded::require_composer) {
+            Ok(loaded) => loaded,
+            Err(code) => return Ok(code),
+        };
+        let file = start.loaded.gateway.as_ref();
+        let file = file.context("the file says nothing of where to listen")?;
+        let is_plain = file.listen.iter().all(|listener| listener.tls.is_none());
+        ensure!(
+            is_plain,
+            "a composer by itself speaks no TLS: put a gateway in front of it"
+        );
+        let settings = Settings {
+            listen: file
+                .listen
+                .iter()
+                .map(|listener| listener.address)
+                .collect(),
+            internal: file.admin,
+            plan: composer.plan,
+            services: composer.services,
+        };
+        serve::run(Serving {
+            threads: file.threads,
+            plan: Plan {
+                composer: Some(settings),
+                ..Plan::default()
+            },
+            start,
+            ready: Box::new(|stack, took| {
+                if let Some(composer) = stack.composer() {
+                    let addresses = composer.addresses();
+                    tracing::info!(listen = ?addresses.listen, internal = %addresses.internal, ?took, "ready");
+                }
+            }),
+        })
+    }
+}
