@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use composer_core::Fault;
-use composer_core::declaration::{Endpoint, Lookup, LookupSource, Step, Target};
+use composer_core::declaration::{Endpoint, Lookup, LookupSource, Rows, Step, Target};
 use composer_core::keys::ChunkMax;
 use composer_core::plan::{Cache, Scope};
 
@@ -39,6 +39,8 @@ impl Random {
     }
 }
 
+/// Of a list in any world.
+pub(crate) const ROWS_MAX: usize = 12;
 const NOBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
 /// What was drawn.
@@ -225,8 +227,19 @@ fn draw_target(random: &mut Random, steps: usize, lookups: &[String], depth: usi
                 .collect();
             let all = ["value", "ref", "gone", "deep"];
             let keep = &all[..1 + random.below(all.len())];
-            rows(&format!("{of}.list"), keep, &joins)
+            short(rows(&format!("{of}.list"), keep, &joins))
         }
+    }
+}
+
+/// As long as the lists of a world may be: a longer one would be refused for the calls it may cost.
+fn short(target: Target) -> Target {
+    match target {
+        Target::Rows(rows) => Target::Rows(Rows {
+            rows_max: ROWS_MAX,
+            ..rows
+        }),
+        Target::Value(_) | Target::Object(_) => target,
     }
 }
 

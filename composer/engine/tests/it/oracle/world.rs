@@ -5,7 +5,7 @@ use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::draw::Random;
+use super::draw::{ROWS_MAX, Random};
 use crate::service::{Asked, Reply, Service, decode, with};
 
 /// Everything there is, as a function of what is asked and of who asks.
@@ -112,7 +112,7 @@ impl World {
 
     fn step(self, name: &str, target: &str, who: &str) -> String {
         let mut random = self.random((name, target, who));
-        let count = random.below(12);
+        let count = random.below(ROWS_MAX + 1);
         let rows: Vec<_> = (0..count).map(|_| members(&mut random, "")).collect();
         let list = if random.below(9) == 0 {
             "null".to_owned()
