@@ -256,7 +256,7 @@ fn an_idp_elsewhere_is_effective_as_it_is_written() {
     let first = compile("a.yaml", text.as_bytes(), &Environment::of([], 2)).unwrap();
     let page = effective(&first);
     let second = compile("b.yaml", page.as_bytes(), &Environment::of([], 2)).unwrap();
-    let idp = |loaded: &tollgate_config::Loaded| loaded.gateway.as_ref().unwrap().idp.clone();
+    let idp = |loaded: &Loaded| loaded.gateway.as_ref().unwrap().idp.clone();
     assert_eq!(idp(&first), idp(&second), "{page}");
     assert!(idp(&first).unwrap().redis.is_some(), "{page}");
 }

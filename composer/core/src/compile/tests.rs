@@ -128,8 +128,9 @@ fn the_endpoint_of_a_path_is_the_one_with_the_earlier_literal() {
         declaration.endpoints.push(other);
     }
     let plan = compile(&declaration).unwrap();
+    type Found = Option<(&'static str, &'static [&'static str])>;
     #[rustfmt::skip]
-    let cases: [(&str, Option<(&str, &[&str])>); 8] = [
+    let cases: [(&str, Found); 8] = [
         ("/a/b",      Some(("GET /a/b", &[]))),
         ("/a/x",      Some(("GET /a/{b}", &["x"]))),
         ("/x/b",      Some(("GET /{a}/b", &["x"]))),
