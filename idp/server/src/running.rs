@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use axum::Router;
 use hyper_util::service::TowerToHyperService;
 use idp_core::keyring::{self, Keyring};
 use idp_core::provider::Settings;
@@ -134,11 +135,8 @@ impl Idp {
 
         let tasks = work(&desk, provider.redis.as_ref().zip(waiting))?;
         let phase = watch::Sender::new(Phase::Serving);
-        let pages = pages::router(Arc::clone(&desk)).map_err(MaterialError::from)?;
-        let outside = protocol::router(Arc::clone(&desk)).merge(pages);
+        let [outside, inwards] = routers(&desk, &phase)?;
         let outside = protocol::Front::new(Arc::clone(&desk), outside);
-        let inwards = internal::router(Arc::clone(&desk), phase.subscribe())
-            .merge(admin::router(Arc::clone(&desk)));
         let inwards = TowerToHyperService::new(inwards);
         let public = Listening::start(public, outside, phase.subscribe());
         let public = public.map_err(unheard(provider.listen))?;
@@ -208,6 +206,14 @@ async fn open(provider: &Provider) -> Result<EmbeddedStore, StartError> {
         Ok(opened) => Ok(opened?),
         Err(error) => Err(StartError::Unanswerable(error.into())),
     }
+}
+
+/// What is served to clients and browsers, and what to gateways and operators.
+fn routers(desk: &Arc<Desk>, phase: &watch::Sender<Phase>) -> Result<[Router; 2], MaterialError> {
+    let pages = pages::router(Arc::clone(desk))?;
+    let outside = protocol::router(Arc::clone(desk)).merge(pages);
+    let inwards = internal::router(Arc::clone(desk), phase.subscribe());
+    Ok([outside, inwards.merge(admin::router(Arc::clone(desk)))])
 }
 
 /// What is done without being asked.
