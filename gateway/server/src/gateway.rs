@@ -134,8 +134,7 @@ impl Gateway {
             None => {
                 let protocol = upstream.service.policy().protocol;
                 let shown = told.and_then(|told| told.value_token).map_or(0, str::len);
-                let bytes_len = bytes.len() + shown;
-                Written::new(protocol, &head, &route.route, &hop, bytes_len)
+                Written::new(protocol, &head, &route.route, &hop, bytes.len() + shown)
             }
         };
         let written = match written {

@@ -42,8 +42,8 @@ checks fail when it exceeds this baseline by more than five per cent.
 
 With a known token each connection shows one of its own, which was looked up before; the route asks
 for a scope, and the service is shown a signed token of about 600 bytes. Following the log of the
-identity provider is in the count. valgrind knows no SHA extensions: of the difference some 5,600
-instructions are two hashes, for which an ordinary processor needs about 400.
+identity provider is in the count. valgrind knows no SHA extensions, so that hashes count for more here
+than a processor with them needs.
 ";
 
 /// What to run.
