@@ -90,13 +90,8 @@ impl Gateway {
         began: Instant,
     ) -> Result<Admitted, Box<Refused>> {
         let snapshot = self.snapshot.load_full();
-        let head = match Head::parse(bytes, &snapshot.limits) {
-            Ok(head) => head,
-            Err(error) => {
-                let request = Request::unread(peer, began, bytes);
-                return Err(Refused::boxed(request, error));
-            }
-        };
+        let head = Head::parse(bytes, &snapshot.limits)
+            .map_err(|error| Refused::boxed(Request::unread(peer, began, bytes), error))?;
         let peer_is_trusted = snapshot.trusts(peer.ip);
         let believed = Believed {
             peer_is_trusted,
@@ -127,10 +122,7 @@ impl Gateway {
             identity: told.as_ref(),
         };
         let written = match route.endpoint {
-            Some(endpoint) => {
-                let asker = composed::asker(told.as_ref());
-                snapshot.wish(endpoint, &head, asker, began)
-            }
+            Some(endpoint) => snapshot.wish(endpoint, &head, composed::asker(told.as_ref()), began),
             None => {
                 let protocol = upstream.service.policy().protocol;
                 let shown = told.and_then(|told| told.value_token).map_or(0, str::len);
@@ -141,15 +133,14 @@ impl Gateway {
             Ok(written) => written,
             Err(rejection) => return Err(Refused::boxed(request, rejection)),
         };
-        let exchange = Arc::new(Exchange {
-            request,
-            snapshot,
-            route,
-            upstream,
-            websocket,
-        });
         Ok(Admitted {
-            exchange,
+            exchange: Arc::new(Exchange {
+                request,
+                snapshot,
+                route,
+                upstream,
+                websocket,
+            }),
             head: written,
         })
     }

@@ -83,7 +83,7 @@ impl Metrics {
         let house = House {
             registry: &registry,
         };
-        let metrics = Self {
+        Ok(Self {
             requests: house.counters(
                 "requests_total",
                 "Requests by route and class of the answer; `none` when the client left first.",
@@ -138,8 +138,7 @@ impl Metrics {
                 "When the running configuration was applied.",
             )?,
             registry: registry.clone(),
-        };
-        Ok(metrics)
+        })
     }
 
     pub(crate) fn route(&self, name: &str) -> RouteMetrics {
