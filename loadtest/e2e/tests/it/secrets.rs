@@ -9,8 +9,8 @@ use crate::stack::{SMALL, Tollgate, boot_pay, exchange_bytes, free_addresses};
 
 /// Stands wherever a secret may: in fields, queries, bodies and trailers.
 const SECRET: &str = "s3cr3t";
-/// As long as a reference token.
-const TOKEN: &str = "tg_at_s3cr3tAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// A reference token as far as anybody can see who has no key to its tag: of our version, and not over.
+const TOKEN: &str = "tg_at_EAAA______AAs3cr3tAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Each is one request of a connection of its own.
 fn requests() -> Vec<String> {
