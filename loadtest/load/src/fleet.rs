@@ -177,7 +177,7 @@ impl Idp {
     #[must_use]
     pub(crate) fn section(&self) -> String {
         format!(
-            "idp:\n  issuer: \"http://{}\"\n  internal: \"{}\"\n  key_file: \"{}\"\n",
+            "idp:\n  issuer: \"http://{}\"\n  internal: \"{}\"\n  key_file: \"{}\"\n  audience: [pay]\n",
             self.public,
             self.internal,
             self.admin_key.with_file_name("gateway.key").display()

@@ -35,7 +35,6 @@ pub(super) fn plan(
         Guard::EnvoyLua
         | Guard::TollgateOpen
         | Guard::TollgateReference
-        | Guard::TollgateValue
         | Guard::NginxLua
         | Guard::HaproxyMap => look_up(site, credentials)?,
     };

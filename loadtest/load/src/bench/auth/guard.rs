@@ -14,7 +14,6 @@ use super::{envoy, haproxy, nginx, tollgate};
 pub(super) enum Guard {
     TollgateOpen,
     TollgateReference,
-    TollgateValue,
     NginxLua,
     HaproxyMap,
     EnvoyLua,
@@ -32,10 +31,9 @@ pub(super) enum Shown {
 
 impl Guard {
     /// In this order within every round.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 6] = [
         Self::TollgateOpen,
         Self::TollgateReference,
-        Self::TollgateValue,
         Self::NginxLua,
         Self::HaproxyMap,
         Self::EnvoyLua,
@@ -53,7 +51,6 @@ impl Guard {
         match self {
             Self::TollgateOpen => "tollgate-open",
             Self::TollgateReference => "tollgate-reference",
-            Self::TollgateValue => "tollgate-value",
             Self::NginxLua => "nginx-lua",
             Self::HaproxyMap => "haproxy-map",
             Self::EnvoyLua => "envoy-lua",
@@ -68,7 +65,6 @@ impl Guard {
                 "a known reference token: tag, digest, cache, fence, lease; a scope is checked; the value \
                  token is sent on; JSON access log and metrics on"
             }
-            Self::TollgateValue => "the same for a known value token, which is sent on",
             Self::NginxLua => {
                 "shared dictionary of token and value token, filled at the start; JSON access log, \
                  buffer=64k flush=1s"
@@ -87,7 +83,7 @@ impl Guard {
             Self::TollgateReference | Self::NginxLua | Self::HaproxyMap | Self::EnvoyLua => {
                 Shown::Reference
             }
-            Self::TollgateValue | Self::EnvoyJwt => Shown::Value,
+            Self::EnvoyJwt => Shown::Value,
         }
     }
 
@@ -113,7 +109,7 @@ impl Seat {
     ) -> Result<Self, BenchError> {
         let addresses = free_addresses()?;
         let plan: Plan = match guard {
-            Guard::TollgateOpen | Guard::TollgateReference | Guard::TollgateValue => {
+            Guard::TollgateOpen | Guard::TollgateReference => {
                 tollgate::plan(guard, site, gateway, (addresses, credentials))?
             }
             Guard::NginxLua => nginx::plan(guard, site, addresses[0], credentials)?,

@@ -21,9 +21,6 @@ pub(super) fn plan(
     let file = site.dir.join(format!("{name}.yaml"));
     let wants = match guard {
         Guard::TollgateReference => ", require: { scopes: [pay.read] }, staleness: strict",
-        Guard::TollgateValue => {
-            ", require: { scopes: [pay.read] }, accept: value, staleness: strict"
-        }
         Guard::TollgateOpen
         | Guard::NginxLua
         | Guard::HaproxyMap
