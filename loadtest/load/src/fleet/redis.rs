@@ -39,7 +39,8 @@ impl Redis {
             "",
             "--appendonly",
         ];
-        arguments.extend(["no", "--repl-diskless-sync-delay", "0"]);
+        let folder = dir.display().to_string();
+        arguments.extend(["no", "--repl-diskless-sync-delay", "0", "--dir", &folder]);
         let primary = primary.map(|at| [at.ip().to_string(), at.port().to_string()]);
         if let Some([host, port]) = &primary {
             arguments.extend(["--replicaof", host, port]);
