@@ -67,6 +67,18 @@ pub struct Outcome {
     pub broken: Option<String>,
 }
 
+impl Outcome {
+    /// Of a bench that could not begin.
+    fn without(name: &'static str) -> Self {
+        Self {
+            table: String::new(),
+            files: Vec::new(),
+            missing: vec![name],
+            broken: None,
+        }
+    }
+}
+
 #[derive(Debug, Error)]
 pub enum BenchError {
     #[error("{what}")]

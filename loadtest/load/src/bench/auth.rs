@@ -17,10 +17,10 @@ use std::path::{Path, PathBuf};
 
 use super::conditions::{Conditions, Version, version};
 use super::report::save;
-use super::round::{Gauge, Generator, Sample};
+use super::round::{Gauge, Generator, take_turns};
 use super::workbench::Workbench;
 use super::wrk::Wrk;
-use super::{BenchError, Outcome, say};
+use super::{BenchError, Outcome};
 use crate::process::program;
 use credentials::Credentials;
 use guard::{Guard, Seat};
@@ -46,12 +46,9 @@ pub struct AuthOptions {
 pub async fn auth(options: AuthOptions) -> Result<Outcome, BenchError> {
     let bench = Workbench::set_up(options.connections, options.tollgate.clone()).await?;
     let Some(tollgate) = &options.tollgate else {
-        return Ok(Outcome {
-            table: String::new(),
-            files: Vec::new(),
-            missing: vec!["tollgate, without which there are no tokens"],
-            broken: None,
-        });
+        return Ok(Outcome::without(
+            "tollgate, without which there are no tokens",
+        ));
     };
     let conditions = note(&bench, &options).await?;
     let credentials = Credentials::issue(tollgate, &bench.site.dir).await?;
@@ -64,7 +61,18 @@ pub async fn auth(options: AuthOptions) -> Result<Outcome, BenchError> {
         wrk.run(seat.peer.address, WARM_UP_SECONDS).await?;
         seats.push((seat, wrk));
     }
-    let samples = measure(&bench, &seats, &options).await?;
+    let turns: Vec<_> = seats
+        .iter()
+        .map(|(seat, wrk)| {
+            let gauge = Gauge {
+                generator: Generator::Wrk(wrk),
+                sink: &bench.sink,
+                seconds: options.seconds,
+            };
+            (gauge, &seat.peer)
+        })
+        .collect();
+    let samples = take_turns(&turns, options.rounds).await?;
     let guards: Vec<_> = seats.iter().map(|(seat, _)| seat.guard).collect();
     let report = AuthReport {
         bench: "auth",
@@ -84,34 +92,6 @@ pub async fn auth(options: AuthOptions) -> Result<Outcome, BenchError> {
         missing: report.missing,
         broken: None,
     })
-}
-
-async fn measure(
-    bench: &Workbench,
-    seats: &[(Seat, Wrk)],
-    options: &AuthOptions,
-) -> Result<Vec<Sample>, BenchError> {
-    let mut samples = Vec::new();
-    for round in 1..=options.rounds {
-        for (seat, wrk) in seats {
-            let gauge = Gauge {
-                generator: Generator::Wrk(wrk),
-                sink: &bench.sink,
-                seconds: options.seconds,
-            };
-            let sample = gauge.measure(&seat.peer, round).await?;
-            say(&format!(
-                "round {round}/{}  {:<18} {:6.2} us/request  core {:.2}  {} errors",
-                options.rounds,
-                sample.peer,
-                sample.cpu_us_per_request,
-                sample.core_share,
-                sample.errors.total(),
-            ));
-            samples.push(sample);
-        }
-    }
-    Ok(samples)
 }
 
 /// The load of one guard: every request with the next of the credentials that it knows.

@@ -8,10 +8,10 @@ use super::conditions::Conditions;
 use super::memory::pss_kib;
 use super::peer::{Peer, Row};
 use super::report::save;
-use super::round::{Gauge, Generator, Sample};
+use super::round::{Gauge, Generator, take_turns};
 use super::workbench::Workbench;
 use super::wrk::Wrk;
-use super::{BenchError, Outcome, say};
+use super::{BenchError, Outcome};
 use summary::{EdgeReport, Footprint, Summary};
 
 /// In this order within every round. The first three log as they would in production; the
@@ -69,7 +69,8 @@ pub async fn edge(options: EdgeOptions) -> Result<Outcome, BenchError> {
         sink: &bench.sink,
         seconds,
     };
-    let samples = measure(&gauge, &seats, rounds).await?;
+    let turns: Vec<_> = seats.iter().map(|seat| (gauge, &seat.peer)).collect();
+    let samples = take_turns(&turns, rounds).await?;
 
     let mut peers = Vec::new();
     for Seat {
@@ -114,26 +115,4 @@ async fn seat(bench: &Workbench, rows: &[Row]) -> Result<Vec<Seat>, BenchError> 
         });
     }
     Ok(seats)
-}
-
-async fn measure(
-    gauge: &Gauge<'_>,
-    seats: &[Seat],
-    rounds: u32,
-) -> Result<Vec<Sample>, BenchError> {
-    let mut samples = Vec::new();
-    for round in 1..=rounds {
-        for seat in seats {
-            let sample = gauge.measure(&seat.peer, round).await?;
-            say(&format!(
-                "round {round}/{rounds}  {:<17} {:6.2} us/request  core {:.2}  {} errors",
-                sample.peer,
-                sample.cpu_us_per_request,
-                sample.core_share,
-                sample.errors.total(),
-            ));
-            samples.push(sample);
-        }
-    }
-    Ok(samples)
 }

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 use super::conditions::{Conditions, version};
 use super::h2load::H2load;
-use super::peer::{Peer, Row};
+use super::peer::Row;
 use super::report::save;
-use super::round::{Gauge, Generator, Sample};
+use super::round::{Gauge, Generator, take_turns};
 use super::workbench::Workbench;
-use super::{BenchError, Outcome, say};
+use super::{BenchError, Outcome};
 use crate::process::program;
 use summary::{Http2Report, Summary};
 
@@ -66,7 +66,8 @@ pub async fn http2(options: Http2Options) -> Result<Outcome, BenchError> {
         sink: &bench.sink,
         seconds,
     };
-    let samples = measure(&gauge, &peers, rounds).await?;
+    let turns: Vec<_> = peers.iter().map(|peer| (gauge, peer)).collect();
+    let samples = take_turns(&turns, rounds).await?;
     let report = Http2Report {
         bench: "h2",
         conditions,
@@ -101,26 +102,4 @@ async fn note(bench: &Workbench, flags: String) -> Result<Conditions, BenchError
         "proxy (1 worker) alone on one CPU; h2load and upstream on another; loopback, no TLS"
     };
     Conditions::of(layout, versions, flags).await
-}
-
-async fn measure(
-    gauge: &Gauge<'_>,
-    peers: &[Peer],
-    rounds: u32,
-) -> Result<Vec<Sample>, BenchError> {
-    let mut samples = Vec::new();
-    for round in 1..=rounds {
-        for peer in peers {
-            let sample = gauge.measure(peer, round).await?;
-            say(&format!(
-                "round {round}/{rounds}  {:<12} {:6.2} us/request  core {:.2}  {} errors",
-                sample.peer,
-                sample.cpu_us_per_request,
-                sample.core_share,
-                sample.errors.total(),
-            ));
-            samples.push(sample);
-        }
-    }
-    Ok(samples)
 }

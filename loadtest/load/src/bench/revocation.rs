@@ -97,12 +97,7 @@ struct IdlenessRow {
 pub async fn revocation(options: RevocationOptions) -> Result<Outcome, BenchError> {
     fds::raise_limit()?;
     let Some(tollgate) = options.tollgate.clone() else {
-        return Ok(Outcome {
-            table: String::new(),
-            files: Vec::new(),
-            missing: vec![NAME],
-            broken: None,
-        });
+        return Ok(Outcome::without(NAME));
     };
     let conditions = note(&tollgate, &options).await?;
     let mut report = RevocationReport::new(conditions);

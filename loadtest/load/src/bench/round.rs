@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::BenchError;
 use super::cpu::CpuTimes;
 use super::h2load::H2load;
 use super::peer::{Log, Peer};
 use super::sink::Sink;
 use super::wrk::{LoadErrors, Wrk, WrkReport};
+use super::{BenchError, say};
 
 /// What one peer did in one round.
 #[derive(Clone, Debug, Serialize)]
@@ -50,6 +50,30 @@ impl Generator<'_> {
             Self::H2load(h2load) => h2load.run(peer.load, seconds).await,
         }
     }
+}
+
+/// Measures every peer in turn, round after round, each by its own gauge.
+pub(super) async fn take_turns(
+    turns: &[(Gauge<'_>, &Peer)],
+    rounds: u32,
+) -> Result<Vec<Sample>, BenchError> {
+    let names = turns.iter().map(|(_, peer)| peer.process.name().len());
+    let width = names.max().unwrap_or(0);
+    let mut samples = Vec::new();
+    for round in 1..=rounds {
+        for (gauge, peer) in turns {
+            let sample = gauge.measure(peer, round).await?;
+            say(&format!(
+                "round {round}/{rounds}  {:<width$} {:6.2} us/request  core {:.2}  {} errors",
+                sample.peer,
+                sample.cpu_us_per_request,
+                sample.core_share,
+                sample.errors.total(),
+            ));
+            samples.push(sample);
+        }
+    }
+    Ok(samples)
 }
 
 impl Gauge<'_> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::closed::Histogram;
 
@@ -18,7 +18,7 @@ pub(super) enum Failure {
     Dropped,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failures {
     pub connect: u64,
     pub broken: u64,
@@ -41,6 +41,20 @@ impl Failures {
             + self.dropped
             + self.status
             + self.body
+    }
+
+    /// Each that there was, in words.
+    pub(super) fn told(&self) -> Vec<(&'static str, u64)> {
+        let all = [
+            ("no connection", self.connect),
+            ("broken off", self.broken),
+            ("no answer in time", self.timeout),
+            ("not HTTP", self.malformed),
+            ("not sent, the queue was full", self.dropped),
+            ("another status than expected", self.status),
+            ("body without what it was to hold", self.body),
+        ];
+        all.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
     fn count(&mut self, failure: Failure) {

@@ -65,7 +65,7 @@ pub struct Figures {
     pub name: String,
     pub answered: u64,
     pub failed: u64,
-    pub failures: FailuresTold,
+    pub failures: Failures,
     /// 1xx to 5xx.
     pub by_class: [u64; 6],
     pub bytes: u64,
@@ -86,17 +86,6 @@ pub struct Curve {
     pub max: u64,
     /// Share and latency.
     pub points: Vec<(f64, u64)>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct FailuresTold {
-    pub connect: u64,
-    pub broken: u64,
-    pub timeout: u64,
-    pub malformed: u64,
-    pub dropped: u64,
-    pub status: u64,
-    pub body: u64,
 }
 
 /// One second, by when requests were due.
@@ -183,41 +172,13 @@ impl Figures {
             name: name.to_owned(),
             answered: kind.answered,
             failed: kind.failures.total(),
-            failures: FailuresTold::of(kind.failures),
+            failures: kind.failures,
             by_class: kind.by_class,
             bytes: kind.bytes,
             per_second: kind.answered as f64 / seconds,
             latency: Curve::of(&kind.latency),
             service: Curve::of(&kind.service),
         }
-    }
-}
-
-impl FailuresTold {
-    fn of(it: Failures) -> Self {
-        Self {
-            connect: it.connect,
-            broken: it.broken,
-            timeout: it.timeout,
-            malformed: it.malformed,
-            dropped: it.dropped,
-            status: it.status,
-            body: it.body,
-        }
-    }
-
-    /// Each that there was, in words.
-    pub(super) fn told(&self) -> Vec<(&'static str, u64)> {
-        let all = [
-            ("no connection", self.connect),
-            ("broken off", self.broken),
-            ("no answer in time", self.timeout),
-            ("not HTTP", self.malformed),
-            ("not sent, the queue was full", self.dropped),
-            ("another status than expected", self.status),
-            ("body without what it was to hold", self.body),
-        ];
-        all.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 }
 
