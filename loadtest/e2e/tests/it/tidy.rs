@@ -11,6 +11,7 @@ mod figures;
 mod links;
 mod manifests;
 mod markdown;
+mod modules;
 mod naming;
 mod repository;
 mod shape;
@@ -80,6 +81,17 @@ fn no_file_or_function_outgrows_its_caps() {
 #[test]
 fn every_type_and_module_is_named_for_what_it_is() {
     check_sources(naming::check);
+}
+
+#[test]
+fn every_file_of_code_is_a_module_of_somebody() {
+    let repository = Repository::open();
+    let code_of = |path: &str| {
+        let text = repository.text(path)?;
+        Some(Source::parse(path, &text).code)
+    };
+    let sources = repository.sources();
+    assert_none(sources.iter().flat_map(|it| modules::check(it, code_of)));
 }
 
 #[test]
