@@ -9,12 +9,13 @@ use crate::admin::{Order, OrderError};
 use crate::authorize::{ConsentAnswer, Outcome, Person};
 use crate::client::{Client, Grant};
 use crate::id::{LoginId, UserId};
+use crate::introspect::Answer;
 use crate::record::{Consent, Record};
 use crate::refusal::Refusal;
 use crate::scope::Scopes;
 use crate::store::{Kind, RowId, Transaction, Write};
 use crate::token::{self, ByHand, Issued, issue_by_hand};
-use crate::upkeep::{USES_MAX, Use, note_uses};
+use crate::upkeep::{USES_MAX, Use, note_uses, sweep};
 use crate::view::{Need, View};
 
 use super::world::{
@@ -156,6 +157,53 @@ fn whoever_had_everything_ended_must_sign_in_again() {
         told(&world.authorize(&query(&[]), person(login))),
         "sign in"
     );
+}
+
+/// The person stays signed in; only what the client was given is over.
+#[test]
+fn a_code_is_void_once_everything_of_its_client_was_ended() {
+    let world = World::new();
+    let code = world.code(world.login());
+    world.order(Order::EndClient(client_id("web")));
+    assert_eq!(world.redeem(&code).err(), Some(Refusal::InvalidGrant));
+    let after = world.code(world.login());
+    assert!(world.redeem(&after).is_ok());
+}
+
+#[test]
+fn a_redeemed_code_is_remembered_for_as_long_as_what_it_began_may_live() {
+    let world = World::new();
+    let code = world.code(world.login());
+    let begun = world.redeem(&code).unwrap();
+    let tidy = |world: &World| {
+        let page = world.stored(Kind::Code);
+        world.commit(&sweep(&page, world.now())).unwrap();
+        world.stored(Kind::Code).len()
+    };
+    let left = world.session(begun.session).ends_at.0 - world.now().0;
+    world.pass(left - 1);
+    assert_eq!(tidy(&world), 1);
+    assert_eq!(world.redeem(&code).err(), Some(Refusal::InvalidGrant));
+    assert!(world.is_over(begun.session));
+    world.pass(1);
+    assert_eq!(tidy(&world), 0);
+}
+
+#[test]
+fn introspection_tells_no_scope_that_the_client_has_lost() {
+    let world = World::new();
+    let begun = world.begin();
+    let told = || match world.introspect("service", begun.access_token.as_str()) {
+        Ok(Answer::Active(active)) => active.scopes,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told(), scopes("money.read openid"));
+    let client = Client {
+        scopes: scopes("openid"),
+        ..world.client("web")
+    };
+    world.order(Order::SetClient(Box::new(client)));
+    assert_eq!(told(), scopes("openid"));
 }
 
 fn by_hand(
