@@ -151,8 +151,17 @@ fn every_relative_link_in_a_document_leads_somewhere() {
 
 #[test]
 fn every_path_in_the_architecture_exists() {
-    check_document("ARCHITECTURE.md", |repository, text| {
-        architecture::check(text, |path| repository.has(path))
+    for document in ["ARCHITECTURE.md", "DECISIONS.md"] {
+        check_document(document, |repository, text| {
+            architecture::check(document, text, |path| repository.has(path))
+        });
+    }
+}
+
+#[test]
+fn the_map_can_be_read_before_the_code() {
+    check_document("ARCHITECTURE.md", |_, text| {
+        architecture::check_length("ARCHITECTURE.md", text)
     });
 }
 

@@ -1,4 +1,4 @@
-//! Does every path that the architecture document names exist?
+//! Does every path that a document of the architecture names exist, and can the map be read at once?
 //!
 //! A path is named in backticks, from the root of the repository (`gateway/core`), or as the first
 //! word of a line in a fenced block under a heading with the word "map", where a line that is
@@ -7,7 +7,8 @@
 use super::Finding;
 use super::markdown::{self, Line};
 
-const DOCUMENT: &str = "ARCHITECTURE.md";
+/// Past this nobody reads a map before the code.
+const MAP_LINES_MAX: usize = 250;
 
 const EXTENSIONS: &[&str] = &[
     ".json", ".lock", ".md", ".rs", ".sh", ".svg", ".toml", ".yaml",
@@ -16,7 +17,15 @@ const EXTENSIONS: &[&str] = &[
 /// What has a slash and is no path.
 const MEDIA_TYPES: &[&str] = &["application/", "image/", "multipart/", "text/"];
 
-pub(super) fn check(text: &str, exists: impl Fn(&str) -> bool) -> Vec<Finding> {
+pub(super) fn check_length(path: &str, text: &str) -> Vec<Finding> {
+    let lines = text.lines().count();
+    let message =
+        format!("has {lines} lines, of at most {MAP_LINES_MAX}: move detail to the modules");
+    let finding = Finding::new(path, lines, message);
+    Vec::from_iter((lines > MAP_LINES_MAX).then_some(finding))
+}
+
+pub(super) fn check(path: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut folders = Vec::new();
     for line in markdown::lines(text) {
@@ -31,9 +40,9 @@ pub(super) fn check(text: &str, exists: impl Fn(&str) -> bool) -> Vec<Finding> {
         } else {
             Vec::new()
         };
-        for path in named.iter().filter(|path| !exists(path)) {
-            let message = format!("there is no {path}");
-            findings.push(Finding::new(DOCUMENT, line.number, message));
+        for gone in named.iter().filter(|named| !exists(named)) {
+            let message = format!("there is no {gone}");
+            findings.push(Finding::new(path, line.number, message));
         }
     }
     findings
@@ -73,6 +82,12 @@ fn entry(text: &str, folders: &mut Vec<(usize, String)>) -> Option<String> {
 }
 
 #[test]
+fn a_map_has_room_for_so_many_lines_and_not_one_more() {
+    let lines = |count: usize| check_length("a.md", &"line\n".repeat(count)).len();
+    assert_eq!((lines(MAP_LINES_MAX), lines(MAP_LINES_MAX + 1)), (0, 1));
+}
+
+#[test]
 fn a_path_in_backticks_has_to_exist() {
     let exists = |path: &str| ["gateway/core", "deny.toml"].contains(&path);
     let cases = [
@@ -87,7 +102,7 @@ fn a_path_in_backticks_has_to_exist() {
         ("```\ngateway/cor\n```", 0),
     ];
     for (text, count) in cases {
-        assert_eq!(check(text, exists).len(), count, "{text}");
+        assert_eq!(check("a.md", text, exists).len(), count, "{text}");
     }
 }
 
@@ -107,9 +122,9 @@ fn a_line_of_the_map_lies_in_the_folder_above_it() {
         "config/examples/",
         "gateway/core",
     ];
-    assert_eq!(check(map, |path| all.contains(&path)), []);
+    assert_eq!(check("a.md", map, |path| all.contains(&path)), []);
     for gone in all {
-        let findings = check(map, |path| path != gone && all.contains(&path));
+        let findings = check("a.md", map, |path| path != gone && all.contains(&path));
         assert_eq!(findings.len(), 1, "{gone}");
         assert!(findings[0].message.ends_with(gone), "{findings:?}");
     }
