@@ -4,9 +4,11 @@
 //! and the same upstream. What differs beyond that is said in [`Row::setup`] and printed in the
 //! report.
 
-mod haproxy;
-mod nginx;
-mod tollgate;
+pub(super) mod envoy;
+pub(super) mod haproxy;
+pub(super) mod nginx;
+mod template;
+pub(super) mod tollgate;
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -20,7 +22,9 @@ use super::upstream;
 use crate::closed::{Expect, Load, Request, Tally};
 use crate::process::{Launch, Process};
 
-pub(super) use nginx::{LOG_FORMAT, nginx, paths as nginx_paths};
+pub(super) use template::{
+    ENVOY_SIGNED, ENVOY_TOKEN, HAPROXY_TOKEN, NGINX_TOKEN, TOLLGATE_TOKEN, UPSTREAM,
+};
 
 const READY_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(20);

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::BenchError;
-use super::peer::{free_addresses, nginx, nginx_paths, wait_until_ready};
+use super::peer::{UPSTREAM, free_addresses, nginx, wait_until_ready};
 use crate::process::Process;
 
 /// 336 bytes, about what a small read of an account has.
@@ -36,38 +36,18 @@ impl Upstream {
         let dir = dir.join("upstream");
         fs::create_dir_all(&dir).map_err(BenchError::io("cannot make the upstream's folder"))?;
         let [address, _] = free_addresses()?;
-        let config = config(&dir, address, files_max.min(CONNECTIONS_MAX));
-        let mut process = Process::start(nginx("upstream", &dir, cpu, &config)?)?;
+        let config = UPSTREAM.fill(&[
+            ("LISTEN", &address.to_string()),
+            ("CONNECTIONS", &files_max.min(CONNECTIONS_MAX).to_string()),
+            ("BODY", BODY),
+        ])?;
+        let mut process = Process::start(nginx::nginx("upstream", &dir, cpu, &config)?)?;
         wait_until_ready(&mut process, address, "/").await?;
         Ok(Self {
             address,
             _process: process,
         })
     }
-}
-
-fn config(dir: &Path, address: SocketAddr, connections: usize) -> String {
-    let paths = nginx_paths(dir);
-    format!(
-        "daemon off;
-worker_processes 1;
-error_log stderr warn;
-{main}
-events {{ worker_connections {connections}; }}
-http {{
-    {http}
-    access_log off;
-    keepalive_requests 1000000000;
-    keepalive_timeout 600s;
-    server {{
-        listen {address};
-        location / {{ default_type application/json; return 200 '{BODY}'; }}
-    }}
-}}
-",
-        main = paths.main,
-        http = paths.http,
-    )
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::bench::peer::{Log, Plan, Site};
-use crate::bench::{BenchError, write};
-use crate::process::Launch;
+use crate::bench::BenchError;
+use crate::bench::peer::{Plan, Site, TOLLGATE_TOKEN, tollgate};
 
 use super::credentials::Credentials;
 use super::guard::Guard;
@@ -17,8 +16,6 @@ pub(super) fn plan(
     ([address, admin], credentials): ([SocketAddr; 2], &Credentials),
 ) -> Result<Plan, BenchError> {
     let name = guard.name();
-    let log = site.dir.join(format!("{name}-access.log"));
-    let file = site.dir.join(format!("{name}.yaml"));
     let wants = match guard {
         Guard::TollgateReference => ", require: { scopes: [pay.read] }, staleness: strict",
         Guard::TollgateOpen
@@ -27,29 +24,13 @@ pub(super) fn plan(
         | Guard::EnvoyLua
         | Guard::EnvoyJwt => "",
     };
-    let config = format!(
-        r#"listen: [{{ address: "{address}" }}]
-admin: {{ address: "{admin}" }}
-log: {{ access: {log} }}
-threads: 1
-{idp}services: {{ upstream: {{ endpoints: ["{upstream}"] }} }}
-routes: [{{ match: "GET /{{rest*}}", to: upstream{wants} }}]
-"#,
-        log = log.display(),
-        idp = credentials.section(),
-        upstream = site.upstream,
-    );
-    write(&file, &config)?;
-    Ok(Plan {
-        launch: Launch {
-            name,
-            program: program.to_owned(),
-            arguments: vec!["gateway".into(), "--config".into(), file.into()],
-            dir: site.dir.clone(),
-            cpu: Some(site.proxy_cpu),
-        },
-        log: Log::File(log),
-        load: address,
-        ready: Some(admin),
-    })
+    let config = TOLLGATE_TOKEN.fill(&[
+        ("LISTEN", &address.to_string()),
+        ("ADMIN", &admin.to_string()),
+        ("UPSTREAM", &site.upstream.to_string()),
+        ("ACCESS_LOG", &tollgate::log_file(site, name)),
+        ("IDP", credentials.section().trim_end()),
+        ("REQUIRE", wants),
+    ])?;
+    tollgate::tollgate(name, site, (program, [address, admin]), &config)
 }

@@ -3,16 +3,12 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use super::template::NGINX_FORWARD;
 use super::{Log, Plan, Row, Site};
 use crate::bench::{BenchError, write};
 use crate::process::{Launch, program};
 
-/// The fields of the gateway's own access line, as far as nginx has them.
-pub(in crate::bench) const LOG_FORMAT: &str = r#"log_format line escape=json '{"time":"$time_iso8601","id":"$request_id",'
-    '"peer":"$remote_addr","method":"$request_method","path":"$uri","route":"upstream",'
-    '"status":$status,"upstream":"$upstream_addr","upstream_status":"$upstream_status",'
-    '"connect":"$upstream_connect_time","first_byte":"$upstream_header_time",'
-    '"total":$request_time,"received":$request_length,"sent":$bytes_sent}';"#;
+const BUFFERED: &str = "access.log line buffer=64k flush=1s";
 
 pub(super) fn plan(
     row: Row,
@@ -27,37 +23,37 @@ pub(super) fn plan(
         Log::Off
     };
     let access = match (&log, row) {
-        (Log::File(path), Row::Nginx | Row::NginxHttp2) => {
-            format!(
-                "{LOG_FORMAT} access_log {} line buffer=64k flush=1s;",
-                path.display()
-            )
-        }
-        (Log::File(path), _) => format!("{LOG_FORMAT} access_log {} line;", path.display()),
-        (Log::Off | Log::Datagrams, _) => "access_log off;".to_owned(),
+        (Log::File(_), Row::Nginx | Row::NginxHttp2) => BUFFERED,
+        (Log::File(_), _) => "access.log line",
+        (Log::Off | Log::Datagrams, _) => "off",
     };
     // Without TLS a listener of nginx speaks one protocol.
     let (listen, load) = if row == Row::NginxHttp2 {
-        let both = format!("listen {address};\n        listen {second} http2;");
+        let both = format!("{address};\n        listen {second} http2");
         (both, second)
     } else {
-        (format!("listen {address};"), address)
+        (address.to_string(), address)
     };
-    let launch = nginx(
-        row.name(),
-        &dir,
-        site.proxy_cpu,
-        &config(site, &listen, &access, &dir),
-    )?;
+    let config = NGINX_FORWARD.fill(&[
+        ("LISTEN", &listen),
+        ("UPSTREAM", &site.upstream.to_string()),
+        ("CONNECTIONS", &connections(site)),
+        ("ACCESS_LOG", access),
+    ])?;
     Ok(Plan {
-        launch,
+        launch: nginx(row.name(), &dir, site.proxy_cpu, &config)?,
         log,
         load,
         ready: None,
     })
 }
 
-/// A launch of nginx with this configuration.
+/// Its connections to clients and to the upstream share one limit.
+pub(in crate::bench) fn connections(site: &Site) -> String {
+    (site.connections_max * 2).to_string()
+}
+
+/// A launch of nginx with this configuration, whose paths begin at this folder.
 pub(in crate::bench) fn nginx(
     name: &'static str,
     dir: &Path,
@@ -83,64 +79,6 @@ pub(in crate::bench) fn nginx(
     })
 }
 
-fn config(site: &Site, listen: &str, access: &str, dir: &Path) -> String {
-    let Site {
-        upstream,
-        connections_max,
-        ..
-    } = site;
-    let paths = paths(dir);
-    // Its connections to clients and to the upstream share one limit.
-    let connections = connections_max * 2;
-    format!(
-        r#"daemon off;
-worker_processes 1;
-error_log stderr warn;
-{main}
-events {{ worker_connections {connections}; }}
-http {{
-    {http}
-    {access}
-    keepalive_requests 1000000000;
-    keepalive_timeout 600s;
-    client_header_timeout 10s;
-    upstream up {{
-        server {upstream};
-        keepalive 128;
-        keepalive_requests 1000000000;
-        keepalive_timeout 600s;
-    }}
-    server {{
-        {listen}
-        location / {{
-            proxy_pass http://up;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-        }}
-    }}
-}}
-"#,
-        main = paths.main,
-        http = paths.http,
-    )
-}
-
-/// Everything nginx would otherwise write to folders of the system.
-pub(in crate::bench) struct Paths {
-    pub(in crate::bench) main: String,
-    pub(in crate::bench) http: String,
-}
-
-pub(in crate::bench) fn paths(dir: &Path) -> Paths {
-    let main = format!("pid {};", dir.join("nginx.pid").display());
-    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let http = kinds.map(|kind| format!("{kind}_temp_path {};", dir.join(kind).display()));
-    Paths {
-        main,
-        http: http.join("\n    "),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,8 +86,11 @@ mod tests {
     #[test]
     fn each_row_logs_the_way_it_says() {
         let cases = [
-            (Row::Nginx, "access.log line buffer=64k flush=1s;"),
-            (Row::NginxUnbuffered, "access.log line;"),
+            (
+                Row::Nginx,
+                "access_log access.log line buffer=64k flush=1s;",
+            ),
+            (Row::NginxUnbuffered, "access_log access.log line;"),
             (Row::NginxNoLog, "access_log off;"),
             (Row::NginxHttp2, "listen 127.0.0.1:4 http2;"),
         ];
@@ -170,11 +111,6 @@ mod tests {
             assert!(config.contains(expected), "{config}");
             assert!(config.contains("listen 127.0.0.1:1;"), "{config}");
             assert!(config.contains("server 127.0.0.1:2;"), "{config}");
-            assert_eq!(
-                config.matches('{').count(),
-                config.matches('}').count(),
-                "{config}"
-            );
             assert_eq!(plan.log == Log::Off, !row.has_log());
         }
     }
