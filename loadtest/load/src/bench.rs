@@ -28,7 +28,6 @@ mod reload;
 mod report;
 mod revocation;
 mod round;
-mod sink;
 mod slow;
 mod stats;
 mod upstream;

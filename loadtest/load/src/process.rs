@@ -48,7 +48,10 @@ impl Process {
             cpu,
         } = launch;
         let output = dir.join(format!("{name}.out"));
-        let opened = File::create(&output).and_then(|file| Ok((file.try_clone()?, file)));
+        // At its end, wherever that is: whoever reads the file may also empty it.
+        let opened = File::create(&output)
+            .and_then(|_| File::options().append(true).open(&output))
+            .and_then(|file| Ok((file.try_clone()?, file)));
         let (stdout, stderr) = opened.map_err(BenchError::io("cannot write a peer's output"))?;
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "TERM"]);

@@ -5,9 +5,9 @@
 //! sent 200 signed tokens in turn and sends them on. Ours come from an identity provider that runs and
 //! can take them back at any moment; the peers' are read from a file once and stay.
 
-mod credentials;
+pub(super) mod credentials;
 mod envoy;
-mod guard;
+pub(super) mod guard;
 mod haproxy;
 mod nginx;
 mod summary;
@@ -66,7 +66,6 @@ pub async fn auth(options: AuthOptions) -> Result<Outcome, BenchError> {
         .map(|(seat, wrk)| {
             let gauge = Gauge {
                 generator: Generator::Wrk(wrk),
-                sink: &bench.sink,
                 seconds: options.seconds,
             };
             (gauge, &seat.peer)
@@ -95,7 +94,7 @@ pub async fn auth(options: AuthOptions) -> Result<Outcome, BenchError> {
 }
 
 /// The load of one guard: every request with the next of the credentials that it knows.
-fn wrk(
+pub(super) fn wrk(
     guard: Guard,
     bench: &Workbench,
     credentials: &Credentials,

@@ -39,9 +39,9 @@ impl Conditions {
             versions.insert(0, version("tollgate", gateway, "--version").await?);
         }
         let layout = if bench.layout.is_shared() {
-            "proxy, wrk, upstream and log sink share the one CPU there is"
+            "proxy, wrk and upstream share the one CPU there is"
         } else {
-            "proxy (1 worker) alone on one CPU; wrk, upstream and log sink on another; loopback"
+            "proxy (1 worker) alone on one CPU; wrk and upstream on another; loopback"
         };
         Self::of(layout, versions, flags).await
     }

@@ -66,7 +66,6 @@ pub async fn edge(options: EdgeOptions) -> Result<Outcome, BenchError> {
     }
     let gauge = Gauge {
         generator: Generator::Wrk(&wrk),
-        sink: &bench.sink,
         seconds,
     };
     let turns: Vec<_> = seats.iter().map(|seat| (gauge, &seat.peer)).collect();

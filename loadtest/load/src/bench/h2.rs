@@ -63,7 +63,6 @@ pub async fn http2(options: Http2Options) -> Result<Outcome, BenchError> {
     }
     let gauge = Gauge {
         generator: Generator::H2load(&h2load),
-        sink: &bench.sink,
         seconds,
     };
     let turns: Vec<_> = peers.iter().map(|peer| (gauge, peer)).collect();

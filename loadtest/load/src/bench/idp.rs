@@ -4,10 +4,10 @@
 //! Ours keeps every token in its store and syncs it to the disk before it answers; the peer keeps its
 //! own in memory alone and forgets them with the process. Both get the same calls from the same load.
 
-mod call;
+pub(super) mod call;
 mod crowd;
 mod form;
-mod provider;
+pub(super) mod provider;
 mod sessions;
 mod summary;
 

@@ -82,8 +82,7 @@ impl Row {
                 "JSON access log to a file, buffer=64k flush=1s; no metrics"
             }
             Self::Haproxy => {
-                "httplog by UDP, the way it logs, to a syslog sink on the load's CPU (the kernel's \
-                 work of delivering each line is charged to it); own statistics"
+                "httplog to its standard output, a file, one write per line; own statistics"
             }
             Self::NginxUnbuffered => "JSON access log to a file, one write per request (default)",
             Self::NginxNoLog => "no access log",
@@ -97,7 +96,6 @@ impl Row {
 pub(super) struct Site {
     pub(super) dir: PathBuf,
     pub(super) upstream: SocketAddr,
-    pub(super) log_sink: SocketAddr,
     pub(super) connections_max: usize,
     /// The limit on open files, of every process.
     pub(super) files_max: usize,
@@ -118,7 +116,6 @@ pub(super) struct Peer {
 pub(super) enum Log {
     Off,
     File(PathBuf),
-    Datagrams,
 }
 
 impl Log {

@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use super::cpu::CpuTimes;
 use super::h2load::H2load;
-use super::peer::{Log, Peer};
-use super::sink::Sink;
+use super::peer::Peer;
 use super::wrk::{LoadErrors, Wrk, WrkReport};
 use super::{BenchError, say};
 
@@ -28,11 +27,10 @@ pub(super) struct Sample {
     pub(super) threads_ended: usize,
 }
 
-/// Who measures: the load and the place where datagrams of logs arrive.
+/// Who measures: the load, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gauge<'a> {
     pub(super) generator: Generator<'a>,
-    pub(super) sink: &'a Sink,
     pub(super) seconds: u64,
 }
 
@@ -80,14 +78,10 @@ impl Gauge<'_> {
     pub(super) async fn measure(&self, peer: &Peer, round: u32) -> Result<Sample, BenchError> {
         let family = peer.process.family()?;
         peer.log.take_file_bytes()?;
-        let sunk = self.sink.bytes();
         let before = CpuTimes::read(&family)?;
         let report = self.generator.run(peer, self.seconds).await?;
         let spent = CpuTimes::read(&family)?.since(&before);
-        let log_bytes = match peer.log {
-            Log::Datagrams => self.sink.bytes() - sunk,
-            Log::File(_) | Log::Off => peer.log.take_file_bytes()?,
-        };
+        let log_bytes = peer.log.take_file_bytes()?;
         if report.requests == 0 {
             let tally = "not one request was answered".to_owned();
             return Err(BenchError::WrongAnswer {

@@ -1,11 +1,10 @@
-//! The surroundings every bench needs: CPUs, files, upstream, log sink.
+//! The surroundings every bench needs: CPUs, files, upstream.
 
 use std::path::PathBuf;
 
 use tempfile::TempDir;
 
 use super::peer::{Peer, Row, Site};
-use super::sink::Sink;
 use super::upstream::Upstream;
 use super::{BenchError, fds, say};
 use crate::bench::layout::Layout;
@@ -20,7 +19,6 @@ const CONNECTIONS_SPARE: usize = 64;
 pub(super) struct Workbench {
     pub(super) site: Site,
     pub(super) layout: Layout,
-    pub(super) sink: Sink,
     gateway: Option<PathBuf>,
     _upstream: Upstream,
     _dir: TempDir,
@@ -48,11 +46,9 @@ impl Workbench {
         }
         let dir = tempfile::tempdir().map_err(BenchError::io("cannot make a temporary folder"))?;
         let upstream = Upstream::start(dir.path(), layout.load_cpu, files_max).await?;
-        let sink = Sink::start()?;
         let site = Site {
             dir: dir.path().to_owned(),
             upstream: upstream.address,
-            log_sink: sink.address,
             connections_max,
             files_max,
             proxy_cpu: layout.proxy_cpu,
@@ -60,7 +56,6 @@ impl Workbench {
         Ok(Self {
             site,
             layout,
-            sink,
             gateway,
             _upstream: upstream,
             _dir: dir,

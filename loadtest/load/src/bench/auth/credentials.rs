@@ -14,7 +14,7 @@ const REFERENCES: usize = 10_000;
 const VALUES: usize = 200;
 
 #[derive(Debug)]
-pub(super) struct Credentials {
+pub(in crate::bench) struct Credentials {
     /// Runs as long as its tokens are to be good.
     fleet: Fleet,
     pub(super) references: Vec<String>,
@@ -26,7 +26,7 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    pub(super) async fn issue(tollgate: &Path, dir: &Path) -> Result<Self, BenchError> {
+    pub(in crate::bench) async fn issue(tollgate: &Path, dir: &Path) -> Result<Self, BenchError> {
         let service = Service::start().await;
         let service = service.map_err(BenchError::io("cannot start the service"))?;
         let settings = FleetSettings {
@@ -55,7 +55,7 @@ impl Credentials {
     }
 
     /// One to a line.
-    pub(super) fn file(&self, shown: Shown) -> PathBuf {
+    pub(in crate::bench) fn file(&self, shown: Shown) -> PathBuf {
         self.dir.join(match shown {
             Shown::Nothing | Shown::Reference => "references.txt",
             Shown::Value => "values.txt",

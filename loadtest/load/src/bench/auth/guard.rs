@@ -11,7 +11,7 @@ use super::{envoy, haproxy, nginx, tollgate};
 
 /// A way to know who asks, of one program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Guard {
+pub(in crate::bench) enum Guard {
     TollgateOpen,
     TollgateReference,
     NginxLua,
@@ -22,7 +22,7 @@ pub(super) enum Guard {
 
 /// What clients show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(in crate::bench) enum Shown {
     /// A reference token that nobody looks at.
     Nothing,
     Reference,
@@ -47,7 +47,7 @@ impl Guard {
         (here, missing.into_iter().map(Self::name).collect())
     }
 
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::bench) fn name(self) -> &'static str {
         match self {
             Self::TollgateOpen => "tollgate-open",
             Self::TollgateReference => "tollgate-reference",
@@ -58,7 +58,7 @@ impl Guard {
         }
     }
 
-    pub(super) fn setup(self) -> &'static str {
+    pub(in crate::bench) fn setup(self) -> &'static str {
         match self {
             Self::TollgateOpen => "our own proxying, on a route that asks for no caller",
             Self::TollgateReference => {
@@ -69,7 +69,9 @@ impl Guard {
                 "shared dictionary of token and value token, filled at the start; JSON access log, \
                  buffer=64k flush=1s"
             }
-            Self::HaproxyMap => "map file of token and value token; httplog by UDP to a sink",
+            Self::HaproxyMap => {
+                "map file of token and value token; httplog to a file, one write per line"
+            }
             Self::EnvoyLua => "a Lua table of token and value token; access log to a file",
             Self::EnvoyJwt => {
                 "jwt_authn with its cache of verified tokens; forwards the token; access log to a file"
@@ -77,7 +79,7 @@ impl Guard {
         }
     }
 
-    pub(super) fn shown(self) -> Shown {
+    pub(in crate::bench) fn shown(self) -> Shown {
         match self {
             Self::TollgateOpen => Shown::Nothing,
             Self::TollgateReference | Self::NginxLua | Self::HaproxyMap | Self::EnvoyLua => {
@@ -94,14 +96,14 @@ impl Guard {
 
 /// A guard that runs.
 #[derive(Debug)]
-pub(super) struct Seat {
-    pub(super) guard: Guard,
-    pub(super) peer: Peer,
+pub(in crate::bench) struct Seat {
+    pub(in crate::bench) guard: Guard,
+    pub(in crate::bench) peer: Peer,
 }
 
 impl Seat {
     /// Starts it and sees that it lets the right ones through.
-    pub(super) async fn take(
+    pub(in crate::bench) async fn take(
         guard: Guard,
         site: &Site,
         (gateway, envoy): (&Path, Option<&Path>),

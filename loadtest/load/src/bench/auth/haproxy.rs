@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::bench::peer::{HAPROXY_TOKEN, Log, Plan, Site, haproxy};
+use crate::bench::peer::{HAPROXY_TOKEN, Plan, Site, haproxy};
 use crate::bench::{BenchError, write};
 
 use super::credentials::Credentials;
@@ -21,8 +21,8 @@ pub(super) fn plan(
         ("LISTEN", &address.to_string()),
         ("UPSTREAM", &site.upstream.to_string()),
         ("CONNECTIONS", &haproxy::connections(site)),
-        ("LOG", &haproxy::log_target(site)),
+        ("LOG", haproxy::LOG),
         ("TOKENS", &pairs.display().to_string()),
     ])?;
-    haproxy::haproxy(guard.name(), site, (address, Log::Datagrams), &config)
+    haproxy::haproxy(guard.name(), site, address, &config)
 }

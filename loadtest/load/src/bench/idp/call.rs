@@ -14,7 +14,7 @@ const TOKENS: usize = 100;
 const FORM: &str = "application/x-www-form-urlencoded";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Call {
+pub(in crate::bench) enum Call {
     /// A token by client credentials.
     Issue,
     /// Is that token good?
@@ -22,9 +22,9 @@ pub(super) enum Call {
 }
 
 impl Call {
-    pub(super) const ALL: [Self; 2] = [Self::Issue, Self::Introspect];
+    pub(in crate::bench) const ALL: [Self; 2] = [Self::Issue, Self::Introspect];
 
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::bench) fn name(self) -> &'static str {
         match self {
             Self::Issue => "issue",
             Self::Introspect => "introspect",
@@ -40,7 +40,7 @@ impl Call {
     }
 
     /// The load of this call; what is introspected is issued now, so that it is good for long enough.
-    pub(super) async fn load(
+    pub(in crate::bench) async fn load(
         self,
         provider: &Provider,
         dir: &Path,
@@ -62,7 +62,7 @@ impl Call {
     }
 
     /// Whether the provider gives the right answer, which a load that counts statuses cannot tell.
-    pub(super) async fn check(self, provider: &Provider) -> Result<(), BenchError> {
+    pub(in crate::bench) async fn check(self, provider: &Provider) -> Result<(), BenchError> {
         let token = issue(provider).await?;
         let path = Self::Introspect.path(provider);
         let answer = provider

@@ -23,20 +23,20 @@ const SECRET_BYTES: usize = 32;
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Which {
+pub(in crate::bench) enum Which {
     Tollgate,
     OidcProvider,
 }
 
 impl Which {
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::bench) fn name(self) -> &'static str {
         match self {
             Self::Tollgate => "tollgate",
             Self::OidcProvider => "oidc-provider",
         }
     }
 
-    pub(super) fn setup(self) -> &'static str {
+    pub(in crate::bench) fn setup(self) -> &'static str {
         match self {
             Self::Tollgate => {
                 "one worker; each token is in the store and synced to the disk before it is sent, with a \
@@ -50,10 +50,10 @@ impl Which {
 }
 
 #[derive(Debug)]
-pub(super) struct Provider {
-    pub(super) which: Which,
-    pub(super) address: SocketAddr,
-    pub(super) process: Process,
+pub(in crate::bench) struct Provider {
+    pub(in crate::bench) which: Which,
+    pub(in crate::bench) address: SocketAddr,
+    pub(in crate::bench) process: Process,
     /// The client's.
     pub(super) secret: String,
     /// Of the person who signs in; the peer has none.
@@ -62,7 +62,7 @@ pub(super) struct Provider {
 
 impl Provider {
     /// Starts it, from its binary or from the folder it was installed into, and waits until it answers.
-    pub(super) async fn start(
+    pub(in crate::bench) async fn start(
         which: Which,
         program: &Path,
         dir: &Path,
@@ -117,7 +117,7 @@ impl Provider {
         answered.map_err(|failure| self.wrong_answer(&failure.to_string()))
     }
 
-    pub(super) fn wrong_answer(&self, what: &str) -> BenchError {
+    pub(in crate::bench) fn wrong_answer(&self, what: &str) -> BenchError {
         BenchError::WrongAnswer {
             name: self.which.name(),
             tally: format!("{what}\n{}", self.process.said()),
@@ -197,7 +197,7 @@ fn fresh_secret() -> Result<String, BenchError> {
 }
 
 /// As its package says, since it is not a program that can be asked.
-pub(super) fn peer_version(folder: &Path) -> Result<Version, BenchError> {
+pub(in crate::bench) fn peer_version(folder: &Path) -> Result<Version, BenchError> {
     let name = Which::OidcProvider.name();
     let package = folder.join("node_modules").join(name).join("package.json");
     let text = read(&package, "the peer's package")?;

@@ -25,7 +25,7 @@ pub(super) fn plan(
     let access = match (&log, row) {
         (Log::File(_), Row::Nginx | Row::NginxHttp2) => BUFFERED,
         (Log::File(_), _) => "access.log line",
-        (Log::Off | Log::Datagrams, _) => "off",
+        (Log::Off, _) => "off",
     };
     // Without TLS a listener of nginx speaks one protocol.
     let (listen, load) = if row == Row::NginxHttp2 {
@@ -99,7 +99,6 @@ mod tests {
             let site = Site {
                 dir: dir.path().into(),
                 upstream: "127.0.0.1:2".parse().unwrap(),
-                log_sink: "127.0.0.1:3".parse().unwrap(),
                 connections_max: 128,
                 files_max: 1024,
                 proxy_cpu: 1,
