@@ -15,7 +15,7 @@ use gateway_core::upgrade::WebSocket;
 use gateway_upstream::Endpoint;
 use http::Method;
 
-use crate::gateway::Identified;
+use crate::gateway::{Identified, Standing};
 use crate::listener::Entrance;
 use crate::snapshot::{RouteState, Snapshot, Upstream};
 use crate::{clock, random};
@@ -190,6 +190,8 @@ pub(crate) struct Exchange {
     pub(crate) upstream: Arc<Upstream>,
     /// What the client wants its connection to become.
     pub(crate) websocket: Option<WebSocket>,
+    /// The caller of a connection that may outlive this exchange.
+    pub(crate) standing: Option<Standing>,
 }
 
 impl Exchange {

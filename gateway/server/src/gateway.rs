@@ -25,9 +25,12 @@ use crate::tls::Handshakes;
 use crate::traces::Traces;
 
 pub(crate) use callers::Identified;
+pub(crate) use standing::Standing;
+
 use callers::Known;
 
 mod callers;
+mod standing;
 
 #[derive(Debug)]
 pub(crate) struct Gateway {
@@ -133,6 +136,9 @@ impl Gateway {
             Ok(written) => written,
             Err(rejection) => return Err(Refused::boxed(request, rejection)),
         };
+        let standing = websocket
+            .as_ref()
+            .and_then(|_| Standing::new(self, &route, &head));
         Ok(Admitted {
             exchange: Arc::new(Exchange {
                 request,
@@ -140,6 +146,7 @@ impl Gateway {
                 route,
                 upstream,
                 websocket,
+                standing,
             }),
             head: written,
         })

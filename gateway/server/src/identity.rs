@@ -55,6 +55,7 @@ mod rights;
 mod shelf;
 mod shown;
 mod sources;
+mod standing;
 mod strangers;
 mod uses;
 mod value_tokens;

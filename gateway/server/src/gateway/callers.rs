@@ -15,7 +15,7 @@ use idp_token::digest::Tid;
 
 use super::Gateway;
 use crate::clock;
-use crate::identity::{Denied, Granted, Issuer, Vouched};
+use crate::identity::{Denied, Granted, Identity, Issuer, Vouched};
 
 /// What is remembered of how a caller was found out, for the log and for clients that are told.
 #[derive(Debug, Clone, Copy)]
@@ -102,18 +102,7 @@ impl Gateway {
     ) -> Result<Known<'h>, Denied> {
         let credential = Credential::find(head).map_err(Rejection::from)?;
         let credential = credential.ok_or(Rejection::CredentialMissing)?;
-        let identity = match (&admission.issuer, issuer) {
-            (Choice::Foreign(_), Some(issuer)) => {
-                return issuer.vouch(credential).await.map(Known::Other);
-            }
-            (Choice::Own, _) => self.identity.as_ref(),
-            (Choice::Foreign(_), None) => None,
-        };
-        // A file without an identity provider has no such route.
-        let identity = identity.ok_or(Rejection::from(Unknown::Unreachable))?;
-        let granted = identity.identify(admission, credential).await?;
-        identity.metrics.count_caller(granted.layer);
-        Ok(Known::Own(granted))
+        find_caller(self.identity.as_ref(), (admission, issuer), credential).await
     }
 
     fn limit(&self, rejection: Rejection, peer: IpAddr) -> Rejection {
@@ -127,6 +116,26 @@ impl Gateway {
             },
         }
     }
+}
+
+/// Finds out who holds a credential.
+pub(super) async fn find_caller<'h>(
+    identity: Option<&Arc<Identity>>,
+    (admission, issuer): (&Admission, Option<&Arc<Issuer>>),
+    credential: Credential<'h>,
+) -> Result<Known<'h>, Denied> {
+    let identity = match (&admission.issuer, issuer) {
+        (Choice::Foreign(_), Some(issuer)) => {
+            return issuer.vouch(credential).await.map(Known::Other);
+        }
+        (Choice::Own, _) => identity,
+        (Choice::Foreign(_), None) => None,
+    };
+    // A file without an identity provider has no such route.
+    let identity = identity.ok_or(Rejection::from(Unknown::Unreachable))?;
+    let granted = identity.identify(admission, credential).await?;
+    identity.metrics.count_caller(granted.layer);
+    Ok(Known::Own(granted))
 }
 
 /// What became of a caller who was not let through, as logs have it; `code` says it exactly.

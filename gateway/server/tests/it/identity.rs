@@ -5,6 +5,7 @@ mod town;
 
 mod budget;
 mod degraded;
+mod lasting;
 mod lookups;
 mod revocation;
 mod telling;

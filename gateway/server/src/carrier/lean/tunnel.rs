@@ -1,11 +1,12 @@
 //! A connection that became a WebSocket: the bytes of both sides, passed on unread.
 //!
-//! It lasts until both sides ended, one of them broke, or neither said anything for too long. Each
-//! direction reads no further before what it holds is taken, so that neither side can fill the
+//! It lasts until both sides ended, one of them broke, neither said anything for too long, or the caller it
+//! was opened for is let through no more. Each direction reads no further before what it holds is taken, so that neither side can fill the
 //! gateway's memory.
 
-use std::future::{Future as _, poll_fn};
+use std::future::{Future as _, pending, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -16,6 +17,7 @@ use tokio::io::AsyncWrite as _;
 use super::{End, Run};
 use crate::carrier::link::Link;
 use crate::clock;
+use crate::exchange::Exchange;
 use crate::wire::Wire;
 
 const BROKEN: End = End::Rejected(Rejection::UpstreamBroken);
@@ -46,10 +48,19 @@ impl Run<'_> {
             back: Direction::default(),
             last_moved: clock::now(),
         };
+        let (was_used, mut known_bytes) = (AtomicBool::new(false), 0);
+        let mut lost = pin!(lost(&self.exchange, &was_used));
         let mut silence = pin!(tokio::time::sleep(silence_max));
         let ended = poll_fn(|context| {
+            if let Poll::Ready(rejection) = lost.as_mut().poll(context) {
+                return Poll::Ready(Err(End::Rejected(rejection)));
+            }
             if let Poll::Ready(ended) = tunnel.poll(context) {
                 return Poll::Ready(ended);
+            }
+            if tunnel.there.bytes > known_bytes {
+                known_bytes = tunnel.there.bytes;
+                was_used.store(true, Ordering::Relaxed);
             }
             // The timer is moved when it fires, not with every byte.
             while silence.as_mut().poll(context).is_ready() {
@@ -65,6 +76,14 @@ impl Run<'_> {
         self.outcome.body_bytes_in = tunnel.there.bytes;
         self.outcome.body_bytes_out = tunnel.back.bytes;
         ended
+    }
+}
+
+/// Ready when the caller is let through no more, where the route wants one.
+async fn lost(exchange: &Exchange, was_used: &AtomicBool) -> Rejection {
+    match &exchange.standing {
+        Some(standing) => standing.lost(was_used).await,
+        None => pending().await,
     }
 }
 

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::provider::{CREDENTIAL, ISSUER, Provider};
 use crate::client::Answer;
 use crate::edge::Edge;
-use crate::upstream::{Upstream, ok};
+use crate::upstream::{Step, Upstream, ok};
 
 /// For what must come about at some time.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -23,6 +23,10 @@ pub(crate) struct Town {
     _folder: TempDir,
 }
 
+/// What a service says that lets a connection become a WebSocket.
+const GRANT: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
 /// Its routes; `/open` asks nobody who they are.
 const ROUTES: &str = "
   - { name: read, match: \"GET /read\", to: s, require: { scopes: [read] } }
@@ -33,6 +37,8 @@ const ROUTES: &str = "
   - { name: told, match: \"GET /told\", to: s, identity_headers: true, server_timing: true, require: {} }
   - { name: either, match: \"GET /either\", to: s, accept: any, require: {} }
   - { name: value, match: \"GET /value\", to: s, accept: value, require: {} }
+  - { name: live, match: \"GET /live\", to: live, upgrade: websocket, require: { scopes: [read] } }
+  - { name: lasting, match: \"GET /live/lax\", to: live, upgrade: websocket, staleness: tolerant, require: {} }
   - { name: open, match: \"GET /open\", to: s }
 ";
 
@@ -64,6 +70,7 @@ impl Town {
     pub(crate) async fn start_unproved(lease: &str) -> Self {
         let provider = Provider::start().await;
         let service = Upstream::start([ok("fine")]).await;
+        let live = Upstream::start([Step::Say(GRANT.to_owned())]).await;
         let folder = tempfile::tempdir().unwrap();
         let key_file = folder.path().join("gateway.key");
         fs::write(&key_file, format!("{CREDENTIAL}\n")).unwrap();
@@ -71,10 +78,11 @@ impl Town {
         let rest = format!(
             "idp: {{ issuer: \"{ISSUER}\", listen: \"{at}\", internal: \"{at}\", key_file: {key}, \
              lease: {lease}, audience: [pay] }}\n\
-             services: {{ s: {{ endpoints: [\"{service}\"] }} }}\nroutes: {ROUTES}",
+             services: {{ s: {{ endpoints: [\"{service}\"] }}, live: {{ endpoints: [\"{live}\"] }} }}\nroutes: {ROUTES}",
             at = provider.address,
             key = key_file.display(),
             service = service.address,
+            live = live.address,
         );
         let edge = Edge::start(&rest).await;
         Self {
