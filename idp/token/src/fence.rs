@@ -89,6 +89,9 @@ impl Stamp {
 
 const PACKED_SEQ_BITS: u32 = 40;
 
+/// The tenant of what does not say its own, as a value token does not: it may be any, and hears of all.
+pub const ANY: &str = "";
+
 /// How a change fits those that were applied before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
@@ -209,7 +212,10 @@ impl Fence {
         match scope {
             Scope::Session(_) | Scope::Subject(_) => raise(self.slot(mark), seq),
             Scope::Client(_) => self.clients.raise(mark.0, seq),
-            Scope::Tenant(_) => self.tenants.raise(mark.0, seq),
+            Scope::Tenant(_) => {
+                self.tenants.raise(mark.0, seq);
+                self.tenants.raise(self.mark(Scope::Tenant(ANY)).0, seq);
+            }
             Scope::Global => raise(&self.global, seq),
         }
     }

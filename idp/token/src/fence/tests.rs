@@ -42,6 +42,18 @@ fn a_change_voids_what_it_bears_on_and_nothing_else() {
 }
 
 #[test]
+fn who_does_not_say_their_tenant_hears_of_every_tenant() {
+    let fence = fence();
+    let of_any = |fence: &Fence| fence.marks("s1", "ann", "app", ANY);
+    let (stamp, marks) = (fence.stamp(), of_any(&fence));
+    fence.apply(Seq(11), Scope::Client("acme"));
+    assert!(fence.holds(stamp, &marks));
+    fence.apply(Seq(12), Scope::Tenant("acme"));
+    assert!(!fence.holds(stamp, &marks));
+    assert!(fence.holds(fence.stamp(), &of_any(&fence)), "of later");
+}
+
+#[test]
 fn a_change_that_is_applied_twice_or_late_changes_nothing() {
     let fence = fence();
     assert_eq!(
