@@ -24,6 +24,7 @@ mod instructions;
 mod layout;
 mod memory;
 mod peer;
+mod peers;
 mod reload;
 mod report;
 mod revocation;
@@ -50,6 +51,7 @@ pub use h2::{Http2Options, http2};
 pub use idle::{IdleOptions, idle};
 pub use idp::{IdpOptions, SessionsOptions, idp, sessions};
 pub use instructions::{InstructionsOptions, instructions};
+pub use peers::{PeersOptions, QuoteError, newest_report, peers, quote, quote_peers, quote_text};
 pub use reload::{ReloadOptions, large_file, reload};
 pub use revocation::{RevocationOptions, revocation};
 pub use slow::{SlowOptions, slow};
@@ -88,6 +90,11 @@ pub enum BenchError {
     Ended { name: &'static str, said: String },
     #[error("{name} was not ready in time; it said: {said}")]
     NotReady { name: &'static str, said: String },
+    #[error("{document} cannot quote the report")]
+    Quote {
+        document: String,
+        source: QuoteError,
+    },
     #[error("{name} does not answer correctly: {tally}")]
     WrongAnswer { name: &'static str, tally: String },
     #[error("{program} failed: {said}")]

@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use load::bench::{
     self, AuthOptions, BenchError, ChaosOptions, DrainOptions, EdgeOptions, Http2Options,
-    IdleOptions, IdpOptions, InstructionsOptions, Outcome, ReloadOptions, RevocationOptions,
-    SessionsOptions, SlowOptions,
+    IdleOptions, IdpOptions, InstructionsOptions, Outcome, PeersOptions, ReloadOptions,
+    RevocationOptions, SessionsOptions, SlowOptions,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -41,6 +41,8 @@ enum Bench {
     /// CPU time and latency per proxied request of clients in HTTP/2; needs h2load.
     #[command(name = "h2")]
     Http2(Http2),
+    /// Everybody in one run: CPU, latency at a fixed load and memory, job by job.
+    Peers(Peers),
     /// Memory per idle keep-alive connection.
     Idle(Idle),
     /// CPU time per call to the identity provider, beside npm oidc-provider.
@@ -108,6 +110,31 @@ struct Http2 {
     /// Requests under way on each connection.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=100))]
     streams: u16,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Peers {
+    /// Times every set-up is measured, in turn.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Length of one measurement, of which each round has two; value tokens live ten minutes, and so long
+    /// may all of it take.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=15))]
+    seconds: u64,
+    /// Keep-alive connections of the load.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    /// Envoy's binary; without it Envoy takes no part.
+    #[arg(long, value_name = "PATH")]
+    envoy: Option<PathBuf>,
+    /// The folder that npm's oidc-provider was installed into; without it that takes no part.
+    #[arg(long, value_name = "DIR")]
+    oidc_provider: Option<PathBuf>,
+    /// Measure nothing: quote the newest report in the folder of reports in this document.
+    #[arg(long, value_name = "FILE")]
+    readme: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
 }
@@ -269,6 +296,12 @@ async fn run(bench: Bench) -> Result<Outcome, BenchError> {
         Bench::Edge(edge) => bench::edge(edge.into()).await,
         Bench::Auth(auth) => bench::auth(auth.into()).await,
         Bench::Http2(http2) => bench::http2(http2.into()).await,
+        Bench::Peers(Peers {
+            readme: Some(readme),
+            common,
+            ..
+        }) => bench::quote(&common.out, &readme),
+        Bench::Peers(peers) => bench::peers(peers.into()).await,
         Bench::Idle(idle) => bench::idle(idle.into()).await,
         Bench::Idp(idp) => bench::idp(idp.into()).await,
         Bench::Sessions(sessions) => bench::sessions(sessions.into()).await,
@@ -314,6 +347,20 @@ impl From<Http2> for Http2Options {
             connections: given.connections.into(),
             streams: given.streams.into(),
             tollgate: given.common.tollgate,
+            out: given.common.out,
+        }
+    }
+}
+
+impl From<Peers> for PeersOptions {
+    fn from(given: Peers) -> Self {
+        Self {
+            rounds: given.rounds,
+            seconds: given.seconds,
+            connections: given.connections.into(),
+            tollgate: given.common.tollgate,
+            envoy: given.envoy,
+            oidc_provider: given.oidc_provider,
             out: given.common.out,
         }
     }

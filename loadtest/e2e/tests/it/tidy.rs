@@ -22,6 +22,7 @@ mod words;
 
 use std::fmt;
 
+use load::bench;
 use repository::Repository;
 use source::Source;
 
@@ -166,9 +167,22 @@ fn the_map_can_be_read_before_the_code() {
 }
 
 #[test]
-fn every_figure_in_the_readme_names_its_report() {
+fn every_figure_in_the_readme_names_its_report_and_stands_in_it() {
     check_document("README.md", |repository, text| {
-        figures::check(text, |path| repository.has(path))
+        figures::check(text, |path| repository.text(path))
+    });
+}
+
+#[test]
+fn what_the_readme_says_of_peers_is_what_their_newest_report_says() {
+    check_document("README.md", |repository, text| {
+        let folder = "loadtest/reports/";
+        let reports = repository.texts(move |path| path.starts_with(folder));
+        let names = reports.map(|(path, _)| path[folder.len()..].to_owned());
+        let newest = bench::newest_report(names).expect("peers were measured");
+        let json = repository.text(&format!("{folder}{newest}.json"));
+        let quote = bench::quote_text(&json.unwrap_or_default(), &newest).unwrap();
+        figures::check_quote(text, &bench::quote_peers(text, &quote).unwrap())
     });
 }
 

@@ -110,11 +110,23 @@ async fn said(program: &Path, arguments: &[&str]) -> Result<String, BenchError> 
         output.stdout
     };
     let text = String::from_utf8_lossy(&stream);
-    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+    let mut lines = text.lines().map(str::trim);
+    let first = lines.find(|line| !line.is_empty());
+    Ok(first.unwrap_or_default().to_owned())
 }
 
 /// The words between the program's own name and whatever praise follows the version.
 fn parse_version(name: &str, line: &str) -> String {
+    match name {
+        // `PATH/envoy  version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL`
+        "envoy" => return line.split('/').rev().nth(3).unwrap_or(line).to_owned(),
+        // `varnishd (varnish-7.1.1 revision COMMIT)`
+        "varnish" => {
+            let (_, rest) = line.split_once("varnish-").unwrap_or(("", line));
+            return first_word(rest);
+        }
+        _ => {}
+    }
     let end = ["[", " - ", "Copyright"]
         .iter()
         .filter_map(|mark| line.find(mark))
@@ -152,6 +164,16 @@ mod tests {
                 "debian/4.1.0-3+b2",
             ),
             ("tollgate", "tollgate 0.1.0", "0.1.0"),
+            (
+                "envoy",
+                "/x/envoy  version: e3b4a6e9/1.40.0/Clean/RELEASE/BoringSSL",
+                "1.40.0",
+            ),
+            (
+                "varnish",
+                "varnishd (varnish-7.1.1 revision 7cee1c5)",
+                "7.1.1",
+            ),
             ("tollgate", "", ""),
         ];
         for (name, line, expected) in cases {

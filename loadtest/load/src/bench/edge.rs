@@ -5,14 +5,14 @@ mod summary;
 use std::path::PathBuf;
 
 use super::conditions::Conditions;
-use super::memory::pss_kib;
+use super::memory::{Footprint, pss_kib};
 use super::peer::{Peer, Row};
 use super::report::save;
 use super::round::{Gauge, Generator, take_turns};
 use super::workbench::Workbench;
 use super::wrk::Wrk;
 use super::{BenchError, Outcome};
-use summary::{EdgeReport, Footprint, Summary};
+use summary::{EdgeReport, Summary};
 
 /// In this order within every round. The first three log as they would in production; the
 /// others tell what the log costs.

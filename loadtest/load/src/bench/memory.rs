@@ -1,7 +1,16 @@
 //! Memory of processes: the proportional set size, which counts a shared page once, and the resident
 //! one, which is what an operator sees.
 
+use serde::{Deserialize, Serialize};
+
 use super::{BenchError, read};
+
+/// Proportional set size, in KiB.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Footprint {
+    pub(super) at_rest: u64,
+    pub(super) after: u64,
+}
 
 /// Sum over the processes, in KiB.
 pub(super) fn pss_kib(processes: &[u32]) -> Result<u64, BenchError> {

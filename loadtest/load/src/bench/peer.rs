@@ -9,21 +9,24 @@ pub(super) mod haproxy;
 pub(super) mod nginx;
 mod template;
 pub(super) mod tollgate;
+mod varnish;
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::BenchError;
+use super::round::Subject;
 use super::upstream;
 use crate::closed::{Expect, Load, Request, Tally};
 use crate::process::{Launch, Process};
 
 pub(super) use template::{
-    ENVOY_SIGNED, ENVOY_TOKEN, HAPROXY_TOKEN, NGINX_TOKEN, TOLLGATE_TOKEN, UPSTREAM,
+    ENVOY_FORWARD, ENVOY_SIGNED, ENVOY_TOKEN, HAPROXY_TOKEN, NGINX_TOKEN, TOLLGATE_IDP,
+    TOLLGATE_TOKEN, UPSTREAM,
 };
 
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -35,6 +38,8 @@ pub(super) enum Row {
     Tollgate,
     Nginx,
     Haproxy,
+    Envoy,
+    Varnish,
     NginxUnbuffered,
     NginxNoLog,
     HaproxyNoLog,
@@ -49,6 +54,8 @@ impl Row {
             Self::Tollgate => "tollgate",
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
+            Self::Envoy => "envoy",
+            Self::Varnish => "varnish",
             Self::NginxUnbuffered => "nginx-unbuffered",
             Self::NginxNoLog => "nginx-no-log",
             Self::HaproxyNoLog => "haproxy-no-log",
@@ -62,6 +69,8 @@ impl Row {
             Self::Tollgate
             | Self::Nginx
             | Self::Haproxy
+            | Self::Envoy
+            | Self::Varnish
             | Self::NginxUnbuffered
             | Self::TollgateHttp2
             | Self::NginxHttp2 => true,
@@ -83,6 +92,11 @@ impl Row {
             }
             Self::Haproxy => {
                 "httplog to its standard output, a file, one write per line; own statistics"
+            }
+            Self::Envoy => "access log to a file; own statistics",
+            Self::Varnish => {
+                "pass mode: nothing is looked up or kept; varnishncsa writes its log to a file; own \
+                 statistics"
             }
             Self::NginxUnbuffered => "JSON access log to a file, one write per request (default)",
             Self::NginxNoLog => "no access log",
@@ -145,19 +159,27 @@ pub(super) struct Plan {
 }
 
 impl Peer {
-    /// Starts it, waits until it is ready and sees that it answers correctly.
+    /// Starts it, waits until it is ready and sees that it answers correctly. A program is given where it
+    /// is not one of the system's.
     pub(super) async fn start(
         row: Row,
         site: &Site,
-        gateway: Option<&PathBuf>,
+        program: Option<&Path>,
     ) -> Result<Self, BenchError> {
         let addresses = free_addresses()?;
         let [address, _] = addresses;
         let plan = match row {
-            Row::Tollgate | Row::TollgateHttp2 => tollgate::plan(row, site, gateway, addresses)?,
+            Row::Tollgate | Row::TollgateHttp2 => {
+                tollgate::plan(row, site, (given(row, program)?, addresses))?
+            }
             Row::Nginx | Row::NginxUnbuffered | Row::NginxNoLog | Row::NginxHttp2 => {
                 nginx::plan(row, site, addresses)?
             }
+            Row::Envoy => {
+                let launched = (given(row, program)?, addresses);
+                envoy::envoy(row.name(), site, launched, (ENVOY_FORWARD, &[]))?
+            }
+            Row::Varnish => varnish::plan(row, site, address)?,
             Row::Haproxy | Row::HaproxyNoLog => haproxy::plan(row, site, address)?,
         };
         let peer = Self::launch(plan, address).await?;
@@ -180,6 +202,14 @@ impl Peer {
         })
     }
 
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject {
+            process: &self.process,
+            log: &self.log,
+            load: self.load,
+        }
+    }
+
     /// One request must bring back exactly the body of the upstream.
     async fn check(&self) -> Result<(), BenchError> {
         let expect = Expect::new(|_, answer| answer.body == upstream::BODY.as_bytes());
@@ -199,6 +229,13 @@ impl Peer {
             tally: format!("{tally}\n{said}"),
         })
     }
+}
+
+fn given(row: Row, program: Option<&Path>) -> Result<&Path, BenchError> {
+    program.ok_or_else(|| BenchError::Failed {
+        program: row.name(),
+        said: "no binary was given".to_owned(),
+    })
 }
 
 /// Asks until it answers 2xx.

@@ -90,16 +90,26 @@ pub(super) fn save(
     markdown: &str,
     report: &impl Serialize,
 ) -> Result<Vec<PathBuf>, BenchError> {
+    save_with(dir, name, ("md", markdown), report)
+}
+
+/// Writes `NAME.json` beside the same for people.
+pub(super) fn save_with(
+    dir: &Path,
+    name: &str,
+    (ending, text): (&str, &str),
+    report: &impl Serialize,
+) -> Result<Vec<PathBuf>, BenchError> {
     fs::create_dir_all(dir).map_err(BenchError::io(format!("cannot make {}", dir.display())))?;
     let json = serde_json::to_string_pretty(report).map_err(|error| BenchError::Io {
         what: "cannot write JSON".into(),
         source: error.into(),
     })?;
     let files = vec![
-        dir.join(format!("{name}.md")),
+        dir.join(format!("{name}.{ending}")),
         dir.join(format!("{name}.json")),
     ];
-    for (file, text) in files.iter().zip([markdown, &(json + "\n")]) {
+    for (file, text) in files.iter().zip([text, &(json + "\n")]) {
         write(file, text)?;
     }
     Ok(files)

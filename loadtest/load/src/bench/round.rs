@@ -1,12 +1,15 @@
 //! One measurement of one peer.
 
+use std::net::SocketAddr;
+
 use serde::Serialize;
 
 use super::cpu::CpuTimes;
 use super::h2load::H2load;
-use super::peer::Peer;
+use super::peer::{Log, Peer};
 use super::wrk::{LoadErrors, Wrk, WrkReport};
 use super::{BenchError, say};
+use crate::process::Process;
 
 /// What one peer did in one round.
 #[derive(Clone, Debug, Serialize)]
@@ -34,6 +37,15 @@ pub(super) struct Gauge<'a> {
     pub(super) seconds: u64,
 }
 
+/// Who is measured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject<'a> {
+    pub(super) process: &'a Process,
+    pub(super) log: &'a Log,
+    /// Where the load goes.
+    pub(super) load: SocketAddr,
+}
+
 /// Who makes the load.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Generator<'a> {
@@ -42,10 +54,14 @@ pub(super) enum Generator<'a> {
 }
 
 impl Generator<'_> {
-    pub(super) async fn run(self, peer: &Peer, seconds: u64) -> Result<WrkReport, BenchError> {
+    pub(super) async fn run(
+        self,
+        target: SocketAddr,
+        seconds: u64,
+    ) -> Result<WrkReport, BenchError> {
         match self {
-            Self::Wrk(wrk) => wrk.run(peer.load, seconds).await,
-            Self::H2load(h2load) => h2load.run(peer.load, seconds).await,
+            Self::Wrk(wrk) => wrk.run(target, seconds).await,
+            Self::H2load(h2load) => h2load.run(target, seconds).await,
         }
     }
 }
@@ -60,7 +76,7 @@ pub(super) async fn take_turns(
     let mut samples = Vec::new();
     for round in 1..=rounds {
         for (gauge, peer) in turns {
-            let sample = gauge.measure(peer, round).await?;
+            let sample = gauge.measure(peer.subject(), round).await?;
             say(&format!(
                 "round {round}/{rounds}  {:<width$} {:6.2} us/request  core {:.2}  {} errors",
                 sample.peer,
@@ -75,17 +91,22 @@ pub(super) async fn take_turns(
 }
 
 impl Gauge<'_> {
-    pub(super) async fn measure(&self, peer: &Peer, round: u32) -> Result<Sample, BenchError> {
-        let family = peer.process.family()?;
-        peer.log.take_file_bytes()?;
+    pub(super) async fn measure(
+        &self,
+        subject: Subject<'_>,
+        round: u32,
+    ) -> Result<Sample, BenchError> {
+        let Subject { process, log, load } = subject;
+        let family = process.family()?;
+        log.take_file_bytes()?;
         let before = CpuTimes::read(&family)?;
-        let report = self.generator.run(peer, self.seconds).await?;
+        let report = self.generator.run(load, self.seconds).await?;
         let spent = CpuTimes::read(&family)?.since(&before);
-        let log_bytes = peer.log.take_file_bytes()?;
+        let log_bytes = log.take_file_bytes()?;
         if report.requests == 0 {
             let tally = "not one request was answered".to_owned();
             return Err(BenchError::WrongAnswer {
-                name: peer.process.name(),
+                name: process.name(),
                 tally,
             });
         }
@@ -93,7 +114,7 @@ impl Gauge<'_> {
         let wall_s = requests / report.requests_per_second;
         Ok(Sample {
             round,
-            peer: peer.process.name(),
+            peer: process.name(),
             requests: report.requests,
             requests_per_second: report.requests_per_second,
             cpu_ns: spent.ns,

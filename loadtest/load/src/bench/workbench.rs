@@ -76,7 +76,7 @@ impl Workbench {
     }
 
     pub(super) async fn start(&self, row: Row) -> Result<Peer, BenchError> {
-        Peer::start(row, &self.site, self.gateway.as_ref()).await
+        Peer::start(row, &self.site, self.gateway.as_deref()).await
     }
 
     pub(super) fn gateway(&self) -> Option<&PathBuf> {

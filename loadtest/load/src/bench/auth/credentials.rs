@@ -76,7 +76,7 @@ impl Credentials {
         self.values.get(place).map(String::as_str)
     }
 
-    pub(super) fn value_token_bytes(&self) -> usize {
+    pub(in crate::bench) fn value_token_bytes(&self) -> usize {
         self.values.first().map_or(0, String::len)
     }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::bench::conditions::Conditions;
+use crate::bench::memory::Footprint;
 use crate::bench::peer::Row;
 use crate::bench::report::{Table, show, show_conditions, show_missing};
 use crate::bench::round::Sample;
@@ -49,13 +50,6 @@ pub(super) struct Summary {
     pss_kib: Footprint,
     errors: u64,
     warnings: Vec<String>,
-}
-
-/// Proportional set size, in KiB.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Footprint {
-    pub(super) at_rest: u64,
-    pub(super) after: u64,
 }
 
 impl Summary {

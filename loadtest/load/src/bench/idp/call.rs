@@ -11,7 +11,7 @@ use crate::closed::Request;
 
 /// Introspected in turn. The peer keeps no more than a thousand records of any kind.
 const TOKENS: usize = 100;
-const FORM: &str = "application/x-www-form-urlencoded";
+pub(in crate::bench) const FORM: &str = "application/x-www-form-urlencoded";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::bench) enum Call {
@@ -31,7 +31,7 @@ impl Call {
         }
     }
 
-    fn path(self, provider: &Provider) -> &'static str {
+    pub(in crate::bench) fn path(self, provider: &Provider) -> &'static str {
         match (self, provider.which) {
             (Self::Issue, _) => "/token",
             (Self::Introspect, Which::Tollgate) => "/introspect",
@@ -46,19 +46,27 @@ impl Call {
         dir: &Path,
         connections: usize,
     ) -> Result<Wrk, BenchError> {
-        let bodies = match self {
-            Self::Issue => vec![issue_body(provider)],
-            Self::Introspect => {
-                let mut bodies = Vec::new();
-                for _ in 0..TOKENS {
-                    bodies.push(introspect_body(provider, &issue(provider).await?));
-                }
-                bodies
-            }
-        };
+        let bodies = self.bodies(provider).await?;
         let name = format!("{}-{}.lua", provider.which.name(), self.name());
         let text = script(self.path(provider), &bodies);
         Wrk::with_script(dir.join(name), &text, connections)
+    }
+
+    /// What is posted, one after the other.
+    pub(in crate::bench) async fn bodies(
+        self,
+        provider: &Provider,
+    ) -> Result<Vec<String>, BenchError> {
+        let mut bodies = Vec::new();
+        match self {
+            Self::Issue => bodies.push(issue_body(provider)),
+            Self::Introspect => {
+                for _ in 0..TOKENS {
+                    bodies.push(introspect_body(provider, &issue(provider).await?));
+                }
+            }
+        }
+        Ok(bodies)
     }
 
     /// Whether the provider gives the right answer, which a load that counts statuses cannot tell.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::bench::conditions::Version;
-use crate::bench::peer::{free_addresses, wait_until_ready};
+use crate::bench::peer::{TOLLGATE_IDP, free_addresses, wait_until_ready};
 use crate::bench::{BenchError, read, write};
 use crate::closed::{Answer, Load, Request};
 use crate::process::{Launch, Process};
@@ -131,31 +131,14 @@ fn issuer(address: SocketAddr) -> String {
 
 /// It makes the secrets of its client and of its user itself.
 fn tollgate(dir: &Path, [address, internal]: [SocketAddr; 2]) -> Result<Vec<String>, BenchError> {
-    let at = |name: &str| dir.join(name).display().to_string();
-    let file = at("tollgate.yaml");
-    let config = format!(
-        r#"threads: 1
-provider:
-  listen: "{address}"
-  internal: "{internal}"
-  store: {{ path: "{store}", key_file: "{key}" }}
-  audit_log: "{audit}"
-  clients:
-    {CLIENT}:
-      secret_file: "{secret}"
-      grants: [client_credentials, authorization_code, refresh_token]
-      scopes: [openid, {SCOPE}]
-      redirect_uris: ["{REDIRECT_URI}"]
-  users:
-    {USERNAME}: {{ password_file: "{password}" }}
-"#,
-        secret = at(SECRET_FILE),
-        password = at(PASSWORD_FILE),
-        store = at(STORE),
-        key = at("idp.key"),
-        audit = at("audit.log"),
-    );
-    write(Path::new(&file), &config)?;
+    let file = dir.join("tollgate.yaml");
+    let config = TOLLGATE_IDP.fill(&[
+        ("LISTEN", &address.to_string()),
+        ("INTERNAL", &internal.to_string()),
+        ("DIR", &dir.display().to_string()),
+    ])?;
+    write(&file, &config)?;
+    let file = file.display().to_string();
     Ok(["idp", "--config", &file].map(str::to_owned).to_vec())
 }
 

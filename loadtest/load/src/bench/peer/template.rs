@@ -25,9 +25,13 @@ pub(in crate::bench) const NGINX_FORWARD: Template = template!("nginx/forward.co
 pub(in crate::bench) const NGINX_TOKEN: Template = template!("nginx/token.conf");
 pub(in crate::bench) const HAPROXY_FORWARD: Template = template!("haproxy/forward.cfg");
 pub(in crate::bench) const HAPROXY_TOKEN: Template = template!("haproxy/token.cfg");
+pub(in crate::bench) const ENVOY_FORWARD: Template = template!("envoy/forward.yaml");
 pub(in crate::bench) const ENVOY_TOKEN: Template = template!("envoy/token.yaml");
 pub(in crate::bench) const ENVOY_SIGNED: Template = template!("envoy/signed.yaml");
+pub(in crate::bench) const VARNISH_FORWARD: Template = template!("varnish/forward.vcl");
+pub(in crate::bench) const VARNISH_START: Template = template!("varnish/start.sh");
 pub(in crate::bench) const TOLLGATE_FORWARD: Template = template!("tollgate/forward.yaml");
+pub(in crate::bench) const TOLLGATE_IDP: Template = template!("tollgate/idp.yaml");
 pub(in crate::bench) const TOLLGATE_TOKEN: Template = template!("tollgate/token.yaml");
 
 impl Template {

@@ -1,7 +1,7 @@
 //! The gateway, as it comes: nothing is switched off for the bench.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::template::TOLLGATE_FORWARD;
 use super::{Log, Plan, Row, Site};
@@ -11,14 +11,9 @@ use crate::process::Launch;
 pub(super) fn plan(
     row: Row,
     site: &Site,
-    gateway: Option<&PathBuf>,
-    [address, admin]: [SocketAddr; 2],
+    (program, [address, admin]): (&Path, [SocketAddr; 2]),
 ) -> Result<Plan, BenchError> {
     let name = row.name();
-    let program = gateway.ok_or_else(|| BenchError::Failed {
-        program: name,
-        said: "no binary was given".to_owned(),
-    })?;
     let log = log_file(site, name);
     let config = TOLLGATE_FORWARD.fill(&[
         ("LISTEN", &address.to_string()),
