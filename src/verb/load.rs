@@ -1,30 +1,71 @@
 //! `tollgate load`: put a server under load as a scenario says, and write a report.
 
 use std::fs;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use load::open::{self, Environment, Progress, Report, Scenario, Setting};
+use load::open::{self, Environment, Report, Scenario, Setting, Watch};
 
-use super::{EXIT_WRONG_FILE, complain, say};
+use super::{EXIT_WRONG_FILE, say};
+use progress::Teller;
 
-const BAR: usize = 30;
+mod progress;
+
+const HELP: &str = "\
+A scenario:
+
+  target: http://127.0.0.1:8080     # https:// with tls: { ca: ca.pem } or tls: { insecure: true };
+                                    # tls: { name: shop.example } is whose certificate is expected
+  protocol: h1                      # or h2, with streams: 8 under way on each connection
+  lasts: 30s                        # up to 24h
+  warm_up: 5s                       # in no figure
+  rate: 2000                        # a second; or { from: 100, to: 5000 }
+  arrivals: poisson                 # or even
+  connections: 64                   # to each target, kept; or { new: 64 }: one for each request
+  threads: 1
+  timeout: 10s
+  values:                           # what fills {gaps}; {unique} is always there
+    member: { from: 1, to: 10000 }
+    token: { file: tokens.txt }     # a line each
+    # tokens of a machine, got before anything is sent; and what it shows to get one
+    mine: { login: http://127.0.0.1:8081/token, client: shop, secret_file: shop.secret, count: 1000 }
+    shop: { basic: shop, secret_file: shop.secret }
+  requests:
+    - { name: read, weight: 80, get: \"/members/{member}\", headers: { Authorization: \"Bearer {token}\" } }
+    - { name: pay, weight: 20, post: /money/transfers, body: '{{\"to\":\"{member}\"}}', expect: [200, 201] }
+    - { name: login, post: /token, at: \"http://127.0.0.1:8081\", body_holds: access_token }
+  revocations: { rate: 5, of: mine, at: http://127.0.0.1:8081/revoke, probe: read, within: 1s }
+  stop: { errors: 5% }
+  watch: { gateway: { port: 8080 } } # or { pid: 4711 }; by itself, who listens at the targets
+
+Files are sought beside the scenario. Ready ones are in loadtest/scenarios.
+It ends with 0 if all went as expected, 1 if anything failed, 64 if the scenario is wrong.";
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_long_help = HELP
+)]
 pub(crate) struct Load {
     #[command(subcommand)]
     verb: Option<Verb>,
-    /// The scenario: what is sent, how often, and what must come back (YAML)
+    /// The scenario: what is sent, how often, and what must come back (YAML; --help shows one)
     #[arg(required = true, value_name = "FILE")]
     scenario: Option<PathBuf>,
     /// The report; the figures go to a file beside it that ends in `.json`
     #[arg(long, value_name = "FILE", default_value = "load.html")]
     report: PathBuf,
+    /// A process under test, whose CPU time and memory the report shows
+    #[arg(long, value_name = "[NAME=]PID", value_parser = parse_process)]
+    watch_pid: Vec<(String, Watch)>,
+    /// The same, told by the port that it listens on
+    #[arg(long, value_name = "[NAME=]PORT", value_parser = parse_port)]
+    watch_port: Vec<(String, Watch)>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -47,30 +88,32 @@ impl Load {
             return compare.run();
         }
         let path = self.scenario.as_deref().context("no scenario was named")?;
-        let scenario = match Scenario::load(path) {
+        let mut scenario = match Scenario::load(path) {
             Ok(scenario) => scenario,
-            Err(error) => {
-                complain(&error.into());
+            Err(problems) => {
+                say(&mut io::stderr(), &problems.to_string());
                 return Ok(ExitCode::from(EXIT_WRONG_FILE));
             }
         };
+        let watched = self.watch_pid.iter().chain(&self.watch_port);
+        scenario.watch.extend(watched.cloned());
         let setting = Setting::of(&scenario);
         let names: Vec<_> = scenario.requests.iter().map(|it| it.name.clone()).collect();
         let environment = Environment::note(now());
-        let ran = open::run(scenario, tell)?;
-        clear_line();
-        let report = Report::new(setting, &names, &ran, environment);
+        let teller = Teller::new();
+        let ran = open::run(scenario, &|progress| teller.tell(progress));
+        teller.clear();
+        let report = Report::new(setting, &names, &ran?, environment);
         let figures = self.report.with_extension("json");
         write(&self.report, &open::page(&report))?;
         write(&figures, &(serde_json::to_string_pretty(&report)? + "\n"))?;
-        say(&mut io::stdout(), &summary(&report));
+        say(&mut io::stdout(), &report.summary());
         let (page, figures) = (self.report.display(), figures.display());
         say(
             &mut io::stderr(),
             &format!("written: {page} and {figures}\n"),
         );
-        let is_clean = report.given_up.is_none() && report.all.failed == 0;
-        Ok(ExitCode::from(u8::from(!is_clean)))
+        Ok(ExitCode::from(u8::from(!report.is_clean())))
     }
 }
 
@@ -88,6 +131,30 @@ impl Compare {
     }
 }
 
+fn parse_process(text: &str) -> Result<(String, Watch), String> {
+    let (name, number) = named(text, "process");
+    match number.parse() {
+        Ok(id) if id > 0 => Ok((name, Watch::Process(id))),
+        Ok(_) | Err(_) => Err(format!("{number} is no id of a process")),
+    }
+}
+
+fn parse_port(text: &str) -> Result<(String, Watch), String> {
+    let (name, number) = named(text, "port");
+    match number.parse() {
+        Ok(port) if port > 0 => Ok((name, Watch::Port(port))),
+        Ok(_) | Err(_) => Err(format!("{number} is no port")),
+    }
+}
+
+/// `gateway=8080`; without a name, it is called by its number.
+fn named<'a>(text: &'a str, kind: &str) -> (String, &'a str) {
+    match text.split_once('=') {
+        Some((name, number)) => (name.to_owned(), number),
+        None => (format!("{kind} {text}"), text),
+    }
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the date of a report, which decides nothing"
@@ -97,57 +164,26 @@ fn now() -> u64 {
     since.unwrap_or_default().as_secs()
 }
 
-/// One line that is written over, where somebody looks at it.
-fn tell(progress: Progress) {
-    if !io::stderr().is_terminal() {
-        return;
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between nothing and the width of the bar"
-    )]
-    let full = (progress.done * BAR as f64) as usize;
-    let bar = "#".repeat(full) + &"-".repeat(BAR.saturating_sub(full));
-    let (percent, sent, failed) = (progress.done * 100.0, progress.sent, progress.failed);
-    let line = format!("\r[{bar}] {percent:3.0} %  {sent} sent, {failed} failed ");
-    say(&mut io::stderr(), &line);
-}
-
-fn clear_line() {
-    if io::stderr().is_terminal() {
-        // A terminal that has gone away does not mind.
-        let _ = write!(io::stderr(), "\r\x1b[K");
-    }
-}
-
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
 }
 
-fn summary(report: &Report) -> String {
-    let mut text = format!(
-        "{:<16} {:>10} {:>8} {:>9} {:>9} {:>9} {:>9}  µs from when it was due\n",
-        "", "answered", "failed", "p50", "p99", "p99.9", "max"
-    );
-    for kind in std::iter::once(&report.all).chain(&report.kinds) {
-        let latency = &kind.latency;
-        text.push_str(&format!(
-            "{:<16} {:>10} {:>8} {:>9} {:>9} {:>9} {:>9}\n",
-            kind.name,
-            kind.answered,
-            kind.failed,
-            latency.p50,
-            latency.p99,
-            latency.p999,
-            latency.max
-        ));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_and_ports_have_names_or_are_called_by_their_numbers() {
+        let process = |name: &str, id| Ok((name.to_owned(), Watch::Process(id)));
+        assert_eq!(parse_process("gateway=7"), process("gateway", 7));
+        assert_eq!(parse_process("7"), process("process 7", 7));
+        let port = |name: &str, port| Ok((name.to_owned(), Watch::Port(port)));
+        assert_eq!(parse_port("65535"), port("port 65535", 65_535));
+        for wrong in ["65536", "0", "a=b", ""] {
+            assert!(parse_port(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["4294967296", "0", "-1"] {
+            assert!(parse_process(wrong).is_err(), "{wrong}");
+        }
     }
-    if let Some(why) = &report.given_up {
-        text.push_str(&format!("given up: {why}\n"));
-    }
-    for doubt in &report.generator.doubts {
-        text.push_str(&format!("doubtful, of the generator: {doubt}\n"));
-    }
-    text
 }

@@ -9,25 +9,33 @@
 //! the generator itself is late by is measured beside: it says when not the server was the limit.
 
 mod answer;
-mod lane;
-mod pace;
+mod caller;
+mod deal;
+mod login;
+mod poll;
+mod problem;
 mod record;
 mod report;
+mod revoking;
 mod run;
 mod scenario;
 mod schedule;
+mod secure;
+mod streams;
 mod template;
 mod values;
 mod watch;
+mod wire;
 mod worker;
+mod yaml;
 
-pub use record::{Failures, Kind, Record, Second};
+pub use problem::{Place, Problem, Problems};
+pub use record::{Failures, Kind, Moment, Record};
 pub use report::{Comparison, Environment, Report, Setting, compare, page};
-pub use run::{Progress, Ran, RunError, run};
-pub use scenario::{Connections, Planned, Scenario, ScenarioError, Target};
+pub use revoking::Revoked;
+pub use run::{Phase, Progress, Ran, RunError, run};
+pub use scenario::{Connections, Planned, Protocol, Scenario, Target, Watch};
 pub use schedule::{Arrivals, Rate};
-pub use template::TemplateError;
-pub use values::ValuesError;
 pub use watch::{Point, Watched};
 
 #[cfg(test)]

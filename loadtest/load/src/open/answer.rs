@@ -21,53 +21,57 @@ pub(super) struct Answer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// It goes on.
+    /// It goes on, nobody knows for how long.
     More,
-    /// It goes on until the connection ends.
-    UntilEnd {
-        status: u16,
-        body_at: usize,
-    },
+    /// It goes on, and its end is known.
+    Rest(Answer),
+    /// It goes on until the connection ends; so far, it ends with what was read.
+    UntilEnd(Answer),
     Whole(Answer),
     Malformed,
 }
 
 /// Looks at all that was read since the answer began.
 pub(super) fn look(read: &[u8], is_head: bool) -> Progress {
-    let Some(head_len) = memmem::find(read, b"\r\n\r\n") else {
-        return match read.len() > HEAD_BYTES_MAX {
-            true => Progress::Malformed,
-            false => Progress::More,
+    let mut begins_at = 0;
+    let (head, body_at) = loop {
+        let rest = read.get(begins_at..).unwrap_or_default();
+        let Some(head_len) = memmem::find(rest, b"\r\n\r\n") else {
+            return match rest.len() > HEAD_BYTES_MAX {
+                true => Progress::Malformed,
+                false => Progress::More,
+            };
         };
+        let Some(head) = rest.get(..head_len).and_then(Head::parse) else {
+            return Progress::Malformed;
+        };
+        begins_at += head_len + 4;
+        // What comes before the answer that counts: a hint, or leave to go on.
+        if !matches!(head.status, 100 | 102..=199) {
+            break (head, begins_at);
+        }
     };
-    let Some(head) = read.get(..head_len).and_then(Head::parse) else {
-        return Progress::Malformed;
+    let answer = |ends_at| Answer {
+        status: head.status,
+        keeps_alive: head.keeps_alive,
+        body_at,
+        ends_at,
     };
-    let body_at = head_len + 4;
-    let whole = |ends_at| {
-        Progress::Whole(Answer {
-            status: head.status,
-            keeps_alive: head.keeps_alive,
-            body_at,
-            ends_at,
-        })
-    };
+    let whole = |ends_at| Progress::Whole(answer(ends_at));
     if is_head || matches!(head.status, 204 | 304) {
         return whole(body_at);
     }
     match head.framing {
         Framing::Length(length) if length > ANSWER_BYTES_MAX => Progress::Malformed,
         Framing::Length(length) if read.len() >= body_at + length => whole(body_at + length),
-        Framing::Length(_) => Progress::More,
+        Framing::Length(length) => Progress::Rest(answer(body_at + length)),
         Framing::Chunked => match chunked_end(read, body_at) {
             Ok(Some(end)) => whole(end),
             Ok(None) if read.len() < ANSWER_BYTES_MAX => Progress::More,
             Ok(None) | Err(()) => Progress::Malformed,
         },
-        Framing::UntilEnd => Progress::UntilEnd {
-            status: head.status,
-            body_at,
-        },
+        Framing::UntilEnd if read.len() > ANSWER_BYTES_MAX => Progress::Malformed,
+        Framing::UntilEnd => Progress::UntilEnd(answer(read.len())),
     }
 }
 
@@ -176,7 +180,9 @@ mod tests {
     fn whole(read: &str) -> Option<(u16, bool, &str)> {
         match look(read.as_bytes(), false) {
             Progress::Whole(it) => Some((it.status, it.keeps_alive, &read[it.body_at..it.ends_at])),
-            Progress::More | Progress::UntilEnd { .. } | Progress::Malformed => None,
+            Progress::More | Progress::Rest(_) | Progress::UntilEnd(_) | Progress::Malformed => {
+                None
+            }
         }
     }
 
@@ -207,11 +213,9 @@ mod tests {
         ];
         for answer in answers {
             for end in 0..answer.len() {
-                assert_eq!(
-                    look(&answer.as_bytes()[..end], false),
-                    Progress::More,
-                    "{end}"
-                );
+                let progress = look(&answer.as_bytes()[..end], false);
+                let goes_on = matches!(progress, Progress::More | Progress::Rest(_));
+                assert!(goes_on, "{end}: {progress:?}");
             }
         }
     }
@@ -229,6 +233,32 @@ mod tests {
                 "{read:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_said_before_the_answer_is_not_the_answer() {
+        let read = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n\
+                    HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+        assert_eq!(whole(read), Some((200, true, "ok")));
+        assert_eq!(
+            look(b"HTTP/1.1 100 Continue\r\n\r\n", false),
+            Progress::More
+        );
+    }
+
+    #[test]
+    fn an_answer_is_measured_up_to_its_largest_size() {
+        let read = |length: usize| format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+        let most = look(read(ANSWER_BYTES_MAX).as_bytes(), false);
+        assert!(matches!(most, Progress::Rest(_)), "{most:?}");
+        let more = look(read(ANSWER_BYTES_MAX + 1).as_bytes(), false);
+        assert_eq!(more, Progress::Malformed);
+        let head = |length: usize| format!("HTTP/1.1 200 OK\r\nx: {}", "a".repeat(length));
+        let rest = "HTTP/1.1 200 OK\r\nx: ".len();
+        let most = look(head(HEAD_BYTES_MAX - rest).as_bytes(), false);
+        assert_eq!(most, Progress::More);
+        let more = look(head(HEAD_BYTES_MAX - rest + 1).as_bytes(), false);
+        assert_eq!(more, Progress::Malformed);
     }
 
     #[test]

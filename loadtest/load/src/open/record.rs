@@ -92,9 +92,12 @@ pub struct Kind {
     pub service: Histogram,
 }
 
-/// One second of a run, by when requests were due.
+/// Points of a series over time; a long run has longer ones.
+const MOMENTS_MAX: u64 = 1800;
+
+/// A part of a run, a second or more, by when requests were due.
 #[derive(Clone, Debug, Default)]
-pub struct Second {
+pub struct Moment {
     pub due: u64,
     pub failed: u64,
     pub latency: Histogram,
@@ -104,7 +107,9 @@ pub struct Second {
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     pub kinds: Vec<Kind>,
-    pub seconds: Vec<Second>,
+    pub moments: Vec<Moment>,
+    /// How many seconds a moment has.
+    pub moment_s: u64,
     /// How late requests were sent that a connection was free for: the generator's own fault.
     pub lateness: Histogram,
     /// Requests that had to wait for a free connection.
@@ -129,9 +134,10 @@ pub(super) struct Times {
 }
 
 impl Record {
-    pub(super) fn new(kinds: usize) -> Self {
+    pub(super) fn new(kinds: usize, lasts: Duration) -> Self {
         Self {
             kinds: vec![Kind::default(); kinds],
+            moment_s: lasts.as_secs().div_ceil(MOMENTS_MAX).max(1),
             ..Self::default()
         }
     }
@@ -151,27 +157,28 @@ impl Record {
             kind.failures.status += u64::from(!answered.is_expected);
             kind.failures.body += u64::from(answered.is_expected && !answered.holds);
         }
-        let second = self.second(times.due);
-        second.due += 1;
-        second.failed += u64::from(!is_right);
-        second.latency.record(latency);
+        let moment = self.moment(times.due);
+        moment.due += 1;
+        moment.failed += u64::from(!is_right);
+        moment.latency.record(latency);
     }
 
     pub(super) fn fail(&mut self, kind: usize, due: Duration, failure: Failure) {
         if let Some(kind) = self.kinds.get_mut(kind) {
             kind.failures.count(failure);
         }
-        let second = self.second(due);
-        second.due += 1;
-        second.failed += 1;
+        let moment = self.moment(due);
+        moment.due += 1;
+        moment.failed += 1;
     }
 
-    fn second(&mut self, due: Duration) -> &mut Second {
-        let place = usize::try_from(due.as_secs()).unwrap_or_default();
-        if self.seconds.len() <= place {
-            self.seconds.resize_with(place + 1, Second::default);
+    fn moment(&mut self, due: Duration) -> &mut Moment {
+        let place = due.as_secs() / self.moment_s.max(1);
+        let place = usize::try_from(place).unwrap_or_default();
+        if self.moments.len() <= place {
+            self.moments.resize_with(place + 1, Moment::default);
         }
-        self.seconds
+        self.moments
             .get_mut(place)
             .expect("invariant: the list was made long enough above")
     }
@@ -182,9 +189,9 @@ impl Record {
         for (mine, theirs) in self.kinds.iter_mut().zip(&other.kinds) {
             mine.add(theirs);
         }
-        let seconds = self.seconds.len().max(other.seconds.len());
-        self.seconds.resize_with(seconds, Second::default);
-        for (mine, theirs) in self.seconds.iter_mut().zip(&other.seconds) {
+        let moments = self.moments.len().max(other.moments.len());
+        self.moments.resize_with(moments, Moment::default);
+        for (mine, theirs) in self.moments.iter_mut().zip(&other.moments) {
             mine.due += theirs.due;
             mine.failed += theirs.failed;
             mine.latency.add(&theirs.latency);
@@ -213,5 +220,29 @@ impl Kind {
         self.bytes += other.bytes;
         self.latency.add(&other.latency);
         self.service.add(&other.service);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_has_a_moment_for_each_second_until_there_are_too_many() {
+        let of = |seconds| Record::new(1, Duration::from_secs(seconds)).moment_s;
+        let cases = [
+            (1, 1),
+            (MOMENTS_MAX, 1),
+            (MOMENTS_MAX + 1, 2),
+            (24 * 3600, 48),
+        ];
+        for (lasts, expected) in cases {
+            assert_eq!(of(lasts), expected, "{lasts} s");
+        }
+        let mut record = Record::new(1, Duration::from_secs(MOMENTS_MAX + 1));
+        record.fail(0, Duration::from_secs(1), Failure::Broken);
+        record.fail(0, Duration::from_secs(2), Failure::Broken);
+        let due: Vec<_> = record.moments.iter().map(|it| it.due).collect();
+        assert_eq!(due, [1, 1]);
     }
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Failures, Kind, Record};
+use super::record::{self, Failures, Kind};
+use super::revoking::Revoked;
 use super::run::Ran;
-use super::scenario::{Connections, Scenario};
+use super::scenario::{Connections, Protocol, Scenario};
 use super::schedule::Arrivals;
 use super::watch::Watched;
 use crate::closed::Histogram;
@@ -15,6 +16,7 @@ mod chart;
 mod compare;
 mod environment;
 mod page;
+mod summary;
 
 pub use compare::{Comparison, compare};
 pub use environment::Environment;
@@ -27,6 +29,8 @@ const SHARES: [f64; 22] = [
 ];
 /// A generator that used more of its cores was near its limit.
 const BUSY: f64 = 0.85;
+/// One that was kept from its cores for more of the time shared them with others.
+const CROWDED: f64 = 0.05;
 /// One that is late by more than this share of what it measured has measured itself.
 const LATE: f64 = 0.2;
 
@@ -39,9 +43,12 @@ pub struct Report {
     pub lasted_s: f64,
     pub all: Figures,
     pub kinds: Vec<Figures>,
-    pub seconds: Vec<Moment>,
+    /// How many seconds a moment has.
+    pub moment_s: u64,
+    pub moments: Vec<Moment>,
     pub generator: Generator,
     pub watched: Vec<WatchedSeries>,
+    pub revocations: Option<Revocations>,
     pub given_up: Option<String>,
 }
 
@@ -50,6 +57,7 @@ pub struct Report {
 pub struct Setting {
     pub name: String,
     pub target: String,
+    pub protocol: String,
     pub rate_from: f64,
     pub rate_to: f64,
     pub lasts_s: f64,
@@ -88,7 +96,7 @@ pub struct Curve {
     pub points: Vec<(f64, u64)>,
 }
 
-/// One second, by when requests were due.
+/// A second or more, by when requests were due.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Moment {
     pub due: u64,
@@ -102,6 +110,8 @@ pub struct Moment {
 pub struct Generator {
     /// CPU time over the time that its threads had.
     pub share: f64,
+    /// Time that they were kept from a CPU, over the same.
+    pub kept_waiting: f64,
     /// By how much requests were late that a connection was free for.
     pub late_p99: u64,
     /// Requests that waited for a free connection.
@@ -120,6 +130,18 @@ pub struct WatchedSeries {
     pub points: Vec<(f64, f64, u64)>,
 }
 
+/// Tokens that were taken back while everybody else went on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Revocations {
+    pub refused: u64,
+    /// Still good when they had to be refused.
+    pub late: u64,
+    pub failed: u64,
+    /// From the answer to the order to the request that was refused.
+    pub took: Curve,
+    pub notes: Vec<String>,
+}
+
 impl Report {
     #[must_use]
     pub fn new(setting: Setting, names: &[String], ran: &Ran, environment: Environment) -> Self {
@@ -133,7 +155,9 @@ impl Report {
             environment,
             lasted_s: lasted.as_secs_f64(),
             kinds: kinds.collect(),
-            seconds: moments(record),
+            moment_s: record.moment_s,
+            moments: record.moments.iter().map(Moment::of).collect(),
+            revocations: ran.revoked.as_ref().map(Revocations::of),
             generator: Generator::of(ran, &all),
             watched: ran.watched.iter().filter_map(WatchedSeries::of).collect(),
             given_up: ran.given_up.clone(),
@@ -143,12 +167,29 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Whether all went as the scenario expects.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        let revocations = self.revocations.as_ref();
+        self.given_up.is_none()
+            && self.all.failed == 0
+            && revocations.is_none_or(Revocations::are_clean)
+    }
+}
+
 impl Setting {
     #[must_use]
     pub fn of(scenario: &Scenario) -> Self {
         Self {
             name: scenario.name.clone(),
-            target: scenario.target.authority.clone(),
+            target: url(scenario),
+            protocol: match scenario.protocol {
+                Protocol::Http1 => "HTTP/1.1".to_owned(),
+                Protocol::Http2 { streams } => {
+                    format!("HTTP/2, {streams} under way on a connection")
+                }
+            },
             rate_from: scenario.rate.from,
             rate_to: scenario.rate.to,
             lasts_s: scenario.rate.lasts.as_secs_f64(),
@@ -198,14 +239,46 @@ impl Curve {
     }
 }
 
-fn moments(record: &Record) -> Vec<Moment> {
-    let seconds = record.seconds.iter().map(|second| Moment {
-        due: second.due,
-        failed: second.failed,
-        p50: us(second.latency.p50()),
-        p99: us(second.latency.p99()),
-    });
-    seconds.collect()
+/// Where requests go unless they say otherwise.
+fn url(scenario: &Scenario) -> String {
+    let target = scenario.targets.first();
+    target.map_or_else(String::new, |target| {
+        let scheme = if target.secure.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://{}", target.authority)
+    })
+}
+
+impl Moment {
+    fn of(moment: &record::Moment) -> Self {
+        Self {
+            due: moment.due,
+            failed: moment.failed,
+            p50: us(moment.latency.p50()),
+            p99: us(moment.latency.p99()),
+        }
+    }
+}
+
+impl Revocations {
+    fn of(revoked: &Revoked) -> Self {
+        Self {
+            refused: revoked.refused,
+            late: revoked.late,
+            failed: revoked.failed,
+            took: Curve::of(&revoked.took),
+            notes: revoked.notes.clone(),
+        }
+    }
+
+    /// Whether every token that was taken back was refused in time.
+    #[must_use]
+    pub fn are_clean(&self) -> bool {
+        self.late == 0 && self.failed == 0
+    }
 }
 
 impl Generator {
@@ -216,6 +289,13 @@ impl Generator {
             doubts.push(format!(
                 "its threads used {:.0} % of the time they had: give it more, or a smaller rate",
                 ran.generator_share * 100.0
+            ));
+        }
+        if ran.generator_kept_waiting > CROWDED {
+            doubts.push(format!(
+                "its threads had no CPU for {:.0} % of the time, though they were ready: others use \
+                 this machine",
+                ran.generator_kept_waiting * 100.0
             ));
         }
         if late_p99 as f64 > all.latency.p99 as f64 * LATE {
@@ -232,11 +312,30 @@ impl Generator {
         }
         Self {
             share: ran.generator_share,
+            kept_waiting: ran.generator_kept_waiting,
             late_p99,
             waited: ran.record.waited,
             connects: ran.record.connects,
             doubts,
         }
+    }
+}
+
+impl Generator {
+    /// Whether the figures are those of the server.
+    #[must_use]
+    pub fn verdict(&self) -> String {
+        let what = if self.doubts.is_empty() {
+            "it was not the limit"
+        } else {
+            "it may have been the limit itself, and the figures its own"
+        };
+        format!(
+            "{what}: {:.0} % of its time in use, {:.0} % without a CPU, late by {} µs at 99 %",
+            self.share * 100.0,
+            self.kept_waiting * 100.0,
+            self.late_p99
+        )
     }
 }
 

@@ -1,5 +1,6 @@
-//! A whole run: warm-up, workers, progress, and when it is given up.
+//! A whole run: tokens, warm-up, workers, progress, and when it is given up.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,11 +10,15 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::time::Instant;
 
+use super::deal::Share;
+use super::login::{LoginError, log_in};
 use super::record::Record;
-use super::scenario::Scenario;
+use super::revoking::{Revoked, revoke};
+use super::scenario::{Protocol, Scenario};
 use super::schedule::Rate;
-use super::watch::{Reading, Watched};
-use super::worker::{self, Share, Shared};
+use super::streams;
+use super::watch::{Reading, WatchError, Watched};
+use super::worker::{self, Counts, Shared};
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A run is not given up for the first few requests.
@@ -22,6 +27,10 @@ const FAILURES_MIN: u64 = 20;
 /// Why there is no result.
 #[derive(Debug, Error)]
 pub enum RunError {
+    #[error("there are no tokens to begin with")]
+    Login(#[from] LoginError),
+    #[error("a process under test cannot be watched")]
+    Watch(#[from] WatchError),
     #[error("a worker could not be started")]
     Worker(#[from] io::Error),
     #[error("a worker ended before its time")]
@@ -35,94 +44,156 @@ pub struct Ran {
     pub lasted: Duration,
     /// CPU time of the workers over the time they had: near 1 the generator was the limit.
     pub generator_share: f64,
-    /// Processes that were watched, every second.
+    /// Time that they were ready to run and had no CPU, over the time they had.
+    pub generator_kept_waiting: f64,
+    /// Processes that were watched, a few times a second.
     pub watched: Vec<Watched>,
+    /// Where tokens were taken back.
+    pub revoked: Option<Revoked>,
     /// Why it was given up, in words.
     pub given_up: Option<String>,
+}
+
+/// What is being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    LoggingIn,
+    WarmingUp,
+    Running,
 }
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
+    pub phase: Phase,
+    /// From nothing to one.
     pub done: f64,
+    pub passed: Duration,
     pub sent: u64,
     pub failed: u64,
 }
 
+/// Whoever wants to know.
+type Tell<'a> = &'a (dyn Fn(Progress) + Sync);
+
 /// Runs it; what happens while it warms up is forgotten.
-pub fn run(mut scenario: Scenario, tell: impl Fn(Progress)) -> Result<Ran, RunError> {
+pub fn run(mut scenario: Scenario, tell: Tell<'_>) -> Result<Ran, RunError> {
+    let watched = Watched::begin(&scenario.watch, &scenario.targets)?;
+    log_in(&mut scenario, &|got, wanted| {
+        tell(Progress {
+            phase: Phase::LoggingIn,
+            done: got as f64 / wanted as f64,
+            passed: Duration::ZERO,
+            sent: got as u64,
+            failed: 0,
+        });
+    })?;
     if !scenario.warm_up.is_zero() {
         let whole = scenario.rate;
+        let revocations = scenario.revocations.take();
         scenario.rate = Rate::constant(whole.from.max(1.0), scenario.warm_up);
-        let (warmed, _) = go(scenario, &|_| {})?;
+        let (warmed, _) = go(scenario, Vec::new(), (Phase::WarmingUp, tell))?;
         scenario = warmed;
         scenario.rate = whole;
+        scenario.revocations = revocations;
     }
-    let (_, ran) = go(scenario, &tell)?;
+    let (_, ran) = go(scenario, watched, (Phase::Running, tell))?;
     Ok(ran)
 }
 
-fn go(scenario: Scenario, tell: &dyn Fn(Progress)) -> Result<(Scenario, Ran), RunError> {
-    let lasts = scenario.rate.lasts;
+fn go(
+    mut scenario: Scenario,
+    mut watched: Vec<Watched>,
+    (phase, tell): (Phase, Tell<'_>),
+) -> Result<(Scenario, Ran), RunError> {
+    scenario.values.begin_run(RandomState::new().hash_one(0));
+    let workers = scenario.threads;
     let shared = Arc::new(Shared {
         scenario,
         stop: AtomicBool::new(false),
-        sent: AtomicU64::new(0),
-        failed: AtomicU64::new(0),
+        counts: (0..workers).map(|_| Counts::default()).collect(),
     });
-    let workers = shared.scenario.threads;
     let began = Instant::now();
-    let running: Vec<_> = (0..workers)
-        .map(|worker| {
-            let shared = Arc::clone(&shared);
-            let share = Share { worker, workers };
-            thread::Builder::new()
-                .name(format!("load-{worker}"))
-                .spawn(move || {
-                    let record = worker::run(&shared, share, began)?;
-                    Ok::<_, io::Error>((record, Reading::of_this_thread()))
-                })
-        })
-        .collect::<Result<_, _>>()?;
-    let mut watched = Watched::begin(&shared.scenario.watch);
+    let running = (0..workers).map(|worker| start(&shared, Share { worker, workers }, began));
+    let running = running.collect::<Result<Vec<_>, _>>()?;
+    let revoking = start_revoking(&shared, began)?;
     let mut given_up = None;
     while running.iter().any(|worker| !worker.is_finished()) {
         thread::sleep(LOOK_EVERY);
         Watched::look(&mut watched, began.elapsed());
-        let progress = shared.progress(began.elapsed(), lasts);
+        let progress = shared.progress(phase, began.elapsed());
         tell(progress);
         if given_up.is_none() {
             given_up = shared.give_up(progress);
         }
     }
     let lasted = began.elapsed();
-    let mut record = Record::new(shared.scenario.requests.len());
-    let mut cpu = Duration::ZERO;
+    let mut record = Record::new(shared.scenario.requests.len(), shared.scenario.rate.lasts);
+    let mut spent = Reading::default();
     for worker in running {
-        let (seen, spent) = worker.join().map_err(|_| RunError::Lost)??;
+        let (seen, used) = worker.join().map_err(|_| RunError::Lost)??;
         record.add(&seen);
-        cpu += spent;
+        spent.add(used);
     }
+    let revoked = revoking.map(|it| it.join().map_err(|_| RunError::Lost));
+    let revoked = revoked.transpose()?;
     let wall = lasted.as_secs_f64() * workers as f64;
     let shared = Arc::into_inner(shared).ok_or(RunError::Lost)?;
-    Ok((
-        shared.scenario,
-        Ran {
-            record,
-            lasted,
-            generator_share: cpu.as_secs_f64() / wall,
-            watched,
-            given_up,
-        },
-    ))
+    let ran = Ran {
+        record,
+        lasted,
+        generator_share: spent.on_cpu.as_secs_f64() / wall,
+        generator_kept_waiting: spent.kept_waiting.as_secs_f64() / wall,
+        watched,
+        revoked,
+        given_up,
+    };
+    Ok((shared.scenario, ran))
+}
+
+type Working = thread::JoinHandle<io::Result<(Record, Reading)>>;
+
+fn start(shared: &Arc<Shared>, share: Share, began: Instant) -> io::Result<Working> {
+    let shared = Arc::clone(shared);
+    let name = format!("load-{}", share.worker);
+    thread::Builder::new().name(name).spawn(move || {
+        let record = match shared.scenario.protocol {
+            Protocol::Http1 => worker::run(&shared, share, began)?,
+            Protocol::Http2 { streams } => streams::run(&shared, share, (began, streams))?,
+        };
+        Ok((record, Reading::of_this_thread()))
+    })
+}
+
+fn start_revoking(
+    shared: &Arc<Shared>,
+    began: Instant,
+) -> io::Result<Option<thread::JoinHandle<Revoked>>> {
+    let Some(revocations) = shared.scenario.revocations.clone() else {
+        return Ok(None);
+    };
+    let shared = Arc::clone(shared);
+    let builder = thread::Builder::new().name("load-revoke".to_owned());
+    let started = builder.spawn(move || {
+        let until = (began, &shared.stop);
+        revoke(&shared.scenario, &revocations, until)
+    });
+    started.map(Some)
 }
 
 impl Shared {
-    fn progress(&self, passed: Duration, lasts: Duration) -> Progress {
+    fn progress(&self, phase: Phase, passed: Duration) -> Progress {
+        let sum = |count: fn(&Counts) -> &AtomicU64| -> u64 {
+            let counts = self.counts.iter();
+            counts.map(|it| count(it).load(Ordering::Relaxed)).sum()
+        };
+        let lasts = self.scenario.rate.lasts;
         Progress {
+            phase,
             done: (passed.as_secs_f64() / lasts.as_secs_f64()).min(1.0),
-            sent: self.sent.load(Ordering::Relaxed),
-            failed: self.failed.load(Ordering::Relaxed),
+            passed,
+            sent: sum(|it| &it.sent),
+            failed: sum(|it| &it.failed),
         }
     }
 

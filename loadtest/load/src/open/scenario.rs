@@ -1,7 +1,8 @@
 //! What is sent, how often, and what must come back: a file, read and checked.
 //!
 //! ```yaml
-//! target: http://127.0.0.1:8080
+//! target: http://127.0.0.1:8080   # or https://, with tls: { ca: ca.pem } or { insecure: true }
+//! protocol: h1                    # or h2, with streams: 8 under way on each connection
 //! lasts: 30s
 //! warm_up: 5s
 //! rate: 2000                      # a second; or { from: 100, to: 5000 }
@@ -17,35 +18,38 @@
 //!   - { name: transfer, weight: 20, post: /money/transfers, body: "{}", expect: [200, 201] }
 //! stop: { errors: 5% }
 //! ```
+//!
+//! Whatever is wrong is told at once, each thing with its line and column.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
-use thiserror::Error;
-
+use super::problem::{Place, Problem, Problems};
 use super::schedule::{Arrivals, Rate};
-use super::template::{RequestTemplate, Template, TemplateError};
-use super::values::{Values, ValuesError};
+use super::template::RequestTemplate;
+use super::values::Values;
+use super::yaml::{self, TEXT_MAX};
+use fields::{Fields, Notes};
 
-use units::{parse_duration, parse_percent};
+pub use target::Target;
 
+pub(super) use value::encode;
+
+mod compile;
+mod fields;
+mod request;
+mod target;
 mod units;
-mod written;
-
-const RATE_MAX: f64 = 10_000_000.0;
-const CONNECTIONS_MAX: usize = 100_000;
-const THREADS_MAX: usize = 256;
-const WEIGHT_MAX: u32 = 10_000;
-const TIMEOUT: Duration = Duration::from_secs(10);
-const CONNECTIONS: usize = 64;
+mod value;
 
 /// What of a file a run needs.
 #[derive(Debug)]
 pub struct Scenario {
     pub name: String,
-    pub target: Target,
+    /// The first is the one that requests go to unless they say otherwise.
+    pub targets: Vec<Target>,
+    pub protocol: Protocol,
     pub warm_up: Duration,
     pub rate: Rate,
     pub arrivals: Arrivals,
@@ -55,25 +59,37 @@ pub struct Scenario {
     pub timeout: Duration,
     pub requests: Vec<Planned>,
     pub(super) values: Values,
+    pub(super) logins: Vec<Login>,
+    pub(super) revocations: Option<Revocations>,
     /// The share of failed requests past which a run is given up.
     pub errors_max: Option<f64>,
     /// Processes whose CPU time and memory are noted, by name.
-    pub watch: BTreeMap<String, u32>,
+    pub watch: BTreeMap<String, Watch>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    pub address: SocketAddr,
-    /// What `Host` says.
-    pub authority: String,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Http1,
+    /// With so many requests under way on each connection.
+    Http2 {
+        streams: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connections {
-    /// So many, kept open.
+    /// So many to each target, kept open.
     Kept(usize),
     /// One for each request, at most so many at once.
     New(usize),
+}
+
+/// How a process is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    Process(u32),
+    /// Whoever listens there, on this machine.
+    Port(u16),
 }
 
 /// A request, sent as often as its weight says.
@@ -81,6 +97,8 @@ pub enum Connections {
 pub struct Planned {
     pub name: String,
     pub weight: u32,
+    /// The place of its target.
+    pub(super) target: usize,
     pub(super) template: RequestTemplate,
     pub(super) is_head: bool,
     /// Statuses that are as wished.
@@ -89,232 +107,72 @@ pub struct Planned {
     pub body_holds: Option<String>,
 }
 
-/// Why a file is no scenario.
-#[derive(Debug, Error)]
-pub enum ScenarioError {
-    #[error("{} cannot be read", path.display())]
-    File {
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("the scenario is not as it is to be written")]
-    Shape(#[source] Box<serde_saphyr::Error>),
-    #[error("`{key}` is {found}; it is to be {expected}")]
-    Key {
-        key: String,
-        found: String,
-        expected: &'static str,
-    },
-    #[error("`{key}`")]
-    Template { key: String, source: TemplateError },
-    #[error("`values.{name}`")]
-    Values { name: String, source: ValuesError },
-    #[error("`values.{0}` is used by no request")]
-    Unused(String),
+/// Tokens that are got from an identity provider before anything is sent.
+#[derive(Clone, Debug)]
+pub(super) struct Login {
+    /// The value they become.
+    pub(super) value: String,
+    pub(super) target: Target,
+    pub(super) path: String,
+    pub(super) authorization: Secret,
+    pub(super) scope: Option<String>,
+    pub(super) count: usize,
+}
+
+/// Tokens of their own that are taken back while the run goes on, and must then be refused.
+#[derive(Clone, Debug)]
+pub(super) struct Revocations {
+    pub(super) per_second: f64,
+    /// How they are got.
+    pub(super) login: Login,
+    pub(super) target: Target,
+    pub(super) path: String,
+    /// The place of the request that is made with them.
+    pub(super) probe: usize,
+    /// How soon after the answer to the revocation.
+    pub(super) within: Duration,
+}
+
+/// What nobody is to see.
+#[derive(Clone)]
+pub(super) struct Secret(pub(super) String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 impl Scenario {
     /// Reads a file; paths in it begin at its folder.
-    pub fn load(path: &Path) -> Result<Self, ScenarioError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ScenarioError::File {
-            path: path.to_owned(),
-            source,
-        })?;
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        let shown = path.display().to_string();
+        let refuse = |why: &str| Problems::new(&shown, vec![Problem::new(Place::START, why)]);
+        let found = std::fs::metadata(path)
+            .map_err(|error| refuse(&format!("the file cannot be read: {error}")))?;
+        if found.len() > TEXT_MAX as u64 {
+            return Err(refuse("the file is larger than 1 MiB"));
+        }
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| refuse(&format!("the file cannot be read: {error}")))?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        Self::parse(&name, &text, folder)
+        let mut scenario = Self::parse(&shown, &text, folder)?;
+        let name = path.file_stem().unwrap_or_default();
+        scenario.name = name.to_string_lossy().into_owned();
+        Ok(scenario)
     }
 
-    pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Self, ScenarioError> {
-        let file: written::File =
-            serde_saphyr::from_str(text).map_err(|error| ScenarioError::Shape(Box::new(error)))?;
-        let target = Target::parse(&file.target)?;
-        let lasts = duration("lasts", &file.lasts)?;
-        let values = read_values(&file.values, folder)?;
-        let requests = file.requests.iter().enumerate();
-        let requests = requests.map(|(place, request)| request.plan(place, &target, &values));
-        let requests = requests.collect::<Result<Vec<_>, _>>()?;
-        check_use(&file)?;
-        let known = !requests.is_empty();
-        check("requests", known, "none", "at least one request")?;
-        let timeout = file.timeout.as_deref().map(|it| duration("timeout", it));
-        let warm_up = file.warm_up.as_deref().map(|it| duration("warm_up", it));
-        let stop = file.stop.as_ref().and_then(|stop| stop.errors.as_deref());
-        let errors_max = stop.map(|text| {
-            parse_percent(text).ok_or_else(|| wrong("stop.errors", text, "a share such as `5%`"))
-        });
-        Ok(Self {
-            name: name.to_owned(),
-            warm_up: warm_up.transpose()?.unwrap_or_default(),
-            rate: rate(&file.rate, lasts)?,
-            arrivals: file.arrivals.map_or(Arrivals::Even, Into::into),
-            connections: connections(file.connections.as_ref())?,
-            threads: within("threads", file.threads.unwrap_or(1), THREADS_MAX)?,
-            seed: file.seed.unwrap_or(1),
-            timeout: timeout.transpose()?.unwrap_or(TIMEOUT),
-            errors_max: errors_max.transpose()?,
-            watch: file.watch,
-            target,
-            requests,
-            values,
-        })
-    }
-}
-
-impl Target {
-    fn parse(text: &str) -> Result<Self, ScenarioError> {
-        let expected = "`http://` and an IP address with its port";
-        let refused = || wrong("target", text, expected);
-        let authority = text.strip_prefix("http://").ok_or_else(refused)?;
-        let authority = authority.strip_suffix('/').unwrap_or(authority);
-        Ok(Self {
-            address: authority.parse().map_err(|_| refused())?,
-            authority: authority.to_owned(),
-        })
-    }
-}
-
-impl written::Request {
-    fn plan(
-        &self,
-        place: usize,
-        target: &Target,
-        values: &Values,
-    ) -> Result<Planned, ScenarioError> {
-        let key = |name: &str| format!("requests[{place}].{name}");
-        let mut named = self.named();
-        let one = "exactly one of `get`, `head`, `post`, `put` and `delete`";
-        let (method, path) = named
-            .next()
-            .ok_or_else(|| wrong(&key("get"), "not there", one))?;
-        check(&key("get"), named.next().is_none(), "not alone", one)?;
-        let weight = self.weight.unwrap_or(1);
-        let is_weight = (1..=WEIGHT_MAX).contains(&weight);
-        let found = weight.to_string();
-        check(&key("weight"), is_weight, &found, "from 1 to 10,000")?;
-        let template = |name: &str, text: &str| {
-            let parsed = Template::parse(text, values);
-            parsed.map_err(|source| ScenarioError::Template {
-                key: key(name),
-                source,
-            })
-        };
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", target.authority);
-        for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+    /// Reads text; `name` is what problems call it.
+    pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Self, Problems> {
+        let refuse = |problems| Problems::new(name, problems);
+        let root = yaml::parse(text).map_err(|problem| refuse(vec![problem]))?;
+        let notes = Notes::default();
+        let read = Fields::of_file(&notes, &root);
+        let scenario = read.and_then(|fields| compile::compile(fields, name, folder));
+        match (scenario, notes.take()) {
+            (Some(scenario), problems) if problems.is_empty() => Ok(scenario),
+            (_, problems) => Err(refuse(problems)),
         }
-        let has_body = matches!(method, "POST" | "PUT") || self.body.is_some();
-        let body = has_body.then(|| self.body.as_deref().unwrap_or_default());
-        Ok(Planned {
-            name: self.name.clone(),
-            weight,
-            template: RequestTemplate {
-                head: template("get", &head)?,
-                body: body.map(|body| template("body", body)).transpose()?,
-            },
-            is_head: method == "HEAD",
-            expect: self.expect.clone().unwrap_or_else(|| vec![200]),
-            body_holds: self.body_holds.clone(),
-        })
-    }
-
-    fn texts(&self) -> impl Iterator<Item = &str> {
-        let targets = self.named().map(|(_, target)| target);
-        let headers = self.headers.values().map(String::as_str);
-        targets.chain(headers).chain(self.body.as_deref())
-    }
-}
-
-impl From<written::Arrivals> for Arrivals {
-    fn from(written: written::Arrivals) -> Self {
-        match written {
-            written::Arrivals::Even => Self::Even,
-            written::Arrivals::Poisson => Self::Poisson,
-        }
-    }
-}
-
-fn read_values(
-    written: &BTreeMap<String, written::Value>,
-    folder: &Path,
-) -> Result<Values, ScenarioError> {
-    let mut values = Values::default();
-    for (name, value) in written {
-        let added = match value {
-            written::Value::File { file } => values.add_file(name, &folder.join(file)),
-            written::Value::Range { from, to } => values.add_range(name, *from, *to),
-        };
-        added.map_err(|source| ScenarioError::Values {
-            name: name.clone(),
-            source,
-        })?;
-    }
-    Ok(values)
-}
-
-/// A value that no request has a gap for is a mistake in the name of one.
-fn check_use(file: &written::File) -> Result<(), ScenarioError> {
-    let texts: BTreeSet<_> = file.requests.iter().flat_map(|it| it.texts()).collect();
-    let is_used = |name: &String| {
-        let gap = format!("{{{name}}}");
-        texts.iter().any(|text| text.contains(&gap))
-    };
-    match file.values.keys().find(|name| !is_used(name)) {
-        Some(name) => Err(ScenarioError::Unused(name.clone())),
-        None => Ok(()),
-    }
-}
-
-fn rate(written: &written::Rate, lasts: Duration) -> Result<Rate, ScenarioError> {
-    let (from, to) = match written {
-        written::Rate::Constant(rate) => (*rate, *rate),
-        written::Rate::Ramp { from, to } => (*from, *to),
-    };
-    let is_rate = |rate: f64| (0.0..=RATE_MAX).contains(&rate);
-    let is_right = is_rate(from) && is_rate(to) && from + to > 0.0;
-    let expected = "requests per second, up to 10,000,000";
-    check("rate", is_right, &format!("{from} to {to}"), expected)?;
-    Ok(Rate { from, to, lasts })
-}
-
-fn connections(written: Option<&written::Connections>) -> Result<Connections, ScenarioError> {
-    let within = |count: usize| within("connections", count, CONNECTIONS_MAX);
-    match written {
-        None => Ok(Connections::Kept(CONNECTIONS)),
-        Some(written::Connections::Kept(count)) => within(*count).map(Connections::Kept),
-        Some(written::Connections::New { new }) => within(*new).map(Connections::New),
-    }
-}
-
-fn within(key: &str, count: usize, max: usize) -> Result<usize, ScenarioError> {
-    let is_right = (1..=max).contains(&count);
-    let expected = "at least 1, and not more than a machine has";
-    check(key, is_right, &count.to_string(), expected)?;
-    Ok(count)
-}
-
-fn duration(key: &str, text: &str) -> Result<Duration, ScenarioError> {
-    let expected = "a number with its unit, such as `500ms`, `30s` or `2m`";
-    parse_duration(text).ok_or_else(|| wrong(key, text, expected))
-}
-
-fn check(
-    key: &str,
-    is_right: bool,
-    found: &str,
-    expected: &'static str,
-) -> Result<(), ScenarioError> {
-    match is_right {
-        true => Ok(()),
-        false => Err(wrong(key, found, expected)),
-    }
-}
-
-fn wrong(key: &str, found: &str, expected: &'static str) -> ScenarioError {
-    ScenarioError::Key {
-        key: key.to_owned(),
-        found: found.to_owned(),
-        expected,
     }
 }
 

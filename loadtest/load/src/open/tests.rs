@@ -9,6 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant as StdInstant};
 
 use super::*;
+use server::{Site, Speaks};
+
+mod answers;
+mod server;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -70,13 +74,13 @@ fn serve(
 fn every_request_that_is_due_is_sent_once_and_accounted_for() {
     let server = Server::start(None);
     let scenario = server.scenario("lasts: 1s\nrate: 500\nconnections: 4\nthreads: 2");
-    let ran = run(scenario, |_| {}).unwrap();
+    let ran = run(scenario, &|_| {}).unwrap();
     let sum = ran.record.sum();
     assert_eq!(sum.answered, 500);
     assert_eq!(sum.failures.total(), 0);
     assert_eq!(server.requests.load(Ordering::Relaxed), 500);
     assert_eq!(sum.latency.count(), 500);
-    assert_eq!(ran.record.seconds.iter().map(|it| it.due).sum::<u64>(), 500);
+    assert_eq!(ran.record.moments.iter().map(|it| it.due).sum::<u64>(), 500);
     assert_eq!(ran.record.connects, 4);
 }
 
@@ -86,7 +90,7 @@ fn every_request_that_is_due_is_sent_once_and_accounted_for() {
 fn a_server_that_stands_still_shows_in_the_percentiles() {
     let server = Server::start(Some((Duration::from_secs(1), Duration::from_millis(200))));
     let scenario = server.scenario("lasts: 3s\nrate: 400\nconnections: 8");
-    let ran = run(scenario, |_| {}).unwrap();
+    let ran = run(scenario, &|_| {}).unwrap();
     let sum = ran.record.sum();
     assert_eq!(sum.answered, 1200, "{:?}", sum.failures);
     let delayed = sum.latency.permille(850);
@@ -100,7 +104,7 @@ fn a_server_that_stands_still_shows_in_the_percentiles() {
 fn connections_that_are_new_for_each_request_are_opened_for_each() {
     let server = Server::start(None);
     let scenario = server.scenario("lasts: 1s\nrate: 100\nconnections: { new: 10 }");
-    let ran = run(scenario, |_| {}).unwrap();
+    let ran = run(scenario, &|_| {}).unwrap();
     assert_eq!(ran.record.sum().answered, 100);
     assert_eq!(ran.record.connects, 100);
 }
@@ -114,7 +118,7 @@ fn what_is_not_as_wished_is_a_failure_and_too_many_end_the_run() {
         server.address
     );
     let scenario = Scenario::parse("test", &text, Path::new(".")).unwrap();
-    let ran = run(scenario, |_| {}).unwrap();
+    let ran = run(scenario, &|_| {}).unwrap();
     assert!(ran.given_up.is_some());
     assert!(ran.lasted < Duration::from_secs(15));
     let [a, b] = ran.record.kinds.as_slice() else {
@@ -133,6 +137,105 @@ fn nobody_who_listens_is_a_failure_of_each_request() {
         "target: http://{address}\nlasts: 1s\nrate: 50\nrequests: [{{ name: a, get: /a }}]\n"
     );
     let scenario = Scenario::parse("test", &text, Path::new(".")).unwrap();
-    let ran = run(scenario, |_| {}).unwrap();
+    let ran = run(scenario, &|_| {}).unwrap();
     assert_eq!(ran.record.sum().failures.connect, 50);
+}
+
+fn scenario_of(site: &Site, rest: &str) -> Scenario {
+    let text = format!(
+        "target: https://{}\nlasts: 1s\nrate: 200\n{rest}\n",
+        site.address
+    );
+    Scenario::parse("test", &text, Path::new("/")).unwrap()
+}
+
+#[test]
+fn behind_tls_and_in_http2_all_is_the_same() {
+    for (speaks, is_secure) in [
+        (Speaks::Http1, true),
+        (Speaks::Http2, false),
+        (Speaks::Http2, true),
+    ] {
+        let site = Site::start(speaks, is_secure);
+        let tls = match is_secure {
+            true => format!(
+                "tls: {{ ca: {}, name: shop.example }}\n",
+                site.ca().display()
+            ),
+            false => String::new(),
+        };
+        let protocol = match speaks {
+            Speaks::Http1 => "",
+            Speaks::Http2 => "protocol: h2\nstreams: 4\n",
+        };
+        let holds = match speaks {
+            Speaks::Http1 => "ok",
+            Speaks::Http2 => "ok id=1",
+        };
+        let scheme = if is_secure { "https" } else { "http" };
+        let text = format!(
+            "target: {scheme}://{}\nlasts: 1s\nrate: 200\nconnections: 2\n{tls}{protocol}\
+             values: {{ id: {{ from: 1, to: 1 }} }}\n\
+             requests: [{{ name: all, post: \"/a?{{unique}}\", body: \"id={{id}}\", body_holds: {holds} }}]\n",
+            site.address
+        );
+        let ran = run(
+            Scenario::parse("test", &text, Path::new("/")).unwrap(),
+            &|_| {},
+        )
+        .unwrap();
+        let sum = ran.record.sum();
+        assert_eq!(
+            (sum.answered, sum.failures),
+            (200, Failures::default()),
+            "{text}"
+        );
+        assert_eq!(site.requests.load(Ordering::Relaxed), 200);
+        assert_eq!(ran.record.connects, 2);
+    }
+}
+
+#[test]
+fn nobody_is_believed_who_is_not_vouched_for_unless_anybody_is() {
+    for (protocol, speaks) in [("h1", Speaks::Http1), ("h2", Speaks::Http2)] {
+        let (site, other) = (Site::start(speaks, true), Site::start(speaks, true));
+        let requests = format!("protocol: {protocol}\nrequests: [{{ name: all, get: /a }}]");
+        let failed = |tls: &str| {
+            let ran = run(
+                scenario_of(&site, &format!("tls: {tls}\n{requests}")),
+                &|_| {},
+            );
+            ran.unwrap().record.sum().failures.total()
+        };
+        assert_eq!(failed("{ insecure: true }"), 0);
+        assert_eq!(
+            failed(&format!(
+                "{{ ca: {}, name: shop.example }}",
+                site.ca().display()
+            )),
+            0
+        );
+        assert_eq!(
+            failed(&format!(
+                "{{ ca: {}, name: shop.example }}",
+                other.ca().display()
+            )),
+            200
+        );
+        assert_eq!(
+            failed(&format!(
+                "{{ ca: {}, name: bank.example }}",
+                site.ca().display()
+            )),
+            200
+        );
+    }
+}
+
+#[test]
+fn a_server_of_another_protocol_is_a_failure_of_each_request() {
+    let site = Site::start(Speaks::Http1, true);
+    let rest = "protocol: h2\ntls: { insecure: true }\nrequests: [{ name: all, get: /a }]";
+    let ran = run(scenario_of(&site, rest), &|_| {}).unwrap();
+    assert_eq!(ran.record.sum().failures.connect, 200);
 }

@@ -2,14 +2,37 @@
 
 use std::fmt::Write as _;
 
-const WIDTH: f64 = 880.0;
-const HEIGHT: f64 = 260.0;
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 12.0;
+const RIGHT: f64 = 16.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 30.0;
 /// About so many lines across.
 const TICKS: f64 = 5.0;
+
+/// How much room a chart has: letters keep their size, so that a small screen gets another drawing.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    class: &'static str,
+    width: f64,
+    height: f64,
+    /// Names along the bottom that fit.
+    marks_max: usize,
+}
+
+pub(super) const SHAPES: [Shape; 2] = [
+    Shape {
+        class: "broad",
+        width: 880.0,
+        height: 260.0,
+        marks_max: 9,
+    },
+    Shape {
+        class: "narrow",
+        width: 380.0,
+        height: 240.0,
+        marks_max: 4,
+    },
+];
 
 /// One line of a chart: a name, a class for its colour, and its points.
 pub(super) struct Line {
@@ -33,7 +56,13 @@ impl Chart {
         self.lines.iter().all(|line| line.points.len() < 2)
     }
 
-    pub(super) fn svg(&self) -> String {
+    /// For whichever screen it is looked at on.
+    pub(super) fn drawings(&self) -> String {
+        SHAPES.map(|shape| self.svg(shape)).concat()
+    }
+
+    fn svg(&self, shape: Shape) -> String {
+        let Shape { width, height, .. } = shape;
         let points = || self.lines.iter().flat_map(|line| &line.points);
         let most = points().map(|(_, y)| *y).fold(0.0, f64::max);
         let step = step(most);
@@ -42,15 +71,16 @@ impl Chart {
         let last = points().map(|(x, _)| *x).fold(f64::MIN, f64::max);
         let span = (last - first).max(f64::EPSILON);
         let place = |(x, y): (f64, f64)| {
-            let across = LEFT + (x - first) / span * (WIDTH - LEFT - RIGHT);
-            let down = TOP + (1.0 - y / top) * (HEIGHT - TOP - BOTTOM);
+            let across = LEFT + (x - first) / span * (width - LEFT - RIGHT);
+            let down = TOP + (1.0 - y / top) * (height - TOP - BOTTOM);
             (across, down)
         };
         let mut svg = format!(
-            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
-            self.title
+            "<svg class=\"{}\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">",
+            shape.class, self.title
         );
-        self.draw_grid(&mut svg, (top, step), &place);
+        self.draw_heights(&mut svg, (shape, top, step), &place);
+        self.draw_marks(&mut svg, shape, &place);
         for line in &self.lines {
             draw_line(&mut svg, line, &place);
         }
@@ -67,10 +97,10 @@ impl Chart {
         names.collect()
     }
 
-    fn draw_grid(
+    fn draw_heights(
         &self,
         svg: &mut String,
-        (top, step): (f64, f64),
+        (shape, top, step): (Shape, f64, f64),
         place: &impl Fn((f64, f64)) -> (f64, f64),
     ) {
         let mut height = 0.0;
@@ -81,19 +111,33 @@ impl Chart {
                 svg,
                 "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
                  <text class=\"y\" x=\"{}\" y=\"{:.1}\">{}</text>",
-                WIDTH - RIGHT,
+                shape.width - RIGHT,
                 LEFT - 8.0,
                 y + 4.0,
                 (self.tell)(height)
             );
             height += step;
         }
-        for (at, name) in &self.marks {
+    }
+
+    fn draw_marks(
+        &self,
+        svg: &mut String,
+        shape: Shape,
+        place: &impl Fn((f64, f64)) -> (f64, f64),
+    ) {
+        let each = self.marks.len().div_ceil(shape.marks_max).max(1);
+        for (at, name) in self.marks.iter().step_by(each) {
             let (x, _) = place((*at, 0.0));
+            // Names at the right edge would be cut off there.
+            let is_last = x > shape.width - RIGHT - 20.0;
+            let class = if is_last { "x last" } else { "x" };
+            let x = if is_last { shape.width } else { x };
+            // Writing to a string does not fail.
             let _ = write!(
                 svg,
-                "<text class=\"x\" x=\"{x:.1}\" y=\"{}\">{name}</text>",
-                HEIGHT - 8.0
+                "<text class=\"{class}\" x=\"{x:.1}\" y=\"{}\">{name}</text>",
+                shape.height - 8.0
             );
         }
     }
@@ -138,6 +182,20 @@ mod tests {
     }
 
     #[test]
+    fn a_small_screen_gets_fewer_names() {
+        let chart = Chart {
+            title: "many".to_owned(),
+            lines: Vec::new(),
+            marks: (0..9)
+                .map(|at| (f64::from(at), format!("{at} s")))
+                .collect(),
+            tell: |value| value.to_string(),
+        };
+        let names = SHAPES.map(|shape| chart.svg(shape).matches(" s</text>").count());
+        assert_eq!(names, [9, 3]);
+    }
+
+    #[test]
     fn nothing_measured_is_still_a_drawing() {
         let chart = Chart {
             title: "nothing".to_owned(),
@@ -150,7 +208,7 @@ mod tests {
             tell: |value| value.to_string(),
         };
         assert!(chart.is_empty());
-        let svg = chart.svg();
+        let svg = chart.drawings();
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
     }
 }

@@ -132,3 +132,93 @@ impl fmt::Display for Comparison {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::record::{Answered, Record, Times};
+    use super::super::super::run::Ran;
+    use super::super::super::scenario::Scenario;
+    use super::super::{Environment, Setting};
+    use super::*;
+    use std::path::Path;
+    use std::time::Duration;
+
+    /// A run in which every answer took as long.
+    fn report(rate: u32, connections: u32, took: Duration) -> Report {
+        let text = format!(
+            "target: http://127.0.0.1:1\nlasts: 1s\nrate: {rate}\nconnections: {connections}\n\
+             requests: [{{ name: read, get: /a }}]\n"
+        );
+        let scenario = Scenario::parse("test", &text, Path::new(".")).unwrap();
+        let mut record = Record::new(1, Duration::from_secs(1));
+        let answered = Answered {
+            status: 200,
+            bytes: 2,
+            is_expected: true,
+            holds: true,
+        };
+        for _ in 0..rate {
+            let times = Times {
+                due: Duration::ZERO,
+                sent: Duration::ZERO,
+                done: took,
+            };
+            record.answer(0, times, &answered);
+        }
+        let ran = Ran {
+            record,
+            lasted: Duration::from_secs(1),
+            generator_share: 0.1,
+            generator_kept_waiting: 0.0,
+            watched: Vec::new(),
+            revoked: None,
+            given_up: None,
+        };
+        let names = ["read".to_owned()];
+        Report::new(Setting::of(&scenario), &names, &ran, Environment::default())
+    }
+
+    #[test]
+    fn the_second_is_held_against_the_first() {
+        let before = report(100, 4, Duration::from_micros(100));
+        let after = report(100, 4, Duration::from_micros(50));
+        let comparison = compare(&before, &after);
+        assert_eq!(comparison.doubts, Vec::<String>::new());
+        let told = comparison.to_string();
+        let line = told.lines().find(|line| line.starts_with("read p99"));
+        let words: Vec<_> = line.unwrap().split_ascii_whitespace().collect();
+        assert_eq!(
+            words,
+            ["read", "p99", "µs", "100.0", "50.0", "0.50"],
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn runs_that_are_not_the_same_measurement_twice_are_doubted() {
+        let took = Duration::from_micros(100);
+        let before = report(100, 4, took);
+        #[rustfmt::skip]
+        let cases = [
+            (report(102, 4, took), 0),
+            (report(103, 4, took), 1),
+            (report(100, 5, took), 1),
+            (report(103, 5, took), 2),
+        ];
+        for (after, doubts) in cases {
+            assert_eq!(
+                compare(&before, &after).doubts.len(),
+                doubts,
+                "{:?}",
+                after.scenario
+            );
+        }
+        let mut slow = report(100, 4, took);
+        slow.generator.doubts.push("it was the limit".to_owned());
+        let told = compare(&before, &slow).to_string();
+        assert!(
+            told.contains("in the second, of the generator: it was the limit"),
+            "{told}"
+        );
+    }
+}

@@ -16,28 +16,21 @@ pub fn page(report: &Report) -> String {
     // Writing to a string does not fail, here and below.
     let _ = write!(
         body,
-        "<header><h1>{}</h1><p>{} for {:.0} s, {} arrivals, {} to <b>{}</b></p></header>",
+        "<header><h1>{}</h1><p>{} for {:.0} s, {} arrivals; {}, {}, to <b>{}</b></p></header>",
         escape(&setting.name),
         rate(report),
         setting.lasts_s,
         setting.arrivals,
+        setting.protocol,
         setting.connections,
         escape(&setting.target),
     );
     body.push_str(&verdicts(report));
     body.push_str(&cards(report));
-    for chart in charts(report) {
-        if !chart.is_empty() {
-            let _ = write!(
-                body,
-                "<section><h2>{}</h2><p class=\"keys\">{}</p>{}</section>",
-                chart.title,
-                chart.legend(),
-                chart.svg()
-            );
-        }
-    }
+    body.push_str(&drawn(&charts(report)));
+    body.push_str(&revocations(report));
     body.push_str(&kinds(report));
+    body.push_str(&drawn(&watched(report)));
     body.push_str(&conditions(report));
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -46,6 +39,19 @@ pub fn page(report: &Report) -> String {
          <title>{title}</title><style>{STYLE}</style></head>\
          <body><main>{body}</main></body></html>\n"
     )
+}
+
+fn drawn(charts: &[Chart]) -> String {
+    let charts = charts.iter().filter(|chart| !chart.is_empty());
+    let drawn = charts.map(|chart| {
+        format!(
+            "<section><h2>{}</h2><p class=\"keys\">{}</p>{}</section>",
+            chart.title,
+            chart.legend(),
+            chart.drawings()
+        )
+    });
+    drawn.collect()
 }
 
 fn rate(report: &Report) -> String {
@@ -68,14 +74,43 @@ fn verdicts(report: &Report) -> String {
     for (what, count) in report.all.failures.told() {
         let _ = write!(text, "<p class=\"bad\">{count} failed: {what}.</p>");
     }
-    for doubt in &report.generator.doubts {
-        let _ = write!(
-            text,
-            "<p class=\"doubt\">The generator: {}.</p>",
-            escape(doubt)
-        );
-    }
+    let generator = &report.generator;
+    let is_sound = generator.doubts.is_empty();
+    let class = if is_sound { "fine" } else { "doubt" };
+    let doubts = generator.doubts.iter();
+    let doubts = doubts.map(|doubt| format!("<br>The generator: {}.", escape(doubt)));
+    let _ = write!(
+        text,
+        "<p class=\"{class}\">The generator: {}.{}</p>",
+        escape(&generator.verdict()),
+        doubts.collect::<String>()
+    );
     text
+}
+
+/// Tokens that were taken back meanwhile.
+fn revocations(report: &Report) -> String {
+    let Some(revocations) = &report.revocations else {
+        return String::new();
+    };
+    let took = &revocations.took;
+    let cards = [
+        ("refused in time", revocations.refused.to_string()),
+        ("refused late", revocations.late.to_string()),
+        ("went wrong", revocations.failed.to_string()),
+        ("median until refused", tell_us(took.p50 as f64)),
+        ("99 %", tell_us(took.p99 as f64)),
+        ("longest", tell_us(took.max as f64)),
+    ];
+    let notes = revocations.notes.iter();
+    let notes = notes.map(|note| format!("<p class=\"bad\">{}.</p>", escape(note)));
+    format!(
+        "<section><h2>Tokens taken back</h2><p class=\"keys\">Each was used, taken back, and asked for \
+         again until it was refused; the time counts from the answer to the order.</p>{}\
+         <div class=\"cards\">{}</div></section>",
+        notes.collect::<String>(),
+        show_cards(cards)
+    )
 }
 
 fn cards(report: &Report) -> String {
@@ -91,30 +126,30 @@ fn cards(report: &Report) -> String {
         ("99.9 %", tell_us(all.latency.p999 as f64)),
         ("longest", tell_us(all.latency.max as f64)),
     ];
+    format!("<section class=\"cards\">{}</section>", show_cards(cards))
+}
+
+fn show_cards<const N: usize>(cards: [(&str, String); N]) -> String {
     let cards = cards.map(|(name, value)| format!("<div><b>{value}</b><span>{name}</span></div>"));
-    format!("<section class=\"cards\">{}</section>", cards.concat())
+    cards.concat()
 }
 
 fn charts(report: &Report) -> Vec<Chart> {
     let mut charts = vec![percentiles(&report.all)];
-    let seconds = || (0_u32..).zip(&report.seconds);
-    let marks = seconds_marks(report.seconds.len());
+    let seconds = || {
+        let moments = report.moments.iter().enumerate();
+        moments.map(|(at, it)| ((at as u64 * report.moment_s) as f64, it))
+    };
+    let moment_s = report.moment_s.max(1) as f64;
+    let marks = seconds_marks(report);
     charts.push(Chart {
         title: "Latency over time".to_owned(),
         lines: vec![
-            line(
-                "median",
-                "a",
-                seconds().map(|(at, it)| (at.into(), it.p50 as f64)),
-            ),
-            line(
-                "99 %",
-                "b",
-                seconds().map(|(at, it)| (at.into(), it.p99 as f64)),
-            ),
+            line("median", "a", seconds().map(|(at, it)| (at, it.p50 as f64))),
+            line("99 %", "b", seconds().map(|(at, it)| (at, it.p99 as f64))),
         ],
         marks: marks.clone(),
-        tell: tell_us,
+        tell: tick_us,
     });
     charts.push(Chart {
         title: "Requests a second".to_owned(),
@@ -122,19 +157,23 @@ fn charts(report: &Report) -> Vec<Chart> {
             line(
                 "due",
                 "a",
-                seconds().map(|(at, it)| (at.into(), it.due as f64)),
+                seconds().map(|(at, it)| (at, it.due as f64 / moment_s)),
             ),
             line(
                 "failed",
                 "c",
-                seconds().map(|(at, it)| (at.into(), it.failed as f64)),
+                seconds().map(|(at, it)| (at, it.failed as f64 / moment_s)),
             ),
         ],
         marks,
         tell: |value| format!("{value:.0}"),
     });
-    charts.extend(report.watched.iter().flat_map(watched_charts));
     charts
+}
+
+/// What the processes under test used.
+fn watched(report: &Report) -> Vec<Chart> {
+    report.watched.iter().flat_map(watched_charts).collect()
 }
 
 /// What one process used.
@@ -142,7 +181,9 @@ fn watched_charts(watched: &WatchedSeries) -> [Chart; 2] {
     let name = escape(&watched.name);
     let last = watched.points.last().map_or(0.0, |(at, _, _)| *at);
     let points = || watched.points.iter();
-    let marks = vec![(0.0, "0 s".to_owned()), (last, format!("{last:.0} s"))];
+    let first = watched.points.first().map_or(0.0, |(at, _, _)| *at);
+    let tell = |at: f64| (at, format!("{at:.0} s"));
+    let marks = vec![tell(first), tell(f64::midpoint(first, last)), tell(last)];
     let mib = |kib: u64| kib as f64 / 1024.0;
     let cores = Chart {
         title: format!("{name}: cores in use, {:.2} on average", watched.cores),
@@ -181,8 +222,10 @@ fn line(name: &'static str, class: &'static str, points: impl Iterator<Item = (f
 /// Each nine as wide as the one before: that is where servers differ.
 fn percentiles(all: &Figures) -> Chart {
     let place = |share: f64| -(1.0 - share.min(0.999_999)).log10();
+    // Beyond the share of one request there is nothing to be told apart.
+    let last = 1.0 - 1.0 / all.answered.max(2) as f64;
     let of = |curve: &Curve| -> Vec<_> {
-        let points = curve.points.iter();
+        let points = curve.points.iter().filter(|(share, _)| *share <= last);
         points
             .map(|(share, us)| (place(*share), *us as f64))
             .collect()
@@ -199,9 +242,11 @@ fn percentiles(all: &Figures) -> Chart {
             ),
         ],
         marks: marks
+            .into_iter()
+            .filter(|share| *share <= last)
             .map(|share| (place(share), format!("{} %", trim(share * 100.0))))
-            .into(),
-        tell: tell_us,
+            .collect(),
+        tell: tick_us,
     }
 }
 
@@ -210,10 +255,12 @@ fn trim(number: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn seconds_marks(count: usize) -> Vec<(f64, String)> {
+fn seconds_marks(report: &Report) -> Vec<(f64, String)> {
+    let count = report.moments.len();
     let step = count.div_ceil(8).max(1);
     let places = (0..count).step_by(step);
-    places.map(|at| (at as f64, format!("{at} s"))).collect()
+    let seconds = places.map(|at| at as u64 * report.moment_s);
+    seconds.map(|at| (at as f64, format!("{at} s"))).collect()
 }
 
 fn kinds(report: &Report) -> String {
@@ -297,6 +344,16 @@ fn tell_us(us: f64) -> String {
     }
 }
 
+/// The same beside an axis, where distances are round.
+fn tick_us(us: f64) -> String {
+    let (number, unit) = match us {
+        _ if us < 1e3 => (us, "µs"),
+        _ if us < 1e6 => (us / 1e3, "ms"),
+        _ => (us / 1e6, "s"),
+    };
+    format!("{} {unit}", trim(number))
+}
+
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for character in text.chars() {
@@ -324,6 +381,17 @@ mod tests {
         ];
         for (us, expected) in cases {
             assert_eq!(tell_us(us), expected);
+        }
+    }
+
+    #[test]
+    fn ticks_are_told_as_short_as_they_are_round() {
+        #[rustfmt::skip]
+        let cases = [
+            (0.0, "0 µs"), (500.0, "500 µs"), (5000.0, "5 ms"), (2500.0, "2.5 ms"), (2e6, "2 s"),
+        ];
+        for (us, expected) in cases {
+            assert_eq!(tick_us(us), expected);
         }
     }
 
