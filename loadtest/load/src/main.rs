@@ -45,6 +45,8 @@ enum Bench {
     Peers(Peers),
     /// Memory per idle keep-alive connection.
     Idle(Idle),
+    /// CPU time per request of the generator itself (`tollgate load`), beside wrk.
+    Load(Edge),
     /// CPU time per call to the identity provider, beside npm oidc-provider.
     Idp(Idp),
     /// Memory of an identity provider that keeps a million sessions.
@@ -303,6 +305,7 @@ async fn run(bench: Bench) -> Result<Outcome, BenchError> {
         }) => bench::quote(&common.out, &readme),
         Bench::Peers(peers) => bench::peers(peers.into()).await,
         Bench::Idle(idle) => bench::idle(idle.into()).await,
+        Bench::Load(edge) => bench::load(edge.into()).await,
         Bench::Idp(idp) => bench::idp(idp.into()).await,
         Bench::Sessions(sessions) => bench::sessions(sessions.into()).await,
         Bench::Reload(reload) => bench::reload(reload.into()).await,

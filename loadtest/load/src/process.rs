@@ -77,6 +77,10 @@ impl Process {
         self.name
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The process and all that descend from it.
     pub(crate) fn family(&self) -> Result<Vec<u32>, BenchError> {
         Ok(family(self.child.id(), &all_processes()?))

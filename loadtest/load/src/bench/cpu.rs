@@ -9,6 +9,9 @@ use std::io;
 
 use super::BenchError;
 
+/// What programs are told in ticks is told in hundredths, whatever the kernel counts in.
+const TICKS_PER_SECOND: f64 = 100.0;
+
 /// Time on a CPU of every thread, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct CpuTimes {
@@ -65,6 +68,25 @@ impl CpuTimes {
     }
 }
 
+/// CPU time in seconds of a process that has ended and that nobody has waited for yet; none while it
+/// runs. Its threads are gone, so this is the account of the whole process, in ticks.
+pub(super) fn spent_by_ended(process: u32) -> Result<Option<f64>, BenchError> {
+    let text = super::read(format!("/proc/{process}/stat"), "the account of a process")?;
+    parse_ended(&text).ok_or(BenchError::Unreadable { what: "stat", text })
+}
+
+/// Behind the name come the state and, as the twelfth and thirteenth, the times in user and system.
+fn parse_ended(text: &str) -> Option<Option<f64>> {
+    let (_, rest) = text.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace();
+    if fields.next()? != "Z" {
+        return Some(None);
+    }
+    let user: u64 = fields.nth(10)?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(Some((user + system) as f64 / TICKS_PER_SECOND))
+}
+
 /// The first of three numbers is the time on a CPU in nanoseconds.
 fn parse_schedstat(text: &str) -> Result<u64, BenchError> {
     let mut numbers = text.split_ascii_whitespace().map(str::parse::<u64>);
@@ -98,6 +120,20 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(parse_schedstat(text).ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_ended_process_spent_is_in_its_stat() {
+        let rest = "42 1 1 0 -1 4194304 1 2 3 4 150 25 7 8 20 0 1 0 987654 0 0";
+        let cases = [
+            (format!("7 (wrk) Z {rest}"), Some(Some(1.75))),
+            (format!("7 (a) b) S {rest}"), Some(None)),
+            ("7 (wrk) Z 42".to_owned(), None),
+            (String::new(), None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_ended(&text), expected, "{text:?}");
         }
     }
 

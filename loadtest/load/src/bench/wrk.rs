@@ -109,7 +109,7 @@ impl Wrk {
 }
 
 impl WrkReport {
-    fn parse(text: &str) -> Result<Self, BenchError> {
+    pub(super) fn parse(text: &str) -> Result<Self, BenchError> {
         Self::find(text).ok_or_else(|| BenchError::Unreadable {
             what: "wrk's report",
             text: text.to_owned(),
