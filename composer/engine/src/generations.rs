@@ -59,3 +59,6 @@ impl Generations {
         self.of_keys.get(usize::try_from(hash).ok()?)
     }
 }
+
+#[cfg(test)]
+mod tests;
