@@ -8,6 +8,7 @@ use composer_core::cause::Cause;
 use composer_core::freshness::Control;
 use composer_core::json::Json;
 use composer_core::plan::{self, StepCache};
+use gateway_upstream::Kind;
 use http::header::{CACHE_CONTROL, EXPIRES, PRAGMA, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::time::timeout;
@@ -218,6 +219,7 @@ impl Answers {
         let held = asked.held.as_ref();
         let validators = held.map_or(&[][..], |entry| entry.validators.as_slice());
         let wish = Wish {
+            kind: Kind::Single,
             target: asked.target,
             credential: asked.credential,
             validators,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use composer_core::cause::Cause;
-use gateway_upstream::{Call, Change, Fault, News, Picked, Refusal, Service, TimeLimit};
+use gateway_upstream::{Call, Change, Fault, Kind, News, Picked, Refusal, Service, TimeLimit};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Empty;
@@ -45,6 +45,7 @@ pub(crate) struct Upstream {
 /// What is asked of a service.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wish<'a> {
+    pub(crate) kind: Kind,
     /// Path and query.
     pub(crate) target: &'a str,
     pub(crate) credential: Option<&'a HeaderValue>,
@@ -124,7 +125,7 @@ impl Upstream {
             began,
             timeout: wish.timeout,
         };
-        let mut call = self.service.admit(limit, began)?;
+        let mut call = self.service.admit_kind(wish.kind, limit, began)?;
         let left = left.min(wish.timeout);
         let tried = timeout(left, self.attempts(&mut call, wish)).await;
         let answered = tried.unwrap_or(Err(Miss::TimedOut));

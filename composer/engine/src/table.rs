@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use composer_core::cause::Cause;
 use composer_core::plan::{Lookup, LookupSource, Scope};
+use gateway_upstream::Kind;
 use http::{HeaderName, HeaderValue, StatusCode};
 use tokio::sync::{Notify, watch};
 
@@ -215,6 +216,7 @@ impl Table {
         validators: &[(HeaderName, HeaderValue)],
     ) -> Result<Reply, Cause> {
         let wish = Wish {
+            kind: Kind::Batch,
             target,
             credential: None,
             validators,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::breaker::{Change, Pass, Went};
 use crate::endpoint::{Endpoint, InFlight};
-use crate::service::Service;
+use crate::service::{Kind, Service};
 
 /// Attempts of a call, the first included.
 pub const ATTEMPTS_MAX: usize = 3;
@@ -43,6 +43,7 @@ pub enum Fault {
 #[derive(Debug)]
 pub struct Call {
     service: Arc<Service>,
+    kind: Kind,
     /// Held until the breaker knows how the call went.
     pass: Option<Pass>,
     attempt: Option<InFlight>,
@@ -88,9 +89,14 @@ pub struct TimeLimit {
 }
 
 impl Call {
-    pub(crate) fn new(service: Arc<Service>, pass: Option<Pass>, limit: TimeLimit) -> Self {
+    pub(crate) fn new(
+        service: Arc<Service>,
+        (kind, pass): (Kind, Option<Pass>),
+        limit: TimeLimit,
+    ) -> Self {
         Self {
             service,
+            kind,
             pass,
             attempt: None,
             tried: Vec::new(),
@@ -182,7 +188,7 @@ impl Call {
             return;
         }
         self.is_blamed = true;
-        match (self.answered.is_some(), self.service.breaker()) {
+        match (self.answered.is_some(), self.service.breaker(self.kind)) {
             (true, Some(breaker)) => {
                 let change = breaker.note_late_failure(now, random);
                 self.news.extend(change.map(News::Breaker));
@@ -218,7 +224,7 @@ impl Call {
     }
 
     fn tell_breaker(&mut self, went: Went, now: Instant, random: u64) {
-        if let (Some(pass), Some(breaker)) = (self.pass.take(), self.service.breaker()) {
+        if let (Some(pass), Some(breaker)) = (self.pass.take(), self.service.breaker(self.kind)) {
             let change = breaker.note(pass, went, now, random);
             self.news.extend(change.map(News::Breaker));
         }

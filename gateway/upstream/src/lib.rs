@@ -26,4 +26,4 @@ pub use breaker::{BreakerState, Change};
 pub use call::{ATTEMPTS_MAX, Call, Fault, News, Picked, TimeLimit};
 pub use endpoint::Endpoint;
 pub use policy::{Policy, Probe, Protocol, Timeouts};
-pub use service::{Refusal, Service};
+pub use service::{Kind, Refusal, Service};

@@ -22,9 +22,25 @@ pub struct Service {
     policy: Policy,
     endpoints: Vec<Arc<Endpoint>>,
     in_flight: AtomicUsize,
-    breaker: Option<Arc<Breaker>>,
+    breakers: Option<Breakers>,
     pub(crate) budget: Budget,
     pub(crate) ejection: Ejection,
+}
+
+/// What a call asks for. A service may be able to say one thing and not many at once, so each kind has a
+/// breaker of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Kind {
+    #[default]
+    Single,
+    /// Many records at once, or what changed in a table.
+    Batch,
+}
+
+#[derive(Debug)]
+struct Breakers {
+    single: Arc<Breaker>,
+    batch: Arc<Breaker>,
 }
 
 /// Why a service is not asked at all.
@@ -43,7 +59,10 @@ impl Service {
         Arc::new(Self {
             endpoints: addresses.map(|at| Arc::new(Endpoint::new(*at))).collect(),
             in_flight: AtomicUsize::new(0),
-            breaker: policy.has_breaker.then(|| Breaker::new(now)),
+            breakers: policy.has_breaker.then(|| Breakers {
+                single: Breaker::new(now),
+                batch: Breaker::new(now),
+            }),
             budget: Budget::new(now),
             ejection: Ejection::new(policy.endpoints.len()),
             policy,
@@ -73,21 +92,38 @@ impl Service {
         self.ejection.total()
     }
 
-    /// A service without a breaker has one that never opens.
+    /// Of the kind of calls that fares worse. A service without a breaker has one that never opens.
     #[must_use]
     pub fn breaker_state(&self) -> BreakerState {
-        let breaker = self.breaker.as_ref();
-        breaker.map_or(BreakerState::Closed, |breaker| breaker.state())
+        let state = |kind| {
+            let breaker = self.breaker(kind);
+            breaker.map_or(BreakerState::Closed, Breaker::state)
+        };
+        match (state(Kind::Single), state(Kind::Batch)) {
+            (BreakerState::Closed, other) | (other, BreakerState::Closed) => other,
+            (BreakerState::Open, _) | (_, BreakerState::Open) => BreakerState::Open,
+            (BreakerState::HalfOpen, BreakerState::HalfOpen) => BreakerState::HalfOpen,
+        }
+    }
+
+    /// Begins a call for one thing, or says why there can be none.
+    pub fn admit(self: &Arc<Self>, limit: TimeLimit, now: Instant) -> Result<Call, Refusal> {
+        self.admit_kind(Kind::Single, limit, now)
     }
 
     /// Begins a call, or says why there can be none.
-    pub fn admit(self: &Arc<Self>, limit: TimeLimit, now: Instant) -> Result<Call, Refusal> {
-        let pass = self.pass(now)?;
+    pub fn admit_kind(
+        self: &Arc<Self>,
+        kind: Kind,
+        limit: TimeLimit,
+        now: Instant,
+    ) -> Result<Call, Refusal> {
+        let pass = self.pass(kind, now)?;
         if !self.take_place() {
             return Err(Refusal::Saturated);
         }
         self.budget.earn(now);
-        Ok(Call::new(Arc::clone(self), pass, limit))
+        Ok(Call::new(Arc::clone(self), (kind, pass), limit))
     }
 
     /// Takes from the budget what a call costs that nobody waits for, such as a refresh ahead of need.
@@ -96,8 +132,8 @@ impl Service {
         self.budget.spend(now)
     }
 
-    fn pass(&self, now: Instant) -> Result<Option<Pass>, Refusal> {
-        let Some(breaker) = &self.breaker else {
+    fn pass(&self, kind: Kind, now: Instant) -> Result<Option<Pass>, Refusal> {
+        let Some(breaker) = self.breakers.as_ref().map(|breakers| breakers.of(kind)) else {
             return Ok(None);
         };
         let pass = breaker.admit(now);
@@ -105,8 +141,8 @@ impl Service {
             .map_err(|retry_after| Refusal::BreakerOpen { retry_after })
     }
 
-    pub(crate) fn breaker(&self) -> Option<&Breaker> {
-        self.breaker.as_deref()
+    pub(crate) fn breaker(&self, kind: Kind) -> Option<&Breaker> {
+        self.breakers.as_ref().map(|breakers| &**breakers.of(kind))
     }
 
     fn take_place(&self) -> bool {
@@ -143,6 +179,15 @@ impl Service {
             return Some(second);
         }
         Some(first)
+    }
+}
+
+impl Breakers {
+    fn of(&self, kind: Kind) -> &Arc<Breaker> {
+        match kind {
+            Kind::Single => &self.single,
+            Kind::Batch => &self.batch,
+        }
     }
 }
 

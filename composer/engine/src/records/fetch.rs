@@ -9,6 +9,7 @@ use composer_core::freshness::{Control, Freshness};
 use composer_core::json::Json;
 use composer_core::keys::{Key, Wanted};
 use composer_core::records::{Fetched, of_batch};
+use gateway_upstream::Kind;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{Brought, Records};
@@ -57,6 +58,7 @@ impl Records {
             let wanted = asked.wanted.get(range.clone()).unwrap_or_default();
             let target = self.lookup.call.batch_target(wanted);
             let wish = Wish {
+                kind: Kind::Batch,
                 target: &target,
                 credential,
                 validators: &[],

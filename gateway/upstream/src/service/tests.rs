@@ -208,3 +208,24 @@ proptest! {
         prop_assert!(service.endpoints().iter().all(|e| e.in_flight() == 0));
     }
 }
+
+#[test]
+fn batches_that_fail_are_no_reason_against_single_calls_nor_the_other_way_round() {
+    for (failing, other) in [(Kind::Batch, Kind::Single), (Kind::Single, Kind::Batch)] {
+        let (service, now) = service(1);
+        for _ in 0..20 {
+            let mut call = service.admit_kind(failing, limit(now), now).unwrap();
+            call.failed(Fault::Broken, now, 0);
+            let mut call = service.admit_kind(other, limit(now), now).unwrap();
+            assert!(call.pick(now, 0).is_some());
+            call.answered(200, now, 0);
+        }
+        let refused = service.admit_kind(failing, limit(now), now).unwrap_err();
+        assert!(
+            matches!(refused, Refusal::BreakerOpen { .. }),
+            "{refused:?}"
+        );
+        assert!(service.admit_kind(other, limit(now), now).is_ok());
+        assert_eq!(service.breaker_state(), BreakerState::Open);
+    }
+}
