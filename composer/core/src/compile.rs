@@ -165,6 +165,13 @@ impl<'d> Names<'d> {
             let name = (word.text.as_str(), word.span.clone());
             faults.unknown(text, name, ("service", "services"), known);
         }
+        let service = found.and_then(|place| self.declaration.services.get(*place));
+        if let Some(place) = service.and_then(|service| service.http2_place) {
+            let message = format!("`{}` speaks HTTP/2: calls are made in HTTP/1.1", word.text);
+            let fault = Fault::at(text, message).within(word.span.clone());
+            let fault = fault.other(place, "it is said here");
+            faults.add(fault.note("declare it once more, where it speaks HTTP/1.1"));
+        }
         ServiceId(found.copied().unwrap_or(usize::MAX))
     }
 }

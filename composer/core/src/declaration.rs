@@ -32,6 +32,8 @@ pub struct Service {
     pub name: String,
     pub is_sent_credential: bool,
     pub timeout: Duration,
+    /// Where it is said that it speaks HTTP/2, in which calls are not made.
+    pub http2_place: Option<Place>,
 }
 
 #[derive(Debug, Clone)]

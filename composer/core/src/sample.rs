@@ -27,6 +27,7 @@ pub(crate) fn service(name: &str, is_sent_credential: bool) -> Service {
         name: name.to_owned(),
         is_sent_credential,
         timeout: SECOND,
+        http2_place: None,
     }
 }
 

@@ -10,6 +10,7 @@ use composer_core::Plan;
 use composer_core::declaration::{self, Declaration, LookupSource, Place, Service, StepCache};
 use composer_core::keys::ChunkMax;
 use composer_core::plan::{CALLS_CEILING, CALLS_MAX, Cache, Scope};
+use gateway_upstream::Protocol;
 
 use super::{Missing, check_count, services};
 use crate::bounds;
@@ -73,10 +74,13 @@ fn service(name: &str, service: &Field<written::Service>) -> Service {
     let timeout = written
         .and_then(|it| it.timeout.value())
         .unwrap_or(&bounds::TIMEOUT.default);
+    let protocol = written.and_then(|it| it.protocol.given());
+    let http2 = protocol.filter(|protocol| protocol.value.0 == Protocol::H2);
     Service {
         name: name.to_owned(),
         is_sent_credential: written.is_none_or(services::is_sent_credential),
         timeout: timeout.duration(),
+        http2_place: http2.map(|protocol| Place(protocol.node.to_u64())),
     }
 }
 

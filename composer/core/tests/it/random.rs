@@ -21,6 +21,7 @@ pub(crate) fn declaration(chance: &mut Chance) -> Declaration {
         name: name.to_owned(),
         is_sent_credential: false,
         timeout: SECOND,
+        http2_place: None,
     });
     let steps: Vec<Step> = (0..=chance.below(4))
         .map(|place| step(chance, place))

@@ -185,6 +185,7 @@ impl Draft {
             name: policy.name.to_string(),
             is_sent_credential,
             timeout,
+            http2_place: None,
         });
         self.policies.push(policy);
         self

@@ -19,6 +19,7 @@ fn lookup() -> Lookup {
             name: "banking".to_owned(),
             is_sent_credential: false,
             timeout: Duration::from_secs(1),
+            http2_place: None,
         }],
         lookups: vec![composer_core::declaration::Lookup {
             name: text("bank"),
