@@ -3,7 +3,6 @@
 //! Whoever carries it out asks for [`Composition::tasks`], does them all at once, tells what became
 //! of each, and asks again, until [`Composition::is_done`]. Nothing here waits.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::cause::{Cause, Failure};
@@ -35,7 +34,8 @@ pub struct Composition {
     joins: Vec<JoinState>,
     /// By the place of the list in the plan, once its step was answered.
     rows: Vec<Option<Rows>>,
-    finds: HashMap<LookupId, Finds>,
+    /// By the place of the lookup in the plan.
+    finds: Vec<Finds>,
     pub(crate) reuse: Reuse,
     /// By what was asked, in the order in which it answered first.
     pub(crate) tallies: Vec<(Part, Tally)>,
@@ -143,6 +143,8 @@ impl Composition {
         joins.resize_with(endpoint.joins.len(), JoinState::default);
         let mut rows = Vec::new();
         rows.resize_with(endpoint.lists.len(), || None);
+        let mut finds = Vec::new();
+        finds.resize_with(plan.lookups.len(), Finds::default);
         Ok(Self {
             id,
             params: request.params,
@@ -150,7 +152,7 @@ impl Composition {
             steps,
             joins,
             rows,
-            finds: HashMap::new(),
+            finds,
             reuse: Reuse::default(),
             tallies: Vec::new(),
             duplicates: 0,
@@ -208,12 +210,16 @@ impl Composition {
         from: Provenance,
     ) {
         self.note(Part::Lookup(lookup), from);
-        let Some(finds) = self.finds.get_mut(&lookup) else {
+        let Some(finds) = self.finds.get_mut(lookup.0) else {
             return;
         };
+        let mut next = 0;
         for (key, found) in records {
-            let place = finds.keys.place_of(&key);
-            if let Some(slot) = place.and_then(|place| finds.found.get_mut(place)) {
+            let Some(place) = finds.keys.place_of(&key, next) else {
+                continue;
+            };
+            next = place + 1;
+            if let Some(slot) = finds.found.get_mut(place) {
                 *slot = Some(found);
             }
         }
@@ -235,7 +241,7 @@ impl Composition {
             for step in left {
                 self.step_failed(step, cause);
             }
-            for finds in self.finds.values_mut() {
+            for finds in &mut self.finds {
                 finds.found.iter_mut().for_each(|found| {
                     found.get_or_insert(Found::Failed(cause));
                 });
@@ -341,14 +347,17 @@ impl Composition {
                 continue;
             }
             has_begun = true;
-            let finds = self.finds.entry(join.lookup).or_default();
-            let mut keys = std::mem::take(&mut finds.keys);
+            let finds = self.finds.get_mut(join.lookup.0);
+            let mut keys = finds
+                .map(|finds| std::mem::take(&mut finds.keys))
+                .unwrap_or_default();
             let asked = keys.len();
             let slots = self.collect(join, &mut keys);
             add_keys(tasks, join.lookup, keys.after(asked));
-            let finds = self.finds.entry(join.lookup).or_default();
-            finds.found.resize(keys.len(), None);
-            finds.keys = keys;
+            if let Some(finds) = self.finds.get_mut(join.lookup.0) {
+                finds.found.resize(keys.len(), None);
+                finds.keys = keys;
+            }
             if let Some(state) = self.joins.get_mut(place) {
                 state.has_begun = true;
                 state.slots = slots;
@@ -395,7 +404,7 @@ impl Composition {
     fn is_found(&self, join: usize) -> bool {
         let plan = self.plan.endpoint(self.id);
         let lookup = plan.and_then(|it| it.joins.get(join)).map(|it| it.lookup);
-        let finds = lookup.and_then(|lookup| self.finds.get(&lookup));
+        let finds = lookup.and_then(|lookup| self.finds.get(lookup.0));
         let is_known = |slot: &Slot| match (slot.place(), finds) {
             (Some(place), Some(finds)) => finds.found.get(place).is_some_and(Option::is_some),
             (Some(_), None) => false,

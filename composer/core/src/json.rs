@@ -166,19 +166,6 @@ impl<'a> Value<'a> {
         Some(value)
     }
 
-    /// The members of these names in one pass, each in the slot of its name.
-    pub fn select(self, names: &[Name], slots: &mut Vec<Option<Value<'a>>>, duplicates: &mut u64) {
-        slots.clear();
-        slots.resize(names.len(), None);
-        for (raw, value) in self.members() {
-            let wanted = names.iter().zip(slots.iter_mut());
-            if let Some((_, slot)) = wanted.into_iter().find(|(name, _)| name.is(raw)) {
-                *duplicates += u64::from(slot.is_some());
-                *slot = Some(value);
-            }
-        }
-    }
-
     /// What a scalar says: a string without its escapes, anything else as it was sent. `None` for
     /// `null`, objects and arrays, and for a string that is no text (half of a surrogate pair).
     pub fn text(self) -> Option<Cow<'a, str>> {
@@ -196,6 +183,51 @@ impl<'a> Value<'a> {
 /// Walks the items of an array.
 #[derive(Debug)]
 pub struct Items<'a>(Scanner<'a>);
+
+impl<'a> Items<'a> {
+    /// What the next item is, and its members of these names in their slots, all in one pass; none are
+    /// in what is no object.
+    pub(crate) fn next_selected(
+        &mut self,
+        names: &[Name],
+        slots: &mut Vec<Option<Value<'a>>>,
+        duplicates: &mut u64,
+    ) -> Option<Kind> {
+        slots.clear();
+        slots.resize(names.len(), None);
+        if self.0.next_start(b']')? != b'{' {
+            return self.0.pass().map(|bytes| Value(bytes).kind());
+        }
+        self.0.pass_members(|name, value| {
+            let raw = name.get(1..name.len().saturating_sub(1));
+            put(
+                names,
+                slots,
+                (raw.unwrap_or_default(), Value(value)),
+                duplicates,
+            );
+        })?;
+        Some(Kind::Object)
+    }
+}
+
+/// Puts a member into the slot of its name, if that is wanted.
+fn put<'a>(
+    names: &[Name],
+    slots: &mut [Option<Value<'a>>],
+    (raw, value): (&[u8], Value<'a>),
+    duplicates: &mut u64,
+) {
+    let place = if raw.contains(&b'\\') {
+        names.iter().position(|name| name.is(raw))
+    } else {
+        names.iter().position(|name| name.0.as_bytes() == raw)
+    };
+    if let Some(slot) = place.and_then(|place| slots.get_mut(place)) {
+        *duplicates += u64::from(slot.is_some());
+        *slot = Some(value);
+    }
+}
 
 impl<'a> Iterator for Items<'a> {
     type Item = Value<'a>;

@@ -105,7 +105,11 @@ impl Keys {
         Ok(place)
     }
 
-    pub(crate) fn place_of(&self, key: &Key) -> Option<usize> {
+    /// The place of a key, which is probably this one.
+    pub(crate) fn place_of(&self, key: &Key, guess: usize) -> Option<usize> {
+        if self.in_order.get(guess) == Some(key) {
+            return Some(guess);
+        }
         self.places.get(key).copied()
     }
 

@@ -1,6 +1,6 @@
 //! A composed answer, or why there is none, as an answer of HTTP.
 
-use std::hash::Hasher as _;
+use std::hash::{DefaultHasher, Hasher as _};
 
 use bytes::Bytes;
 use composer_core::answer::{Answer, etag, is_known};
@@ -156,11 +156,7 @@ fn quoted(text: &str) -> String {
 
 /// Of all bytes. The same in every process of one build, so that gateways agree on tags.
 fn hash(body: &[u8]) -> u128 {
-    #[expect(
-        deprecated,
-        reason = "its keys are fixed, those of its successor are not promised to be"
-    )]
-    let mut hasher = std::hash::SipHasher::new();
+    let mut hasher = DefaultHasher::new();
     hasher.write(body);
     let low = hasher.finish();
     hasher.write_u8(1);

@@ -49,9 +49,9 @@ impl Rows {
                 Err(Unread::NoArray)
             };
         };
-        let items = array.items().ok_or(Unread::NoArray)?;
+        let mut items = array.items().ok_or(Unread::NoArray)?;
         let mut slots = Vec::new();
-        for item in items {
+        while let Some(kind) = items.next_selected(&list.names, &mut slots, duplicates) {
             if rows.count == list.rows_max {
                 if !list.is_cut {
                     let rows_max = list.rows_max;
@@ -60,10 +60,9 @@ impl Rows {
                 rows.is_cut = true;
                 break;
             }
-            if item.kind() != Kind::Object {
+            if kind != Kind::Object {
                 rows.odd.push(rows.count);
             }
-            item.select(&list.names, &mut slots, duplicates);
             rows.cells.extend(
                 slots
                     .iter()

@@ -79,7 +79,7 @@ impl Composition {
         };
         let found = self
             .finds
-            .get(&declared.lookup)
+            .get(declared.lookup.0)
             .and_then(|finds| finds.found.get(place));
         let failure = |cause| Failure {
             source: Part::Lookup(declared.lookup),

@@ -88,13 +88,13 @@ impl<'a> Scanner<'a> {
     fn judge_string(&mut self) -> Result<(), Unsound> {
         self.at += 1;
         loop {
+            self.at += plain_len(self.rest());
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
                     return Ok(());
                 }
                 Some(b'\\') => self.judge_escape()?,
-                Some(byte) if byte >= b' ' => self.at += 1,
                 Some(_) | None => return Err(self.broken()),
             }
         }
@@ -161,6 +161,12 @@ impl<'a> Scanner<'a> {
 
     /// The next item, or the name of the next member; `None` at the end of the container.
     pub(super) fn next_value(&mut self, end: u8) -> Option<&'a [u8]> {
+        self.next_start(end)?;
+        self.pass()
+    }
+
+    /// Goes on to the next item without passing over it: the byte it begins with.
+    pub(super) fn next_start(&mut self, end: u8) -> Option<u8> {
         self.skip_white();
         if self.peek()? == end {
             return None;
@@ -171,7 +177,27 @@ impl<'a> Scanner<'a> {
             self.at += 1;
             self.skip_white();
         }
-        self.pass()
+        self.peek()
+    }
+
+    /// Passes over the object that begins here and shows its members.
+    pub(super) fn pass_members(&mut self, mut show: impl FnMut(&'a [u8], &'a [u8])) -> Option<()> {
+        self.at += 1;
+        self.skip_white();
+        if self.take(b'}') {
+            return Some(());
+        }
+        loop {
+            let name = self.pass()?;
+            let value = self.value_of_member()?;
+            show(name, value);
+            self.skip_white();
+            if self.take(b'}') {
+                return Some(());
+            }
+            self.at += 1;
+            self.skip_white();
+        }
     }
 
     /// What stands behind the name that was just taken.
@@ -183,7 +209,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes over a value that was judged.
-    fn pass(&mut self) -> Option<&'a [u8]> {
+    pub(super) fn pass(&mut self) -> Option<&'a [u8]> {
         let start = self.at;
         match self.peek()? {
             b'"' => self.pass_string(),
@@ -201,16 +227,14 @@ impl<'a> Scanner<'a> {
     fn pass_string(&mut self) {
         self.at += 1;
         loop {
-            match memchr::memchr2(b'"', b'\\', self.rest()) {
-                Some(found) if self.rest().get(found) == Some(&b'"') => {
-                    self.at += found + 1;
+            self.at += plain_len(self.rest());
+            match self.peek() {
+                Some(b'\\') => self.at += 2,
+                Some(_) => {
+                    self.at += 1;
                     return;
                 }
-                Some(found) => self.at += found + 2,
-                None => {
-                    self.at = self.bytes.len();
-                    return;
-                }
+                None => return,
             }
         }
     }
@@ -265,4 +289,31 @@ impl<'a> Scanner<'a> {
     fn broken(&self) -> Unsound {
         Unsound::Broken(self.at)
     }
+}
+
+/// How many bytes from here on stand for themselves inside a string. Most strings are shorter than what
+/// a search by vectors pays for, so eight are looked at together.
+fn plain_len(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (place, word) in words.iter().enumerate() {
+        let special = specials(u64::from_le_bytes(*word));
+        if special != 0 {
+            return place * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
+    let found = rest.iter().position(is_special);
+    words.len() * 8 + found.unwrap_or(rest.len())
+}
+
+/// The highest bit of each byte that ends or escapes something, or may not be there. Below the first of
+/// them no bit is set; above it one may be that should not.
+fn specials(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+    let quotes = zeros(word ^ (ONES * b'"' as u64));
+    let escapes = zeros(word ^ (ONES * b'\\' as u64));
+    let controls = word.wrapping_sub(ONES * b' ' as u64) & !word;
+    (quotes | escapes | controls) & HIGH
 }

@@ -74,8 +74,7 @@ fn the_last_of_several_members_counts_and_the_others_are_counted() {
     );
     assert_eq!(duplicates, 2);
 
-    let mut slots = Vec::new();
-    json.value().select(&names, &mut slots, &mut duplicates);
+    let slots = select(json.value(), &names, &mut duplicates);
     let slots: Vec<_> = slots.into_iter().map(text).collect();
     assert_eq!(slots, [Some(b"4".to_vec()), Some(b"2".to_vec()), None]);
     assert_eq!(duplicates, 4);
@@ -271,6 +270,24 @@ proptest! {
     }
 }
 
+/// The members of an object as a list of it alone shows them.
+fn select<'a>(value: Value<'a>, names: &[Name], duplicates: &mut u64) -> Vec<Option<Value<'a>>> {
+    let list = format!("[{}]", std::str::from_utf8(value.bytes()).unwrap());
+    let list = parse(&list).unwrap();
+    let mut slots = Vec::new();
+    let mut items = list.value().items().unwrap();
+    let kind = items.next_selected(names, &mut slots, duplicates);
+    assert_eq!(kind, Some(Kind::Object));
+    assert_eq!(
+        items.next_selected(names, &mut Vec::new(), duplicates),
+        None
+    );
+    let place = |found: Value<'_>| list.place_of(found);
+    let found = slots.into_iter().map(|slot| slot.map(place));
+    let found = found.map(|slot| slot.map(|it| &value.bytes()[it.start - 1..it.end - 1]));
+    found.map(|slot| slot.map(Value)).collect()
+}
+
 fn check_same(ours: Value<'_>, theirs: &serde_json::Value) {
     match theirs {
         serde_json::Value::Array(items) => {
@@ -282,8 +299,7 @@ fn check_same(ours: Value<'_>, theirs: &serde_json::Value) {
         }
         serde_json::Value::Object(members) => {
             let names: Vec<Name> = members.keys().map(|it| Name::new(it.as_str())).collect();
-            let mut slots = Vec::new();
-            ours.select(&names, &mut slots, &mut 0);
+            let slots = select(ours, &names, &mut 0);
             for (slot, (name, theirs)) in slots.iter().zip(members) {
                 check_same(slot.unwrap(), theirs);
                 let one = ours.member(&Name::new(name.as_str()), &mut 0).unwrap();
@@ -294,5 +310,36 @@ fn check_same(ours: Value<'_>, theirs: &serde_json::Value) {
         serde_json::Value::Null => assert!(ours.is_null()),
         serde_json::Value::Bool(is_true) => assert_eq!(ours.is_true(), *is_true),
         serde_json::Value::Number(_) => assert_eq!(ours.kind(), Kind::Number),
+    }
+}
+
+#[test]
+fn a_string_ends_where_it_ends_wherever_words_begin() {
+    for before in 0..20 {
+        for (special, is_sound) in [
+            ("\\n", true),
+            ("\\\"", true),
+            ("\u{1f}", false),
+            ("é\u{7f}!#[]", true),
+        ] {
+            for after in 0..20 {
+                let text = format!(
+                    "[\"{}{special}{}\",1]",
+                    "x".repeat(before),
+                    "y".repeat(after)
+                );
+                let parsed = parse(&text);
+                assert_eq!(parsed.is_ok(), is_sound, "{text}");
+                let Ok(json) = parsed else { continue };
+                let items: Vec<_> = json.value().items().unwrap().collect();
+                assert_eq!(items.len(), 2, "{text}");
+                assert_eq!(items[0].bytes(), &text.as_bytes()[1..text.len() - 3]);
+            }
+        }
+    }
+    let all_but_the_end = |len: usize| format!("\"{}", "x".repeat(len));
+    for len in 0..20 {
+        let text = all_but_the_end(len);
+        assert_eq!(parse(&text), Err(Unsound::Broken(text.len())));
     }
 }
