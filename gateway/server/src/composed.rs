@@ -16,6 +16,7 @@ use gateway_core::head::Head;
 use gateway_upstream::{Policy, Protocol, Timeouts};
 use http::header::IF_NONE_MATCH;
 use http::{HeaderMap, HeaderValue};
+use idp_token::fence::Era;
 
 use crate::metrics::Metrics;
 use crate::snapshot::Upstream;
@@ -118,8 +119,9 @@ impl Wish {
 }
 
 /// Who asks, as far as the gateway asked them. What is private is kept for one token, as long as it
-/// stands for the same rights; the value token goes to the services that judge it.
-pub(crate) fn asker(told: Option<&Identity<'_>>) -> Asker {
+/// stands for the same rights and the log says nothing new that may bear on its holder; the value token
+/// goes to the services that judge it.
+pub(crate) fn asker(told: Option<&Identity<'_>>, era: Option<(Era, bool)>) -> Asker {
     let Some(told) = told else {
         return Asker::new(&[], None);
     };
@@ -132,8 +134,14 @@ pub(crate) fn asker(told: Option<&Identity<'_>>) -> Asker {
         rights.client(),
         rights.tenant(),
         rights.scope(),
+        told.issuer.unwrap_or_default(),
     ];
-    let mut scope = Vec::with_capacity(128);
+    let mut scope = Vec::with_capacity(192);
+    scope.push(u8::from(era.is_some()));
+    if let Some((era, is_current)) = era {
+        scope.extend_from_slice(&era.to_bytes());
+        scope.push(u8::from(is_current));
+    }
     for part in named.into_iter().chain(rights.roles()) {
         // With its length, so that no two callers are spelled the same.
         scope.extend_from_slice(&part.len().to_be_bytes());

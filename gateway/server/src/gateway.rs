@@ -14,7 +14,7 @@ use gateway_upstream::Protocol;
 
 use crate::access_log::AccessLog;
 use crate::carrier::Carrier;
-use crate::composed::{self, Wish};
+use crate::composed::Wish;
 use crate::exchange::{Believed, Exchange, Peer, Request};
 use crate::identity::{Identity, Refusals};
 use crate::lifecycle::Lifecycle;
@@ -125,7 +125,7 @@ impl Gateway {
             identity: told.as_ref(),
         };
         let written = match route.endpoint {
-            Some(endpoint) => snapshot.wish(endpoint, &head, composed::asker(told.as_ref()), began),
+            Some(endpoint) => snapshot.wish(endpoint, &head, self.asker(caller.as_ref()), began),
             None => {
                 let protocol = upstream.service.policy().protocol;
                 let shown = told.and_then(|told| told.value_token).map_or(0, str::len);

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use idp_token::fence::Era;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tollgate_config::Idp;
@@ -23,6 +24,7 @@ pub(crate) use issuers::{Issuer, Issuers, Vouched};
 pub(crate) use refusals::Refusals;
 
 use cache::Cache;
+use entry::Entry;
 use flights::Flights;
 use following::Following;
 use history::History;
@@ -103,6 +105,15 @@ impl Identity {
     /// from a forged one.
     pub(crate) fn was_reached(&self) -> bool {
         self.following.knowledge.filter_keys().is_some()
+    }
+
+    /// What is kept for a caller is kept under this: it is another after each change of the log that may
+    /// bear on them, and for a request that such a change has overtaken.
+    pub(crate) fn era(&self, entry: &Entry) -> (Era, bool) {
+        let fence = self.following.knowledge.fence();
+        let era = fence.era(&entry.marks);
+        // Read after the era: a change in between makes the request one that was overtaken.
+        (era, fence.holds(entry.stamp, &entry.marks))
     }
 
     /// Notes how things are for whoever reads the metrics now.

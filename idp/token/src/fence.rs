@@ -92,6 +92,20 @@ const PACKED_SEQ_BITS: u32 = 40;
 /// The tenant of what does not say its own, as a value token does not: it may be any, and hears of all.
 pub const ANY: &str = "";
 
+/// Between two changes that may bear on somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Era {
+    epoch: u64,
+    floor: u64,
+}
+
+impl Era {
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        (u128::from(self.epoch) << 64 | u128::from(self.floor)).to_be_bytes()
+    }
+}
+
 /// How a change fits those that were applied before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
@@ -168,6 +182,14 @@ impl Fence {
     /// Whether an entry may still be believed. If not, it is looked up again.
     #[must_use]
     pub fn holds(&self, filled: Stamp, marks: &Marks) -> bool {
+        let Era { epoch, floor } = self.era(marks);
+        filled.seq.0 >= epoch && filled.floor == floor
+    }
+
+    /// What somebody's things are kept under that are not to outlive a change which may bear on them: it
+    /// is another one after each.
+    #[must_use]
+    pub fn era(&self, marks: &Marks) -> Era {
         let epoch = self
             .slot(marks.session)
             .load(Ordering::Acquire)
@@ -175,7 +197,10 @@ impl Fence {
             .max(self.clients.find(marks.client.0))
             .max(self.tenants.find(marks.tenant.0))
             .max(self.global.load(Ordering::Acquire));
-        filled.seq.0 >= epoch && filled.floor == self.floor.load(Ordering::Acquire)
+        Era {
+            epoch,
+            floor: self.floor.load(Ordering::Acquire),
+        }
     }
 
     /// Applies the next change of the log. The change is in force before the cursor shows it, so

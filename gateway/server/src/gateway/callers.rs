@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use composer_engine::Asker;
 use gateway_core::admission::{Admission, Issuer as Choice};
 use gateway_core::caller::Caller;
 use gateway_core::credential::Credential;
@@ -15,6 +16,7 @@ use idp_token::digest::Tid;
 
 use super::Gateway;
 use crate::clock;
+use crate::composed;
 use crate::identity::{Denied, Granted, Identity, Issuer, Vouched};
 
 /// What is remembered of how a caller was found out, for the log and for clients that are told.
@@ -64,6 +66,15 @@ impl Known<'_> {
 }
 
 impl Gateway {
+    /// Who asks for something composed. Of another issuer there is no log.
+    pub(super) fn asker(&self, known: Option<&Known<'_>>) -> Asker {
+        let era = match (known, &self.identity) {
+            (Some(Known::Own(granted)), Some(identity)) => Some(identity.era(granted)),
+            (Some(Known::Own(_) | Known::Other(_)) | None, _) => None,
+        };
+        composed::asker(known.map(Known::told).as_ref(), era)
+    }
+
     /// Finds out who asks, and whether they may. Who is refused too often is told something else;
     /// good tokens have no part in that.
     pub(super) async fn identify<'h>(

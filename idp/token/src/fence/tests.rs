@@ -31,8 +31,10 @@ fn a_change_voids_what_it_bears_on_and_nothing_else() {
     for (scope, expected) in cases {
         let fence = fence();
         let (stamp, marks) = (fence.stamp(), ann(&fence));
+        let era = fence.era(&marks);
         assert!(fence.holds(stamp, &marks));
         assert_eq!(fence.apply(Seq(11), scope), Applied::InOrder);
+        assert_eq!(fence.era(&marks) == era, expected, "{scope:?}");
         assert_eq!(fence.holds(stamp, &marks), expected, "{scope:?}");
         assert!(
             fence.holds(fence.stamp(), &marks),
@@ -78,8 +80,10 @@ fn a_gap_voids_everything_that_began_before_it() {
     for gap in gaps {
         let fence = fence();
         let (before, marks) = (fence.stamp(), ann(&fence));
+        let era = fence.era(&marks);
         gap(&fence);
         assert!(!fence.holds(before, &marks));
+        assert_ne!(fence.era(&marks), era);
         let after = fence.stamp();
         assert!(fence.holds(after, &marks));
         let next = after.seq().next();

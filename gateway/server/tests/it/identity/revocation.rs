@@ -63,3 +63,23 @@ async fn everybody_is_asked_about_again_when_everything_may_have_changed() {
     }
     assert_eq!(town.provider.asked(), 6);
 }
+
+#[tokio::test]
+async fn what_is_kept_for_a_caller_is_void_after_a_change_that_may_bear_on_them() {
+    let town = Town::start(LONG).await;
+    let (token, other) = (town.provider.issue(1), town.provider.issue(2));
+    for token in [&token, &other, &token, &other] {
+        assert_eq!(town.get("/kept", token).await.text(), "{\"kept\":1}");
+    }
+    assert_eq!(town.kept.heard().len(), 2);
+    town.provider
+        .publish(Target::Subject(subject(1)), Kind::Changed);
+    town.until("it is asked for anew", async |town| {
+        town.get("/kept", &token).await;
+        town.kept.heard().len() == 3
+    })
+    .await;
+    town.get("/kept", &other).await;
+    town.get("/kept", &token).await;
+    assert_eq!(town.kept.heard().len(), 3);
+}

@@ -19,6 +19,8 @@ pub(crate) const LONG: &str = "10s";
 pub(crate) struct Town {
     pub(crate) provider: Provider,
     pub(crate) service: Upstream,
+    /// What `/kept` is composed of.
+    pub(crate) kept: Upstream,
     pub(crate) edge: Edge,
     _folder: TempDir,
 }
@@ -40,6 +42,11 @@ const ROUTES: &str = "
   - { name: live, match: \"GET /live\", to: live, upgrade: websocket, require: { scopes: [read] } }
   - { name: lasting, match: \"GET /live/lax\", to: live, upgrade: websocket, staleness: tolerant, require: {} }
   - { name: open, match: \"GET /open\", to: s }
+  - { name: kept, match: \"GET /kept\", compose: true, require: {} }
+endpoints:
+  - GET /kept:
+      steps: { kept: { call: GET k /, cache: { ttl: 1h } } }
+      answer: { kept: kept.a }
 ";
 
 impl Town {
@@ -71,6 +78,7 @@ impl Town {
         let provider = Provider::start().await;
         let service = Upstream::start([ok("fine")]).await;
         let live = Upstream::start([Step::Say(GRANT.to_owned())]).await;
+        let kept = Upstream::start([ok("{\"a\":1}")]).await;
         let folder = tempfile::tempdir().unwrap();
         let key_file = folder.path().join("gateway.key");
         fs::write(&key_file, format!("{CREDENTIAL}\n")).unwrap();
@@ -78,16 +86,19 @@ impl Town {
         let rest = format!(
             "idp: {{ issuer: \"{ISSUER}\", listen: \"{at}\", internal: \"{at}\", key_file: {key}, \
              lease: {lease}, audience: [pay] }}\n\
-             services: {{ s: {{ endpoints: [\"{service}\"] }}, live: {{ endpoints: [\"{live}\"] }} }}\nroutes: {ROUTES}",
+             services: {{ s: {{ endpoints: [\"{service}\"] }}, live: {{ endpoints: [\"{live}\"] }}, \
+             k: {{ endpoints: [\"{of_kept}\"] }} }}\nroutes: {ROUTES}",
             at = provider.address,
             key = key_file.display(),
             service = service.address,
             live = live.address,
+            of_kept = kept.address,
         );
         let edge = Edge::start(&rest).await;
         Self {
             provider,
             service,
+            kept,
             edge,
             _folder: folder,
         }
