@@ -9,7 +9,7 @@ use tollgate::Stack;
 
 /// Why a file brings no pay services up.
 const NO_PAY: &str = "the file names no membership, banking, money and remittance on loopback";
-/// Requests that are proposed.
+/// Reads of one service that are proposed.
 const EXAMPLES: usize = 3;
 
 /// How somebody gets a token without a client of their own.
@@ -117,11 +117,13 @@ fn commands(
             "refused: nobody asks".to_owned(),
         ));
     }
+    let (composed, plain): (Vec<_>, Vec<_>) =
+        examples.into_iter().partition(|it| it.service.is_none());
     for Example {
         path,
         service,
         asks_caller,
-    } in examples.into_iter().take(EXAMPLES)
+    } in plain.into_iter().take(EXAMPLES).chain(composed)
     {
         let shown = if asks_caller {
             "-H \"Authorization: Bearer $TOKEN\" "
@@ -130,7 +132,10 @@ fn commands(
         };
         commands.push((
             format!("curl -i {shown}{at}{path}"),
-            format!("answered by {service}"),
+            match service {
+                Some(service) => format!("answered by {service}"),
+                None => "composed of what several services say".to_owned(),
+            },
         ));
     }
     if let Some((path, ByHand { program, file, .. })) = &guarded {

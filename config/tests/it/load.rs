@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gateway_core::admission::Requirement;
 use gateway_core::head::Head;
 use gateway_core::ids::Sampling;
 use gateway_core::level::Level;
@@ -96,6 +97,44 @@ fn the_default_file_stays_on_loopback_and_leads_to_the_sample_services() {
     for (request, expected) in cases {
         let service = find(&loaded, request, "").map(|(_, service)| service);
         assert_eq!(service, expected, "{request}");
+    }
+}
+
+#[test]
+fn the_default_file_composes_three_reads_for_those_who_may_make_their_calls() {
+    let loaded = load_text(DEFAULT).unwrap();
+    let gateway = gateway_of(&loaded);
+    assert_eq!(gateway.plan.endpoints.len(), 3);
+    for (request, calls_of) in [
+        (
+            "GET /members/7/transfer-history",
+            &["remittance.read", "money.read"][..],
+        ),
+        (
+            "GET /members/7/overview",
+            &[
+                "members.read",
+                "banking.read",
+                "money.read",
+                "remittance.read",
+            ],
+        ),
+        (
+            "GET /remittances/7/detail",
+            &["remittance.read", "banking.read"],
+        ),
+    ] {
+        let text = format!("{request} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let head = Head::parse(text.as_bytes(), &gateway.limits).unwrap();
+        let (_, route) = gateway.routes.find(&head, Level::Open).unwrap();
+        let Destination::Composed(endpoint) = &route.to else {
+            panic!("{request} leads to {:?}", route.to);
+        };
+        assert!(gateway.plan.find(endpoint).is_some(), "{endpoint}");
+        let admission = route.admission.as_ref().unwrap();
+        let scopes = calls_of.iter().map(|scope| (*scope).to_owned()).collect();
+        let required = Requirement::new(scopes, Vec::new());
+        assert_eq!(admission.require, required, "{request}");
     }
 }
 

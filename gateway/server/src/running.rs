@@ -74,7 +74,8 @@ pub enum StartError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
     pub path: String,
-    pub service: String,
+    /// Nothing where the answer is composed.
+    pub service: Option<String>,
     /// Whether it takes a token.
     pub asks_caller: bool,
 }
@@ -175,7 +176,7 @@ impl Running {
         self.gateway.access_log.reopen();
     }
 
-    /// One read per service that can be tried from outside.
+    /// One read per service that can be tried from outside, and one that is composed.
     #[must_use]
     pub fn examples(&self) -> Vec<Example> {
         let snapshot = self.gateway.snapshot.load();
@@ -185,14 +186,13 @@ impl Running {
             let is_open = route.level == Level::Open
                 && matches.host == HostPattern::Any
                 && matches.conditions_len() == 0;
-            let Some(service) = route.to.services().next() else {
-                continue;
-            };
-            let is_new = examples.iter().all(|known| *known.service != **service);
+            let service = route.to.services().next();
+            let service = service.map(|name| name.to_string());
+            let is_new = examples.iter().all(|known| known.service != service);
             if is_open && is_new && matches.methods.contain(&Method::GET) {
                 examples.push(Example {
                     path: matches.path.example(),
-                    service: service.to_string(),
+                    service,
                     asks_caller: route.admission.is_some(),
                 });
             }

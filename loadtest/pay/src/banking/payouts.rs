@@ -75,11 +75,7 @@ impl Payouts {
             }
         }
         known.forget_beyond(self.payouts_max);
-        Ok(PayoutView {
-            remittance_id: id,
-            state: PayoutState::Accepted,
-            payout: Some(payout),
-        })
+        Ok(PayoutView::accepted(id, payout))
     }
 
     pub(crate) fn cancel(&self, id: RemittanceId) -> PayoutView {
@@ -115,6 +111,16 @@ impl Payouts {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PayoutView {
+    pub(super) fn accepted(id: RemittanceId, payout: Payout) -> Self {
+        Self {
+            remittance_id: id,
+            state: PayoutState::Accepted,
+            payout: Some(payout),
+        }
     }
 }
 

@@ -418,3 +418,25 @@ async fn more_remittances_than_can_be_kept_are_refused() {
     send(&world, "b", &wish).await.expect(503, "store_full");
     assert_eq!(world.audit().await["entries"], 1);
 }
+
+#[tokio::test]
+async fn remittances_from_before_the_start_were_paid_out_if_they_were_sent() {
+    let world = World::small().await;
+    let mut sent = 0;
+    for id in 1..=200 {
+        let id = json!(id.to_string());
+        let remittance = read(&world, &id).await;
+        let payout = payout(&world, &id).await;
+        if remittance["state"] != "sent" {
+            payout.expect(404, "not_found");
+            continue;
+        }
+        let payout = payout.ok();
+        assert_eq!(payout["state"], "accepted");
+        for name in ["receiverId", "bankCode", "amount", "currency"] {
+            assert_eq!(payout["payout"][name], remittance[name], "{id} {name}");
+        }
+        sent += 1;
+    }
+    assert!((100..200).contains(&sent), "{sent}");
+}
