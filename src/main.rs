@@ -30,7 +30,7 @@ enum Verb {
     Gateway(verb::gateway::Gateway),
     /// Run the identity provider
     Idp(verb::idp::Idp),
-    /// Run the composer by itself
+    /// Run the composer by itself, which asks nobody who they are: services are shown what clients bring
     Composer(verb::composer::Composer),
     /// Issue, inspect and revoke single tokens
     Token(verb::token::Token),

@@ -25,6 +25,13 @@ impl Composer {
         };
         let file = start.loaded.gateway.as_ref();
         let file = file.context("the file says nothing of where to listen")?;
+        let mut routes = file.routes.routes().iter();
+        if routes.any(|route| route.admission.is_some() && route.to.services().next().is_none()) {
+            tracing::warn!(
+                "a composer by itself asks nobody who they are: what routes require is not looked at, and \
+                 services are shown the credentials that clients bring"
+            );
+        }
         let is_plain = file.listen.iter().all(|listener| listener.tls.is_none());
         ensure!(
             is_plain,

@@ -145,7 +145,7 @@ async fn invalidate(State(gateway): State<Arc<Gateway>>, orders: Bytes) -> Respo
         return (StatusCode::NOT_FOUND, NOTHING_COMPOSED).into_response();
     };
     match composer_engine::invalidate(&composer.engine, &orders) {
-        Ok(count) => format!("{count} orders carried out\n").into_response(),
+        Ok(count) => format!("orders carried out: {count}\n").into_response(),
         Err(misread) => {
             let status = match misread {
                 Misread::Form | Misread::TooMany => StatusCode::BAD_REQUEST,

@@ -44,7 +44,7 @@ impl Operators {
             Ok(count) => Reply::text(
                 StatusCode::OK,
                 TEXT,
-                format!("{count} orders carried out\n"),
+                format!("orders carried out: {count}\n"),
             ),
             Err(misread) => Reply::problem(&Problem {
                 status: match misread {

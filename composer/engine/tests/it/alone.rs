@@ -119,7 +119,7 @@ async fn what_an_operator_declares_void_is_asked_for_anew() {
     ] {
         if !order.is_empty() {
             let told = post(addresses.internal, "/internal/invalidate", order).await;
-            assert_eq!(told, (200, "1 orders carried out\n".to_owned()), "{order}");
+            assert_eq!(told, (200, "orders carried out: 1\n".to_owned()), "{order}");
         }
         assert_eq!(get(addresses.listen[0], path).await.0, 200);
         assert_eq!(services.membership.calls(), calls, "{order}");

@@ -135,7 +135,7 @@ async fn an_operator_has_a_record_forgotten() {
     .await;
     assert_eq!(
         (told.status, told.text().as_str()),
-        (200, "1 orders carried out\n")
+        (200, "orders carried out: 1\n")
     );
     assert_eq!(edge.get("/lists/1").await.text(), COMPOSED);
     assert_eq!(members.heard().len(), 2);
