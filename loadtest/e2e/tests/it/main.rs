@@ -10,6 +10,7 @@ use mimalloc::MiMalloc;
 
 mod stack;
 
+mod composed;
 mod drain;
 mod join;
 mod large_files;
