@@ -10,6 +10,7 @@
 
 mod auth;
 mod chaos;
+mod compose;
 mod conditions;
 mod cpu;
 mod drain;
@@ -46,6 +47,7 @@ pub(crate) use peer::wait_until_ready;
 
 pub use auth::{AuthOptions, auth};
 pub use chaos::{ChaosOptions, chaos};
+pub use compose::{ComposeOptions, compose};
 pub use drain::{DrainOptions, drain};
 pub use edge::{EdgeOptions, edge};
 pub use h2::{Http2Options, http2};

@@ -6,7 +6,7 @@
 //! whoever it likes, and cut or slow down any one line. What is started here ends with it.
 
 mod member;
-mod metrics;
+pub(crate) mod metrics;
 mod operator;
 mod redis;
 mod service;

@@ -14,6 +14,11 @@ use load::bench::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
+use compose::Compose;
+
+#[path = "main/compose.rs"]
+mod compose;
+
 /// 128 + SIGINT, as a shell has it.
 const INTERRUPTED: u8 = 130;
 
@@ -51,6 +56,8 @@ enum Bench {
     Idp(Idp),
     /// Memory of an identity provider that keeps a million sessions.
     Sessions(Sessions),
+    /// CPU time per composed list, beside a client that joins it itself.
+    Compose(Compose),
     /// What a reload of 5,000 routes costs the requests under way.
     Reload(Reload),
     /// What stops under load cost the requests under way.
@@ -308,6 +315,7 @@ async fn run(bench: Bench) -> Result<Outcome, BenchError> {
         Bench::Load(edge) => bench::load(edge.into()).await,
         Bench::Idp(idp) => bench::idp(idp.into()).await,
         Bench::Sessions(sessions) => bench::sessions(sessions.into()).await,
+        Bench::Compose(compose) => bench::compose(compose.into()).await,
         Bench::Reload(reload) => bench::reload(reload.into()).await,
         Bench::Drain(drain) => bench::drain(drain.into()).await,
         Bench::Slow(slow) => bench::slow(slow.into()).await,

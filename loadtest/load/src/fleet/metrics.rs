@@ -6,7 +6,7 @@ use crate::bench::BenchError;
 use crate::closed::{Load, Request};
 
 /// The sum of the rows whose names begin so, as whole numbers.
-pub(super) async fn sum(admin: SocketAddr, beginning: &str) -> Result<u64, BenchError> {
+pub(crate) async fn sum(admin: SocketAddr, beginning: &str) -> Result<u64, BenchError> {
     let asked = Load::new(admin, Request::get("/metrics")).ask().await;
     let answer = asked.map_err(|failure| BenchError::WrongAnswer {
         name: "the metrics",

@@ -71,7 +71,7 @@ struct Site {
 }
 
 pub(crate) async fn run(keys: Keys, requests: u64) -> Told {
-    let site = Arc::new(Site::start(keys).await);
+    let site = Arc::new(Box::pin(Site::start(keys)).await);
     let next = Arc::new(AtomicU64::new(0));
     let mut workers = JoinSet::new();
     for _ in 0..WORKERS {
@@ -208,7 +208,7 @@ async fn work(site: Arc<Site>, next: Arc<AtomicU64>, requests: u64) -> Told {
         let place = usize::try_from(draw(site.callers.len() as u64)).unwrap();
         let kind = KINDS[usize::try_from(draw(KINDS.len() as u64)).unwrap()];
         let path = format!("/lists/{}/{kind}", draw(LISTS));
-        let has = tags.get(&path).filter(|_| number % 3 == 0);
+        let has = tags.get(&path).filter(|_| number.is_multiple_of(3));
         let asking = site.ask(
             &path,
             &site.callers[place].authorization,
@@ -249,7 +249,7 @@ impl Told {
                 self.unchanged += 1;
                 is_crossed |= !has_own;
             }
-            502 | 503 | 504 => self.failed += 1,
+            502..=504 => self.failed += 1,
             other => panic!("{other}: {body}"),
         }
         self.crossed += u64::from(is_crossed);
