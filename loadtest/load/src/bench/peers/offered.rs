@@ -52,7 +52,7 @@ impl Offered {
         let scenario = scenario.map_err(|error| failed(&error))?;
         let family = subject.process.family()?;
         let before = CpuTimes::read(&family)?;
-        let running = tokio::task::spawn_blocking(move || run(scenario, |_| {}));
+        let running = tokio::task::spawn_blocking(move || run(scenario, &|_| {}));
         let ran = running.await.map_err(|error| failed(&error))?;
         let ran = ran.map_err(|error| failed(&error))?;
         let spent = CpuTimes::read(&family)?.since(&before);
