@@ -19,6 +19,7 @@ mod newcomer;
 mod provider;
 mod reload;
 mod revocation;
+mod scenarios;
 mod secrets;
 mod tidy;
 mod tls;

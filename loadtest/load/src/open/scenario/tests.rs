@@ -254,6 +254,20 @@ revocations: { rate: 1000, of: token, at: \"http://127.0.0.1:8081/revoke\", prob
         assert!(said.contains(expected), "{wrong}: {said}");
         assert!(!said.contains("hush"), "{said}");
     }
+    // One mistake hides no other.
+    let wrong = text.replacen(
+        "secret_file: secret, count: 100000",
+        "secret_file: nothing, count: 0, cont: 1",
+        1,
+    );
+    let said = parse(&wrong).unwrap_err().to_string();
+    for expected in [
+        "cannot be read",
+        "`values.token.count` is 0",
+        "`values.token.cont` is not known",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
     for (length, is_right) in [(4096, true), (4097, false)] {
         std::fs::write(folder.path().join("secret"), "x".repeat(length)).unwrap();
         assert_eq!(parse(text).is_ok(), is_right, "{length}");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::values::{Values, ValuesError};
-use super::fields::Field;
+use super::fields::{Field, Fields};
 use super::target::{Target, Tls};
 use super::{Login, Secret};
 
@@ -60,50 +60,66 @@ impl Named {
             let message = "`unique` is there already: what no other request has";
             value.complain(message);
         }
+        let added = self.read_one((name, value), &mut fields, (folder, tls));
+        // Where nothing was asked for, all of it is unknown, which was said in other words.
+        if added != Some(false) {
+            fields.finish();
+        }
+        added.filter(|added| *added).map(|_| ())
+    }
+
+    /// False if it says nothing of where values come from.
+    fn read_one(
+        &mut self,
+        (name, value): (&str, &Field<'_>),
+        fields: &mut Fields<'_>,
+        (folder, tls): (&Path, Option<&Tls>),
+    ) -> Option<bool> {
         let told = |error: ValuesError| {
             value.complain(&format!("`{}`: {}", value.name(), error.told()));
         };
-        let added = if let Some(file) = fields.find("file") {
+        if let Some(file) = fields.find("file") {
             let file = folder.join(file.text("a file")?);
-            self.values.add_file(name, &file).map_err(told)
+            self.values.add_file(name, &file).map_err(told).ok()?;
         } else if let Some(from) = fields.find("from") {
             let from = from.number(0, u64::MAX);
-            let to = fields.need("to", "a number")?.number(0, u64::MAX);
-            self.values.add_range(name, from?, to?).map_err(told)
+            let to = fields.need("to", "a number");
+            let to = to.and_then(|it| it.number(0, u64::MAX));
+            self.values.add_range(name, from?, to?).map_err(told).ok()?;
         } else if let Some(client) = fields.find("basic") {
-            let client = client.text("a client");
-            let secret = fields.need("secret_file", "a file")?;
-            let secret = read_secret(&secret, folder);
-            let line = basic(client?, &secret?);
+            let line = shown(&client, fields, folder)?;
             self.values.add_lines(name, vec![line.into()]);
-            Ok(())
         } else if let Some(login) = fields.find("login") {
             let at = Target::read_url(&login, tls);
-            let client = fields.need("client", "a client of the identity provider");
-            let secret = fields.need("secret_file", "a file");
             let count = fields.need("count", "how many tokens");
+            let count = count.and_then(|it| it.count(TOKENS_MAX));
             let scope = fields.find("scope");
+            let scope = scope.and_then(|it| it.text("scopes")).map(str::to_owned);
+            let client = fields.need("client", "a client of the identity provider");
+            let authorization = client.and_then(|it| shown(&it, fields, folder));
             let (target, path) = at?;
             self.logins.push(Login {
                 value: name.to_owned(),
                 target,
                 path: path.to_owned(),
-                authorization: Secret(basic(
-                    client?.text("a client")?,
-                    &read_secret(&secret?, folder)?,
-                )),
-                scope: scope.and_then(|it| it.text("scopes")).map(str::to_owned),
-                count: count?.count(TOKENS_MAX)?,
+                authorization: Secret(authorization?),
+                scope,
+                count: count?,
             });
             self.values.add_lines(name, Vec::new());
-            Ok(())
         } else {
             value.complain(&format!("`{}` is to be {EXPECTED}", value.name()));
-            return None;
-        };
-        fields.finish();
-        added.ok()
+            return Some(false);
+        }
+        Some(true)
     }
+}
+
+/// What a client shows, with the secret that stands beside it.
+fn shown(client: &Field<'_>, fields: &mut Fields<'_>, folder: &Path) -> Option<String> {
+    let secret = fields.need("secret_file", "a file");
+    let secret = secret.and_then(|it| read_secret(&it, folder));
+    Some(basic(client.text("a client")?, &secret?))
 }
 
 /// The first line of a file that is no larger than a secret.
