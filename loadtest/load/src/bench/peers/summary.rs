@@ -13,6 +13,8 @@ use crate::bench::stats::{Spread, paired_ratio};
 
 /// Who moves more than this from round to round was not alone on its CPU.
 const NOISE_MAX: f64 = 0.15;
+/// A proxy that used less of its CPU at the limit was not what limited the load.
+const CORE_SHARE_MIN: f64 = 0.85;
 /// No access line is shorter.
 const LOG_BYTES_MIN: f64 = 50.0;
 /// A generator that is late by more than this share of a p99 has measured itself.
@@ -142,6 +144,14 @@ impl Summary {
                 .any(|it| log_bytes_per_request(it) < LOG_BYTES_MIN)
         {
             doubts.push("it did not log every request".to_owned());
+        }
+        let share = self.core_share.map_or(1.0, |it| it.median);
+        if has_log && share < CORE_SHARE_MIN {
+            doubts.push(format!(
+                "it had no more than {:.0} % of its CPU to do at the limit: the load or somebody else was in \
+                 the way, so only its CPU time counts",
+                share * 100.0
+            ));
         }
         let ended: usize = own.iter().map(|it| it.closed.threads_ended).sum();
         if ended > 0 {
@@ -311,6 +321,17 @@ pub(super) mod tests {
         let verdict = report(3).verdict();
         assert_eq!(verdict.as_deref(), Some("3 requests to nginx failed"));
         assert!(report(0).tables().contains("varnish is not installed"));
+    }
+
+    #[test]
+    fn a_proxy_that_was_not_the_limit_is_a_doubt_and_a_provider_waits_for_its_disk() {
+        let mut idle = summary("nginx", 19.0, 0);
+        idle.offered.generator_late_p99_us = None;
+        idle.core_share = spread(0.85);
+        assert_eq!(idle.doubts(true, &[]), [""; 0]);
+        idle.core_share = spread(0.84);
+        assert!(idle.doubts(true, &[]).concat().contains("84 % of its CPU"));
+        assert_eq!(idle.doubts(false, &[]), [""; 0]);
     }
 
     #[test]
