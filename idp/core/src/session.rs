@@ -133,7 +133,8 @@ pub(crate) fn begin(
     })
 }
 
-/// Writes a new session where it can be found by its owners.
+/// Writes a new session where it can be found by its owners. Their lists say nothing that the session
+/// does not, so that it alone is looked for.
 pub(crate) fn put_new(
     transaction: &mut Transaction,
     view: &View,
@@ -148,7 +149,7 @@ pub(crate) fn put_new(
             session: session.id,
             ends_at: session.ends_at,
         });
-        transaction.put(view, record, now);
+        transaction.overwrite(record);
     }
     transaction.put(view, Record::Session(session.clone()), now);
 }

@@ -33,6 +33,9 @@ mod key;
 #[cfg(any(test, feature = "contract"))]
 pub mod memory;
 
+/// Fewer keys than this are compared sooner than hashed.
+const FEW: usize = 16;
+
 pub trait Store: Send + Sync {
     /// What lies under these keys, in their order, all of it at one moment.
     fn read(
@@ -103,6 +106,7 @@ pub enum CommitError {
 #[must_use]
 pub struct Transaction {
     expectations: Vec<Expectation>,
+    /// All of them, once there are so many that looking through them takes longer.
     expected: HashSet<Key>,
     writes: Vec<Write>,
     changes: Vec<Change>,
@@ -151,6 +155,12 @@ impl Transaction {
         self.writes.push(Write::Put(Box::new(record)));
     }
 
+    /// Writes a record over whatever is there, of which nobody hears: where another record of the same
+    /// transaction, which is looked for, says whether this one can be there.
+    pub(crate) fn overwrite(&mut self, record: Record) {
+        self.writes.push(Write::Put(Box::new(record)));
+    }
+
     pub(crate) fn remove(&mut self, stored: &Stored, now: UnixSeconds) {
         let key = stored.record.key();
         self.changes
@@ -174,7 +184,16 @@ impl Transaction {
 
     /// A key is expected once, however often it is named.
     fn expect(&mut self, key: Key, version: Option<Version>) {
-        if self.expected.insert(key.clone()) {
+        let is_expected = if self.expectations.len() < FEW {
+            self.expectations.iter().any(|known| known.key == key)
+        } else {
+            if self.expected.is_empty() {
+                let known = self.expectations.iter().map(|known| known.key.clone());
+                self.expected.extend(known);
+            }
+            !self.expected.insert(key.clone())
+        };
+        if !is_expected {
             self.expectations.push(Expectation { key, version });
         }
     }

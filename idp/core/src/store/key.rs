@@ -112,34 +112,39 @@ impl Key {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(USUAL_BYTES);
+        self.encode_to(&mut out);
+        out
+    }
+
+    /// Behind whatever is there already.
+    pub fn encode_to(&self, out: &mut Vec<u8>) {
         out.push(self.kind() as u8);
         match self {
             Self::Realm | Self::Relay | Self::Keyring => {}
-            Self::Tenant(id) => name(id.as_str(), &mut out),
-            Self::Client(id) => name(id.as_str(), &mut out),
+            Self::Tenant(id) => name(id.as_str(), out),
+            Self::Client(id) => name(id.as_str(), out),
             Self::User(id) => out.extend_from_slice(&id.0),
             Self::Username(tenant, username) => {
-                name(tenant.as_str(), &mut out);
-                name(username.as_str(), &mut out);
+                name(tenant.as_str(), out);
+                name(username.as_str(), out);
             }
-            Self::Lockout(LockoutId::User(id)) => tagged(1, &id.0, &mut out),
-            Self::Lockout(LockoutId::Stranger(id)) => tagged(2, &id.to_be_bytes(), &mut out),
+            Self::Lockout(LockoutId::User(id)) => tagged(1, &id.0, out),
+            Self::Lockout(LockoutId::Stranger(id)) => tagged(2, &id.to_be_bytes(), out),
             Self::Consent(user, client) => {
                 out.extend_from_slice(&user.0);
-                name(client.as_str(), &mut out);
+                name(client.as_str(), out);
             }
             Self::Login(id) => out.extend_from_slice(&id.0),
             Self::Session(id) | Self::LastUse(id) => out.extend_from_slice(&id.0),
             Self::SessionOf(of, session) => {
-                owner(of, &mut out);
+                owner(of, out);
                 out.extend_from_slice(&session.0);
             }
             Self::Code(digest) | Self::Access(digest) => out.extend_from_slice(digest.as_bytes()),
             Self::Refresh(id) => out.extend_from_slice(&id.0),
-            Self::Epoch(of) => target(of, &mut out),
+            Self::Epoch(of) => target(of, out),
             Self::Published(seq) => out.extend_from_slice(&seq.0.to_be_bytes()),
         }
-        out
     }
 }
 

@@ -22,7 +22,8 @@ impl Caller<'_, '_> {
 
         let mut transaction = Transaction::of(self.view);
         session::put_new(&mut transaction, self.view, &session, self.now);
-        transaction.put(self.view, Record::Access(access.clone()), self.now);
+        // Of one draw with the id of its session, and of the same second: it is there if that is.
+        transaction.overwrite(Record::Access(access.clone()));
         Ok(Decision {
             answer: Ok(self.issued(&token, &access)),
             transaction,
