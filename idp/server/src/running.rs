@@ -104,7 +104,7 @@ impl Idp {
         let passwords = Passwords::start(limits).map_err(StartError::Passwords)?;
         let audit = Audit::open(&provider.audit_log).map_err(StartError::Audit)?;
         let store = open(&provider).await?;
-        let is_first = store.moment().await?.version == Version(0);
+        let is_first = store.moment()?.version == Version(0);
         let settings = Settings {
             issuer: provider.issuer.clone(),
             logins: provider.login,
@@ -199,6 +199,7 @@ async fn open(provider: &Provider) -> Result<EmbeddedStore, StartError> {
         let options = Options {
             cache_bytes_max: kept.cache_bytes_max,
             disk_free_bytes_min: kept.disk_free_bytes_min,
+            ..Options::default()
         };
         EmbeddedStore::open(&kept.path, &KeySource::File(kept.key_file), options)
     });

@@ -1,10 +1,13 @@
 //! Where the truth is kept on disk: the `Store` port on an embedded database.
 //!
 //! - **Nothing is acknowledged before it is on disk.** One thread writes ([`writer`]). It gathers
-//!   whatever waits, tries each transaction by itself on the same database transaction, syncs once
-//!   and then tells everybody. A transaction that conflicts fails alone.
+//!   whatever waits, tries each transaction by itself on what those before it left, syncs once and then
+//!   tells everybody. A transaction that conflicts fails alone.
+//! - **What is synced is a journal** ([`journal`]), since a database copies every page on the way to a
+//!   record. From there it is brought into the database in large pieces ([`filing`]); until it is there,
+//!   it is read from memory ([`recent`], [`layers`]).
 //! - **Readers never wait for the writer.** Each read is of one snapshot; what is not yet on disk
-//!   is in none. The database blocks its callers, so it is never called on a thread of the runtime.
+//!   is in none.
 //! - **A disk that is full or fails loses nothing** ([`volume`]): whoever waited is told that nobody
 //!   can tell, reads go on, and writing goes on by itself once there is room.
 //! - **A stolen file opens nothing** ([`sealing`]), and neither does a stolen backup ([`backup`]).
@@ -13,9 +16,13 @@
 
 mod backup;
 mod disk;
+mod filing;
 mod hot;
+mod journal;
+mod layers;
 mod layout;
 mod reading;
+mod recent;
 mod sealing;
 mod sweep;
 mod volume;
@@ -28,18 +35,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use idp_core::store::{CommitError, Key, Range, Row, Store, StoreError, Stored, Transaction};
 use idp_core::view;
 use tokio::sync::Semaphore;
 
 use disk::Disk;
+use journal::JournalId;
+use layers::{Base, Layers};
 use layout::LayoutError;
 use reading::Readers;
 use volume::Volume;
-use writer::{Order, Outcome};
+use writer::{Beginning, Order, Outcome};
 
 pub use backup::BackupError;
+pub use journal::JournalError;
 pub use layout::Moment;
 pub(crate) use reading::Snapshot;
 pub use sealing::{KeyError, KeySource, SealingKey};
@@ -54,6 +65,11 @@ pub struct Options {
     pub cache_bytes_max: usize,
     /// With less than this left on the disk nothing is written any more, so that reading goes on.
     pub disk_free_bytes_min: u64,
+    /// How much of what is acknowledged waits in the journal, and in memory, before it is filed, and how
+    /// much may come while it is. No less than a few frames.
+    pub journal_half_bytes: u64,
+    /// How long what is acknowledged lies in the journal at the most before it is filed.
+    pub file_after: Duration,
 }
 
 impl Default for Options {
@@ -61,6 +77,8 @@ impl Default for Options {
         Self {
             cache_bytes_max: 16 * 1024 * 1024,
             disk_free_bytes_min: 64 * 1024 * 1024,
+            journal_half_bytes: 8 * 1024 * 1024,
+            file_after: Duration::from_secs(2),
         }
     }
 }
@@ -75,6 +93,10 @@ pub enum OpenError {
     WrongKey,
     #[error(transparent)]
     Key(#[from] KeyError),
+    #[error("the store cannot be opened as it was left")]
+    Journal(#[from] JournalError),
+    #[error("the store cannot be read")]
+    Refused(#[from] Refused),
     #[error("the file of the store cannot be used")]
     File(#[from] io::Error),
     #[error("the file of the store cannot be read as one")]
@@ -104,9 +126,10 @@ impl EmbeddedStore {
         layout::migrate(&database, layout::STEPS)?;
         let sealing = layout::unlock(&database, key)?;
         let is_copy = layout::is_copy(&database)?;
+        let journal = layout::find_journal(&database)?;
         let volume = Arc::new(Volume::new(disk, options, database, sealing));
-        volume.show(false);
-        let (queue, writer) = writer::start(Arc::clone(&volume))?;
+        let beginning = begin(&volume, path, journal)?;
+        let (queue, writer) = writer::start(&volume, beginning)?;
         Ok(Self {
             readers: Readers::start(&volume)?,
             volume,
@@ -148,8 +171,8 @@ impl EmbeddedStore {
     }
 
     /// The last transaction and the last row that are on disk.
-    pub async fn moment(&self) -> Result<Moment, StoreError> {
-        self.readers.ask(|snapshot| snapshot.moment()).await
+    pub fn moment(&self) -> Result<Moment, StoreError> {
+        Ok(self.snapshot()?.moment())
     }
 
     /// Copies the store as it is at one moment into a file that is not there yet, while writing
@@ -160,6 +183,33 @@ impl EmbeddedStore {
         let copying = tokio::task::spawn_blocking(move || backup::copy(&volume, &to));
         copying.await.map_err(|_| BackupError::Ended)?
     }
+}
+
+/// Reads what is filed, and what is in the journal and not yet filed.
+fn begin(volume: &Volume, path: &Path, journal: Option<JournalId>) -> Result<Beginning, OpenError> {
+    let base = volume.begin_read().and_then(Base::new)?;
+    let filed = base.moment()?;
+    let mut layers = Layers {
+        base: Some(Arc::new(base)),
+        filing: None,
+        recent: Arc::default(),
+        moment: filed,
+    };
+    let journal = journal
+        .map(|id| journal::replay(path, (id, volume.options().journal_half_bytes), filed))
+        .transpose()?
+        .map(|replayed| {
+            layers.moment = replayed.moment;
+            if replayed.moment != filed {
+                layers.filing = Some(Arc::new(replayed.recent));
+            }
+            replayed.journal
+        });
+    Ok(Beginning {
+        store: path.to_owned(),
+        layers,
+        journal,
+    })
 }
 
 /// Writes what waits, and closes the file.
@@ -188,10 +238,10 @@ impl Store for EmbeddedStore {
         queue
             .and_then(|queue| writer::enqueue(queue, Order { transaction, reply }))
             .map_err(StoreError::from)?;
-        match outcome
+        let answer = outcome
             .await
-            .map_err(|_| StoreError::from(Refused::Ended))??
-        {
+            .map_err(|_| StoreError::from(Refused::Ended))?;
+        match answer.into_outcome()? {
             Outcome::Done => Ok(()),
             Outcome::Conflict => Err(CommitError::Conflict),
         }

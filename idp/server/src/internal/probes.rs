@@ -26,7 +26,7 @@ pub(super) async fn ready(State(desk): State<Arc<Desk>>) -> Response {
 }
 
 pub(super) async fn metrics(State(desk): State<Arc<Desk>>) -> Response {
-    let version = desk.store.moment().await.ok();
+    let version = desk.store.moment().ok();
     let version = version.map(|moment| moment.version.0);
     match desk.metrics.render(silence(&desk), version) {
         Ok(text) => ([(header::CONTENT_TYPE, KIND)], text).into_response(),

@@ -9,11 +9,12 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
+use redb::WriteTransaction;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::disk::{Disk, sync_folder_of};
-use super::layout::{self, Moment, OUTBOX, RECORDS, SELF};
+use super::layout::{self, Moment, OUTBOX, RECORDS};
+use super::reading::Snapshot;
 use super::volume::{Refused, Volume};
 
 const CACHE_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -47,9 +48,10 @@ pub(super) fn copy(volume: &Volume, to: &Path) -> Result<Moment, BackupError> {
     let partial = PathBuf::from(partial);
     // The lock is held until the copy has its name, so that no two are made in one place.
     let disk = Disk::open(&partial)?.ok_or(BackupError::Busy)?;
-    let copied = fill(volume, &disk, &partial).and_then(|moment| {
+    let snapshot = volume.snapshot()?;
+    let copied = fill(&snapshot, &disk, &partial).and_then(|()| {
         give_name(&partial, to)?;
-        Ok(moment)
+        Ok(snapshot.moment())
     });
     if copied.is_err() {
         // Nothing may be there to remove; the error that counts is the one that is told.
@@ -58,42 +60,37 @@ pub(super) fn copy(volume: &Volume, to: &Path) -> Result<Moment, BackupError> {
     copied
 }
 
-fn fill(volume: &Volume, disk: &Disk, partial: &Path) -> Result<Moment, BackupError> {
+fn fill(snapshot: &Snapshot, disk: &Disk, partial: &Path) -> Result<(), BackupError> {
     let file = File::options().write(true).open(partial)?;
     // What a copy that was broken off has left.
     file.set_len(0)?;
-    let reading = volume.begin_read()?;
     let database = redb::Database::builder()
         .set_cache_size(CACHE_BYTES_MAX)
         .create_with_backend(disk.clone())
         .map_err(failed)?;
     layout::migrate(&database, layout::STEPS).map_err(|_| BackupError::Ended)?;
     let writing = database.begin_write().map_err(failed)?;
-    copy_tables(&reading, &writing)
-        .and_then(|()| layout::mark_copy(&writing))
+    copy_records(snapshot, &writing)?;
+    snapshot.layers().copy_self(&writing)?;
+    layout::mark_copy(&writing, snapshot.moment())
         .map_err(|error| BackupError::Database(Box::new(error)))?;
     writing.commit().map_err(failed)?;
     drop(database);
     file.sync_all()?;
-    let own = reading.open_table(SELF).map_err(failed)?;
-    Moment::read(&own).map_err(failed)
+    Ok(())
 }
 
-fn copy_tables(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), redb::Error> {
-    copy_table(from, to, RECORDS)?;
-    copy_table(from, to, OUTBOX)?;
-    copy_table(from, to, SELF)
-}
-
-fn copy_table<K: redb::Key + 'static>(
-    from: &ReadTransaction,
-    to: &WriteTransaction,
-    table: redb::TableDefinition<'_, K, &'static [u8]>,
-) -> Result<(), redb::Error> {
-    let (from, mut to) = (from.open_table(table)?, to.open_table(table)?);
-    for entry in from.iter()? {
-        let (key, value) = entry?;
-        to.insert(key.value(), value.value())?;
+fn copy_records(snapshot: &Snapshot, to: &WriteTransaction) -> Result<(), BackupError> {
+    let mut records = to.open_table(RECORDS).map_err(failed)?;
+    for entry in snapshot.layers().all_records()? {
+        let (key, kept) = entry?;
+        let inserted = records.insert(key.as_slice(), kept.as_slice());
+        inserted.map_err(failed)?;
+    }
+    let mut rows = to.open_table(OUTBOX).map_err(failed)?;
+    for row in snapshot.layers().rows()? {
+        let (id, change) = row?;
+        rows.insert(id, change.as_slice()).map_err(failed)?;
     }
     Ok(())
 }

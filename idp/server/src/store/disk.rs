@@ -65,7 +65,7 @@ impl Disk {
         self.0.has_lost_writes.load(Ordering::Acquire)
     }
 
-    fn judge(&self, synced: io::Result<()>) -> io::Result<()> {
+    pub(super) fn judge(&self, synced: io::Result<()>) -> io::Result<()> {
         if synced.is_err() {
             self.0.has_lost_writes.store(true, Ordering::Release);
         }

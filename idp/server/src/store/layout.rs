@@ -9,6 +9,7 @@ use redb::{Database, ReadableDatabase as _, ReadableTable, TableDefinition, Writ
 
 use idp_core::store::{RowId, Version};
 
+use super::journal::JournalId;
 use super::sealing::{KeyError, KeySource, SealingKey};
 
 pub(super) const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
@@ -17,6 +18,8 @@ pub(super) const SELF: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("
 
 const LAYOUT: &str = "layout";
 const MOMENT: &str = "moment";
+/// There as long as a journal may hold what this file lacks.
+const JOURNAL: &str = "journal";
 /// There as long as nobody has begun to work with a copy.
 const COPY: &str = "copy";
 const KEY_CHECK: &str = "key check";
@@ -25,7 +28,7 @@ const KEY_CHECK_TEXT: &[u8] = b"sealed by the key of this store";
 pub(super) type Step = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
 /// The step at index n leads from layout n to n + 1. Never change one; add another.
-pub(super) const STEPS: &[Step] = &[make_tables];
+pub(super) const STEPS: &[Step] = &[make_tables, allow_journal];
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LayoutError {
@@ -131,9 +134,12 @@ fn find_layout(database: &Database) -> Result<u32, LayoutError> {
     }
 }
 
-/// Says of a database that it is a copy.
-pub(super) fn mark_copy(writing: &WriteTransaction) -> Result<(), redb::Error> {
-    writing.open_table(SELF)?.insert(COPY, [].as_slice())?;
+/// Says of a database that it is a copy of all there was at a moment, with no journal beside it.
+pub(super) fn mark_copy(writing: &WriteTransaction, of: Moment) -> Result<(), redb::Error> {
+    let mut own = writing.open_table(SELF)?;
+    own.insert(COPY, [].as_slice())?;
+    own.remove(JOURNAL)?;
+    of.write(&mut own)?;
     Ok(())
 }
 
@@ -146,6 +152,41 @@ pub(super) fn unmark_copy(database: &Database) -> Result<(), redb::Error> {
     let writing = database.begin_write()?;
     writing.open_table(SELF)?.remove(COPY)?;
     writing.commit()?;
+    Ok(())
+}
+
+/// Which journal belongs to this file; none if all that was ever acknowledged is in it.
+pub(super) fn find_journal(database: &Database) -> Result<Option<JournalId>, LayoutError> {
+    let own = database.begin_read()?.open_table(SELF)?;
+    let Some(id) = own.get(JOURNAL)? else {
+        return Ok(None);
+    };
+    let id = id
+        .value()
+        .try_into()
+        .map_err(|_| redb::StorageError::Corrupted("the journal has no name".to_owned()))?;
+    Ok(Some(id))
+}
+
+pub(super) fn name_journal(
+    database: &Database,
+    journal: Option<JournalId>,
+) -> Result<(), redb::Error> {
+    let writing = database.begin_write()?;
+    {
+        let mut own = writing.open_table(SELF)?;
+        match journal {
+            Some(id) => own.insert(JOURNAL, id.as_slice())?,
+            None => own.remove(JOURNAL)?,
+        };
+    }
+    writing.commit()?;
+    Ok(())
+}
+
+/// Programs of the layout before know nothing of a journal, and would miss what is in it.
+#[expect(clippy::unnecessary_wraps, reason = "a step may fail")]
+const fn allow_journal(_: &WriteTransaction) -> Result<(), redb::Error> {
     Ok(())
 }
 

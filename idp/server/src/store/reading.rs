@@ -5,7 +5,6 @@
 //! microseconds and happens where it is asked for; walks over many of them take longer, and happen
 //! on a few threads of their own.
 
-use std::fmt;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -16,13 +15,13 @@ use std::{io, thread};
 use idp_core::record::Record;
 use idp_core::store::{Key, Range, Row, RowId, StoreError, Stored, Version};
 use idp_core::view::{Found, Shelf};
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 use tokio::sync::oneshot;
 
 use super::hot::Hot;
-use super::layout::{Moment, OUTBOX, RECORDS, SELF};
+use super::layers::Layers;
+use super::layout::Moment;
 use super::sealing::{SealError, SealingKey, is_sealed};
-use super::volume::{Refused, Volume, failed};
+use super::volume::{Refused, Volume};
 
 const THREADS: usize = 4;
 const WAITING_MAX: usize = 1024;
@@ -110,41 +109,33 @@ fn answer_groups(volume: &Volume, questions: &Mutex<Receiver<Question>>) {
 }
 
 /// Everything as of one moment.
+#[derive(Debug)]
 pub(crate) struct Snapshot {
-    reading: ReadTransaction,
-    records: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    layers: Layers,
     sealing: Arc<SealingKey>,
     hot: Arc<Hot>,
 }
 
-impl fmt::Debug for Snapshot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").finish_non_exhaustive()
-    }
-}
-
 impl Snapshot {
     /// With the hot records of the snapshot before, if none of them was written since.
-    pub(super) fn new(
-        reading: ReadTransaction,
-        sealing: Arc<SealingKey>,
-        hot: Arc<Hot>,
-    ) -> Result<Self, Refused> {
-        Ok(Self {
-            records: reading.open_table(RECORDS).map_err(failed)?,
-            reading,
+    pub(super) const fn new(layers: Layers, sealing: Arc<SealingKey>, hot: Arc<Hot>) -> Self {
+        Self {
+            layers,
             sealing,
             hot,
-        })
+        }
     }
 
     pub(super) const fn hot(&self) -> &Arc<Hot> {
         &self.hot
     }
 
-    pub(super) fn moment(&self) -> Result<Moment, StoreError> {
-        let own = self.reading.open_table(SELF).map_err(failed)?;
-        Ok(Moment::read(&own).map_err(failed)?)
+    pub(super) const fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
+    pub(super) const fn moment(&self) -> Moment {
+        self.layers.moment
     }
 
     pub(crate) fn read(&self, keys: &[Key]) -> Result<Vec<Found>, StoreError> {
@@ -156,12 +147,11 @@ impl Snapshot {
             return Ok(found);
         }
         let spelled = key.encode();
-        let kept = self.records.get(spelled.as_slice()).map_err(failed)?;
-        let Some(kept) = kept else {
+        let Some(kept) = self.layers.find(&spelled)? else {
             self.hot.keep(key, &None, 0);
             return Ok(None);
         };
-        let kept = kept.value();
+        let kept = kept.bytes();
         let found = Some(Arc::new(show(&self.sealing, &spelled, kept)?));
         self.hot.keep(key, &found, kept.len());
         Ok(found)
@@ -178,35 +168,29 @@ impl Snapshot {
             Some(after) if after.as_slice() >= range.prefix() => Bound::Excluded(after.as_slice()),
             Some(_) | None => Bound::Included(range.prefix()),
         };
-        let found = self
-            .records
-            .range::<&[u8]>((from, Bound::Unbounded))
-            .map_err(failed)?;
         let mut page = Vec::new();
-        for entry in found.take(limit) {
-            let (key, kept) = entry.map_err(failed)?;
-            if !range.has(key.value()) {
-                break;
-            }
-            page.push(show(&self.sealing, key.value(), kept.value())?);
+        for entry in self.layers.records(from, range.prefix())?.take(limit) {
+            let (key, kept) = entry?;
+            page.push(show(&self.sealing, &key, &kept)?);
         }
         Ok(page)
     }
 
     pub(crate) fn outbox(&self, limit: usize) -> Result<Vec<Row>, StoreError> {
-        let rows = self.reading.open_table(OUTBOX).map_err(failed)?;
         let mut oldest = Vec::new();
-        for entry in rows.iter().map_err(failed)?.take(limit) {
-            let (id, change) = entry.map_err(failed)?;
-            oldest.push(read_row(id.value(), change.value())?);
+        for entry in self.layers.rows()?.take(limit) {
+            let (id, change) = entry?;
+            oldest.push(read_row(id, &change)?);
         }
         Ok(oldest)
     }
 
-    /// How many rows are not settled.
+    /// How many rows are not settled. They are numbered without a gap and settled in their order.
     pub(crate) fn outbox_rows(&self) -> Result<u64, StoreError> {
-        let rows = self.reading.open_table(OUTBOX).map_err(failed)?;
-        Ok(rows.len().map_err(failed)?)
+        let Some(oldest) = self.layers.rows()?.next().transpose()? else {
+            return Ok(0);
+        };
+        Ok((self.moment().row.0 + 1).saturating_sub(oldest.0))
     }
 }
 

@@ -4,6 +4,7 @@
 //! anew. Opening checks what is there and takes the last commit that is whole, so the volume is
 //! exchanged under everybody, the file staying locked meanwhile.
 
+use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwapOption;
@@ -11,7 +12,6 @@ use idp_core::store::StoreError;
 use redb::{Database, ReadTransaction, ReadableDatabase as _};
 
 use super::disk::Disk;
-use super::hot::Hot;
 use super::reading::Snapshot;
 use super::sealing::SealingKey;
 use super::{OpenError, Options};
@@ -29,8 +29,18 @@ pub enum Refused {
     Untrusted,
     #[error("the writer has ended")]
     Ended,
+    #[error("a transaction is larger than any may be")]
+    Large,
+    #[error("the journal of the store cannot be written")]
+    Journal(#[source] Arc<io::Error>),
     #[error("the database failed")]
     Failed(#[source] Arc<redb::Error>),
+}
+
+impl Refused {
+    pub(super) fn journal(error: io::Error) -> Self {
+        Self::Journal(Arc::new(error))
+    }
 }
 
 impl From<Refused> for StoreError {
@@ -45,7 +55,7 @@ pub(super) struct Volume {
     options: Options,
     sealing: Arc<SealingKey>,
     database: RwLock<Option<Database>>,
-    /// Of the last commit. The writer alone exchanges it; none if it could not be taken.
+    /// Of the last commit. None before the beginning and after the end.
     shown: ArcSwapOption<Snapshot>,
 }
 
@@ -72,31 +82,27 @@ impl Volume {
         }
     }
 
+    pub(super) const fn options(&self) -> Options {
+        self.options
+    }
+
     pub(super) fn sealing(&self) -> &SealingKey {
         &self.sealing
     }
 
     /// Everything as of the last commit that somebody may have been told of.
     pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, Refused> {
-        match self.shown.load_full() {
-            Some(shown) => Ok(shown),
-            None => self.take(Arc::default()).map(Arc::new),
-        }
+        self.shown.load_full().ok_or(Refused::Closed)
     }
 
-    /// Shows what was committed, before anybody is told. An error is met by whoever reads next.
-    pub(super) fn show(&self, wrote_hot: bool) {
+    /// Shows what was committed. The writer alone does, before anybody is told.
+    pub(super) fn show(&self, make: impl FnOnce(Arc<SealingKey>, Option<&Snapshot>) -> Snapshot) {
         let before = self.shown.load();
-        let hot = before.as_ref().filter(|_| !wrote_hot);
-        let hot = hot.map_or_else(Arc::default, |before| Arc::clone(before.hot()));
-        self.shown.store(self.take(hot).ok().map(Arc::new));
+        let made = make(Arc::clone(&self.sealing), before.as_deref());
+        self.shown.store(Some(Arc::new(made)));
     }
 
-    fn take(&self, hot: Arc<Hot>) -> Result<Snapshot, Refused> {
-        Snapshot::new(self.begin_read()?, Arc::clone(&self.sealing), hot)
-    }
-
-    /// Everything as of now, whatever is written later.
+    /// Everything that is filed as of now, whatever is written later.
     pub(super) fn begin_read(&self) -> Result<ReadTransaction, Refused> {
         self.with(|database| database.begin_read().map_err(failed))
     }
@@ -123,10 +129,9 @@ impl Volume {
         }
     }
 
-    /// Whether there is a database to read from, and if not, whether opening it again may help.
-    pub(super) fn is_to_be_reopened(&self) -> bool {
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        database.is_none() && !self.disk.has_lost_writes()
+    /// Remembers for good that a sync has failed.
+    pub(super) fn judge(&self, synced: io::Result<()>) -> io::Result<()> {
+        self.disk.judge(synced)
     }
 
     /// Opens the database again after an error.
@@ -139,8 +144,8 @@ impl Volume {
             .database
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        // The old one first: its buffers must not outlive it.
-        self.shown.store(None);
+        // The old one first: its buffers must not outlive it. Whoever holds a snapshot of it may be on the
+        // way to be told that it failed.
         *database = None;
         match open_database(&self.disk, self.options) {
             Ok(opened) => *database = Some(opened),
@@ -149,11 +154,8 @@ impl Volume {
                     error = &error as &dyn std::error::Error,
                     "the store cannot be opened again yet"
                 );
-                return;
             }
         }
-        drop(database);
-        self.show(true);
     }
 
     /// Lets go of what is shown, so that the file can be closed.

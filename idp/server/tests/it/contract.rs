@@ -17,13 +17,13 @@ async fn what_the_contract_left_is_there_after_a_restart() {
     hold(&store).await;
     let before = (
         crate::world::contents(&store).await,
-        store.moment().await.unwrap(),
+        store.moment().unwrap(),
     );
     drop(store);
     let store = open(folder.path());
     let after = (
         crate::world::contents(&store).await,
-        store.moment().await.unwrap(),
+        store.moment().unwrap(),
     );
     assert_eq!(before, after);
     assert!(before.1.version.0 > 0 && before.1.row.0 > 0);

@@ -16,6 +16,7 @@ mod followers;
 mod gateway;
 mod hostile;
 mod internal;
+mod journal;
 mod kills;
 mod machine;
 mod opening;

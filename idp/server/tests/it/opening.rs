@@ -24,6 +24,7 @@ async fn the_files_of_a_new_store_are_its_owners_alone() {
     raise(&store, "bank").await.unwrap();
     assert_eq!(mode(&inner), 0o700);
     assert_eq!(mode(&inner.join("store")), 0o600);
+    assert_eq!(mode(&inner.join("store.journal")), 0o600);
     assert_eq!(mode(&folder.path().join("key")), 0o600);
 }
 

@@ -25,6 +25,9 @@ async fn no_password_hash_lies_open_in_the_file_or_in_a_backup() {
     let backup = folder.path().join("backup");
     store.backup(&backup).await.unwrap();
     assert_eq!(scan(&store, Kind::User).await.len(), 1);
+    let journal = folder.path().join("store.journal");
+    assert!(holds(&journal, b"user-1"), "it is not yet filed");
+    assert!(!holds(&journal, b"password-hash-of-"));
     drop(store);
 
     for path in [folder.path().join("store"), backup] {

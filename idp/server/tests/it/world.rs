@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use idp_core::admin::{self, NewUser, Order};
 use idp_core::change::Target;
@@ -19,6 +20,9 @@ pub(crate) const NOW: UnixSeconds = UnixSeconds(1_000_000);
 pub(crate) const OPTIONS: Options = Options {
     cache_bytes_max: 8 * 1024 * 1024,
     disk_free_bytes_min: 0,
+    journal_half_bytes: 1024 * 1024,
+    // So soon that it happens in the middle of everything.
+    file_after: Duration::from_millis(10),
 };
 const ATTEMPTS_MAX: usize = 100;
 

@@ -1,0 +1,249 @@
+//! The three places where a record may lie, one over the other: what the journal took last, what of it
+//! is being filed, and the database.
+//!
+//! Whatever is written is in the uppermost; what lies in one hides what lies below, and so does the
+//! mark of a removal. Rows of the outbox lie among the records there, under keys of their own.
+
+use std::fmt;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use idp_core::store::RowId;
+use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable as _, WriteTransaction};
+
+use super::layout::{Moment, OUTBOX, RECORDS, SELF};
+use super::recent::Recent;
+use super::volume::{Refused, failed};
+
+/// No kind of record has this number.
+const ROW: u8 = 0xF0;
+
+/// What is filed, as of one moment.
+pub(super) struct Base {
+    reading: ReadTransaction,
+    records: ReadOnlyTable<&'static [u8], &'static [u8]>,
+}
+
+impl fmt::Debug for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Base").finish_non_exhaustive()
+    }
+}
+
+impl Base {
+    pub(super) fn new(reading: ReadTransaction) -> Result<Self, Refused> {
+        Ok(Self {
+            records: reading.open_table(RECORDS).map_err(failed)?,
+            reading,
+        })
+    }
+
+    pub(super) fn moment(&self) -> Result<Moment, Refused> {
+        let own = self.reading.open_table(SELF).map_err(failed)?;
+        Moment::read(&own).map_err(failed)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Layers {
+    /// None while the database is not open.
+    pub(super) base: Option<Arc<Base>>,
+    pub(super) filing: Option<Arc<Recent>>,
+    pub(super) recent: Arc<Recent>,
+    /// Of the last transaction. What came later is in none.
+    pub(super) moment: Moment,
+}
+
+/// Bytes as they lie somewhere.
+pub(super) enum Kept<'l> {
+    InMemory(Bytes),
+    Filed(AccessGuard<'l, &'static [u8]>),
+}
+
+impl Kept<'_> {
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::InMemory(bytes) => bytes,
+            Self::Filed(guard) => guard.value(),
+        }
+    }
+}
+
+impl Layers {
+    pub(super) fn find(&self, key: &[u8]) -> Result<Option<Kept<'_>>, Refused> {
+        for layer in self.in_memory() {
+            if let Some(found) = layer.find(key, self.moment.version) {
+                return Ok(found.map(Kept::InMemory));
+            }
+        }
+        let filed = self.base()?.records.get(key).map_err(failed)?;
+        Ok(filed.map(Kept::Filed))
+    }
+
+    fn base(&self) -> Result<&Base, Refused> {
+        self.base.as_deref().ok_or(Refused::Closed)
+    }
+
+    fn in_memory(&self) -> impl Iterator<Item = &Arc<Recent>> {
+        std::iter::once(&self.recent).chain(&self.filing)
+    }
+
+    /// Records whose keys have a prefix, in the order of their keys.
+    pub(super) fn records<'l>(
+        &'l self,
+        from: Bound<&[u8]>,
+        prefix: &'l [u8],
+    ) -> Result<Merged<'l>, Refused> {
+        let filed = self
+            .base()?
+            .records
+            .range::<&[u8]>((from, Bound::Unbounded));
+        let filed = filed.map_err(failed)?.map(|entry| {
+            let (key, value) = entry?;
+            Ok((key.value().to_vec(), value.value().to_vec()))
+        });
+        let is_meant = |entry: &redb::Result<Pair>| match entry {
+            Ok((key, _)) => key.starts_with(prefix),
+            Err(_) => true,
+        };
+        Ok(self.merged(from, prefix, Box::new(filed.take_while(is_meant))))
+    }
+
+    /// Records of every kind.
+    pub(super) fn all_records(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Pair, Refused>>, Refused> {
+        let all = self.records(Bound::Unbounded, &[])?;
+        Ok(all.filter(|entry| {
+            !entry
+                .as_ref()
+                .is_ok_and(|(key, _)| row_of_key(key).is_some())
+        }))
+    }
+
+    /// Rows that are not settled, oldest first.
+    pub(super) fn rows(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(u64, Vec<u8>), Refused>>, Refused> {
+        let table = self.base()?.reading.open_table(OUTBOX).map_err(failed)?;
+        let filed = table.range::<u64>(..).map_err(failed)?.map(|entry| {
+            let (id, value) = entry?;
+            Ok((key_of_row(RowId(id.value())), value.value().to_vec()))
+        });
+        let rows = self.merged(Bound::Unbounded, &[ROW], Box::new(filed));
+        Ok(rows.map(|row| {
+            let (key, value) = row?;
+            let id = row_of_key(&key).ok_or_else(|| {
+                failed(redb::StorageError::Corrupted(
+                    "a row without a number".to_owned(),
+                ))
+            })?;
+            Ok((id.0, value))
+        }))
+    }
+
+    /// What the database knows of itself.
+    pub(super) fn copy_self(&self, to: &WriteTransaction) -> Result<(), Refused> {
+        let from = self.base()?.reading.open_table(SELF).map_err(failed)?;
+        let mut to = to.open_table(SELF).map_err(failed)?;
+        for entry in from.iter().map_err(failed)? {
+            let (key, value) = entry.map_err(failed)?;
+            to.insert(key.value(), value.value()).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn merged<'l>(&self, from: Bound<&[u8]>, prefix: &[u8], filed: Filed<'l>) -> Merged<'l> {
+        let version = self.moment.version;
+        let ranges = self
+            .in_memory()
+            .map(|layer| layer.range(from, prefix, version));
+        Merged {
+            cursors: ranges.map(|range| range.into_iter().peekable()).collect(),
+            filed,
+            next_filed: None,
+        }
+    }
+}
+
+pub(super) fn key_of_row(RowId(id): RowId) -> Vec<u8> {
+    let mut key = vec![ROW];
+    key.extend_from_slice(&id.to_be_bytes());
+    key
+}
+
+/// The row that a key stands for; none if it is the key of a record.
+pub(super) fn row_of_key(key: &[u8]) -> Option<RowId> {
+    let number = key.strip_prefix(&[ROW])?.try_into().ok()?;
+    Some(RowId(u64::from_be_bytes(number)))
+}
+
+type Pair = (Vec<u8>, Vec<u8>);
+type Filed<'l> = Box<dyn Iterator<Item = redb::Result<Pair>> + 'l>;
+
+/// What one layer in memory has of a walk.
+type Cursor = std::iter::Peekable<std::vec::IntoIter<(Bytes, Option<Bytes>)>>;
+
+/// A walk over all layers, each key once and what was removed left out.
+pub(super) struct Merged<'l> {
+    /// The uppermost first.
+    cursors: Vec<Cursor>,
+    filed: Filed<'l>,
+    next_filed: Option<Pair>,
+}
+
+impl Iterator for Merged<'_> {
+    type Item = Result<Pair, Refused>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if self.next_filed.is_none() {
+                match self.filed.next().transpose() {
+                    Ok(next) => self.next_filed = next,
+                    Err(error) => return Some(Err(failed(error))),
+                }
+            }
+            let in_memory = self.cursors.iter_mut().filter_map(|cursor| {
+                let (key, _) = cursor.peek()?;
+                Some(key.clone())
+            });
+            let first = in_memory.min();
+            let Some(first) = first.filter(|key| self.is_before_filed(key)) else {
+                return self.next_filed.take().map(Ok);
+            };
+            if let Some(value) = self.take(&first) {
+                return Some(Ok((first.to_vec(), value.to_vec())));
+            }
+        }
+    }
+}
+
+impl Merged<'_> {
+    fn is_before_filed(&self, key: &[u8]) -> bool {
+        self.next_filed
+            .as_ref()
+            .is_none_or(|(filed, _)| key <= filed.as_slice())
+    }
+
+    /// What lies under a key, from the uppermost layer that has it. All others go past it.
+    fn take(&mut self, key: &[u8]) -> Option<Bytes> {
+        if self
+            .next_filed
+            .as_ref()
+            .is_some_and(|(filed, _)| filed == key)
+        {
+            self.next_filed = None;
+        }
+        let mut found = None;
+        for cursor in &mut self.cursors {
+            if let Some((_, written)) = cursor.next_if(|(next, _)| next == key) {
+                found.get_or_insert(written);
+            }
+        }
+        found.flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! What the journal holds, as it is read: a map in memory.
+//!
+//! Each value is kept with the version that wrote it, beside those before it, so that a reader of an
+//! earlier moment goes on seeing what was there then. The writer alone writes. It is as large as what
+//! goes into one half of the journal. Nearly all that is asked of it is single keys, so it is not kept
+//! in their order; a walk sorts what it needs.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::ops::Bound;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use bytes::Bytes;
+use idp_core::store::Version;
+
+/// So many maps, one for each kind of record and one or the other for two of them: a walk is over one
+/// kind, and most of what is here is of others.
+const PARTS: usize = 32;
+
+type Slots = HashMap<Bytes, Slot>;
+
+#[derive(Debug, Default)]
+pub(super) struct Recent([RwLock<Slots>; PARTS]);
+
+/// What lay under a key, the newest in front.
+#[derive(Debug)]
+struct Slot {
+    newest: Written,
+    before: Vec<Written>,
+}
+
+#[derive(Debug, Clone)]
+struct Written {
+    version: Version,
+    /// None if it was removed.
+    value: Option<Bytes>,
+}
+
+impl Slot {
+    fn at(&self, version: Version) -> Option<&Written> {
+        if self.newest.version <= version {
+            return Some(&self.newest);
+        }
+        self.before.iter().find(|it| it.version <= version)
+    }
+}
+
+impl Recent {
+    /// Nothing, with room for as many keys as there are in another one.
+    pub(super) fn like(other: &Self) -> Self {
+        let room = |part| HashMap::with_capacity(read(part).len());
+        Self(other.0.each_ref().map(|part| RwLock::new(room(part))))
+    }
+
+    fn part(&self, kind: Option<&u8>) -> &RwLock<Slots> {
+        let [first, ..] = &self.0;
+        let at = kind.map_or(0, |kind| usize::from(*kind) % PARTS);
+        self.0.get(at).unwrap_or(first)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(|part| read(part).is_empty())
+    }
+
+    /// Nobody who reads as of an earlier version sees it.
+    pub(super) fn write(
+        &self,
+        version: Version,
+        entries: impl IntoIterator<Item = (Bytes, Option<Bytes>)>,
+    ) {
+        for (key, value) in entries {
+            let part = self.part(key.first()).write();
+            let mut slots = part.unwrap_or_else(PoisonError::into_inner);
+            let written = Written { version, value };
+            match slots.entry(key) {
+                Entry::Vacant(place) => {
+                    place.insert(Slot {
+                        newest: written,
+                        before: Vec::new(),
+                    });
+                }
+                Entry::Occupied(mut known) => {
+                    let slot = known.get_mut();
+                    let before = std::mem::replace(&mut slot.newest, written);
+                    // Within one version the last word counts.
+                    if before.version != version {
+                        slot.before.insert(0, before);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes back what came after a version, of which nobody was told.
+    pub(super) fn take_back(&self, version: Version) {
+        for part in &self.0 {
+            let mut slots = part.write().unwrap_or_else(PoisonError::into_inner);
+            slots.retain(|_, slot| {
+                while slot.newest.version > version {
+                    if slot.before.is_empty() {
+                        return false;
+                    }
+                    slot.newest = slot.before.remove(0);
+                }
+                true
+            });
+        }
+    }
+
+    /// What lay under a key, which may be nothing; none if it was not written here by then.
+    pub(super) fn find(&self, key: &[u8], version: Version) -> Option<Option<Bytes>> {
+        let slots = read(self.part(key.first()));
+        let written = slots.get(key)?.at(version)?;
+        Some(written.value.clone())
+    }
+
+    /// All keys of a prefix that were written by then, in their order.
+    pub(super) fn range(
+        &self,
+        from: Bound<&[u8]>,
+        prefix: &[u8],
+        version: Version,
+    ) -> Vec<(Bytes, Option<Bytes>)> {
+        let is_meant = |key: &Bytes| {
+            let is_after = match from {
+                Bound::Included(from) => key >= from,
+                Bound::Excluded(from) => key > from,
+                Bound::Unbounded => true,
+            };
+            is_after && key.starts_with(prefix)
+        };
+        let parts = match prefix.first() {
+            kind @ Some(_) => std::slice::from_ref(self.part(kind)),
+            None => &self.0,
+        };
+        let mut range = Vec::new();
+        for part in parts {
+            let slots = read(part);
+            let found = slots.iter().filter(|(key, _)| is_meant(key));
+            range.extend(found.filter_map(|(key, slot)| {
+                let written = slot.at(version)?;
+                Some((key.clone(), written.value.clone()))
+            }));
+        }
+        range.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        range
+    }
+}
+
+fn read(part: &RwLock<Slots>) -> RwLockReadGuard<'_, Slots> {
+    part.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(text: &'static str) -> Bytes {
+        Bytes::from_static(text.as_bytes())
+    }
+
+    fn find(recent: &Recent, key: &str, version: u64) -> Option<Option<Bytes>> {
+        recent.find(key.as_bytes(), Version(version))
+    }
+
+    fn keys(recent: &Recent, from: Bound<&[u8]>, prefix: &str, version: u64) -> Vec<Bytes> {
+        let range = recent.range(from, prefix.as_bytes(), Version(version));
+        range.into_iter().map(|(key, _)| key).collect()
+    }
+
+    fn some() -> Recent {
+        let recent = Recent::default();
+        recent.write(Version(1), [(bytes("a"), Some(bytes("a1")))]);
+        recent.write(Version(2), [(bytes("b"), Some(bytes("b2")))]);
+        recent.write(Version(3), [(bytes("a"), None)]);
+        recent
+    }
+
+    #[test]
+    fn a_reader_sees_what_was_there_at_its_moment() {
+        let recent = some();
+        for (key, version, expected) in [
+            ("a", 0, None),
+            ("a", 1, Some(Some(bytes("a1")))),
+            ("a", 2, Some(Some(bytes("a1")))),
+            ("a", 3, Some(None)),
+            ("a", 9, Some(None)),
+            ("b", 1, None),
+            ("b", 2, Some(Some(bytes("b2")))),
+            ("c", 9, None),
+        ] {
+            assert_eq!(find(&recent, key, version), expected, "{key} at {version}");
+        }
+        let all = Bound::Unbounded;
+        assert_eq!(keys(&recent, all, "", 1), ["a"]);
+        assert_eq!(keys(&recent, all, "", 9), ["a", "b"]);
+        assert_eq!(keys(&recent, all, "b", 9), ["b"]);
+        assert_eq!(keys(&recent, Bound::Excluded(b"a"), "", 9), ["b"]);
+        assert_eq!(keys(&recent, Bound::Included(b"b"), "", 9), ["b"]);
+    }
+
+    #[test]
+    fn what_is_taken_back_was_never_there() {
+        let recent = some();
+        recent.write(Version(4), [(bytes("a"), Some(bytes("a4")))]);
+        recent.write(Version(4), [(bytes("a"), Some(bytes("a5")))]);
+        recent.write(Version(4), [(bytes("c"), Some(bytes("c4")))]);
+        assert_eq!(find(&recent, "a", 4), Some(Some(bytes("a5"))));
+        recent.take_back(Version(1));
+        assert_eq!(find(&recent, "a", 9), Some(Some(bytes("a1"))));
+        assert_eq!(keys(&recent, Bound::Unbounded, "", 9), ["a"]);
+        recent.take_back(Version(0));
+        assert!(recent.is_empty());
+    }
+}
