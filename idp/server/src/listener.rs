@@ -19,10 +19,13 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use crate::desk::Desk;
+use crate::protocol::{self, Left};
 use crate::spawn::spawn;
-use prompt::Prompt;
 
 mod prompt;
+
+pub(crate) use prompt::Prompt;
 
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 const HEAD_FIELDS_MAX: usize = 64;
@@ -62,6 +65,15 @@ impl<S> Answers for S where
 {
 }
 
+/// What is asked on connections of one address, and by what it is answered.
+#[derive(Clone)]
+struct Asked<A> {
+    /// Who answers machines, if any come here.
+    machines: Option<Arc<Desk>>,
+    others: A,
+    phase: watch::Receiver<Phase>,
+}
+
 /// A service behind one address.
 #[derive(Debug)]
 pub(crate) struct Listening {
@@ -86,11 +98,17 @@ impl Listening {
     pub(crate) fn start(
         listener: TcpListener,
         answers: impl Answers,
+        machines: Option<Arc<Desk>>,
         phase: watch::Receiver<Phase>,
     ) -> io::Result<Self> {
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
         let address = listener.local_addr()?;
-        let accepting = accept(listener, answers, phase, Arc::clone(&connections));
+        let asked = Asked {
+            machines,
+            others: answers,
+            phase,
+        };
+        let accepting = accept(listener, asked, Arc::clone(&connections));
         Ok(Self {
             address,
             accepting: spawn("accept loop", accepting),
@@ -106,13 +124,8 @@ impl Listening {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    answers: impl Answers,
-    phase: watch::Receiver<Phase>,
-    connections: Arc<Semaphore>,
-) {
-    let mut watched = phase.clone();
+async fn accept(listener: TcpListener, asked: Asked<impl Answers>, connections: Arc<Semaphore>) {
+    let mut watched = asked.phase.clone();
     let mut ended = pin!(watched.wait_for(|phase| *phase != Phase::Serving));
     loop {
         let next = async {
@@ -125,8 +138,7 @@ async fn accept(
         };
         match accepted {
             Some((permit, Ok((stream, _)))) => {
-                let (answers, phase) = (answers.clone(), phase.clone());
-                spawn("connection", converse(stream, answers, phase, permit));
+                spawn("connection", converse(stream, asked.clone(), permit));
             }
             Some((_, Err(error))) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -137,22 +149,33 @@ async fn accept(
     }
 }
 
-async fn converse(
-    stream: TcpStream,
-    answers: impl Answers,
-    mut phase: watch::Receiver<Phase>,
-    _permit: OwnedSemaphorePermit,
-) {
+async fn converse(stream: TcpStream, asked: Asked<impl Answers>, _permit: OwnedSemaphorePermit) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection broke before its first request");
         return;
     }
+    let mut stream = Prompt::new(stream);
+    if let Some(desk) = &asked.machines {
+        let mut watched = asked.phase.clone();
+        let left = tokio::select! {
+            biased;
+            left = protocol::converse(desk, &mut stream, asked.phase.clone()) => left,
+            _ = watched.wait_for(|phase| *phase == Phase::Stopped) => Left::Over,
+        };
+        match left {
+            Left::Over => return,
+            Left::Other(ahead) => stream.put_back(ahead),
+        }
+    }
+    let Asked {
+        others, mut phase, ..
+    } = asked;
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(HEAD_FIELDS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(Prompt::new(stream)), answers);
+        .serve_connection(TokioIo::new(stream), others);
     // This is polled with every request: the connection first, which most often is what it is for.
     let ended = tokio::select! {
         biased;

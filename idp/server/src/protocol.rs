@@ -27,7 +27,7 @@ mod token;
 mod userinfo;
 
 pub(crate) use discovery::describe;
-pub(crate) use front::Front;
+pub(crate) use front::{Front, Left, converse};
 pub(crate) use reply::{is_form, private};
 pub(crate) use userinfo::bearer;
 

@@ -138,9 +138,9 @@ impl Idp {
         let [outside, inwards] = routers(&desk, &phase)?;
         let outside = protocol::Front::new(Arc::clone(&desk), outside);
         let inwards = TowerToHyperService::new(inwards);
-        let public = Listening::start(public, outside, phase.subscribe());
+        let public = Listening::start(public, outside, Some(Arc::clone(&desk)), phase.subscribe());
         let public = public.map_err(unheard(provider.listen))?;
-        let inside = Listening::start(inside, inwards, phase.subscribe());
+        let inside = Listening::start(inside, inwards, None, phase.subscribe());
         let inside = inside.map_err(unheard(provider.internal))?;
         Ok(Self {
             addresses: Addresses {

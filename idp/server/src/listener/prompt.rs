@@ -3,7 +3,7 @@
 //! An answer that nobody takes lies in memory. So whoever takes nothing for a while is cut off;
 //! a gateway comes again, and asks from where it stands.
 
-use std::io;
+use std::io::{self, Cursor};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -16,8 +16,10 @@ use tokio::time::{Instant, Sleep, sleep};
 pub(super) const STALL_MAX: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub(super) struct Prompt {
+pub(crate) struct Prompt {
     stream: TcpStream,
+    /// What was read and put back, from where on it is to be read again.
+    ahead: Cursor<Vec<u8>>,
     /// When it is enough; none while everything is taken.
     stalled: Option<Pin<Box<Sleep>>>,
     is_stalled: bool,
@@ -27,9 +29,15 @@ impl Prompt {
     pub(super) const fn new(stream: TcpStream) -> Self {
         Self {
             stream,
+            ahead: Cursor::new(Vec::new()),
             stalled: None,
             is_stalled: false,
         }
+    }
+
+    /// Is read again before all that follows.
+    pub(super) fn put_back(&mut self, ahead: Vec<u8>) {
+        self.ahead = Cursor::new(ahead);
     }
 
     fn judge(
@@ -59,6 +67,10 @@ impl AsyncRead for Prompt {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let ahead = self.ahead.get_ref().len() as u64;
+        if self.ahead.position() < ahead {
+            return Pin::new(&mut self.ahead).poll_read(cx, buffer);
+        }
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }

@@ -3,7 +3,7 @@
 //! What a router does for a request (matching, layers, extensions, a handful of boxes) costs as much
 //! as to find out whether a token is good. So these two have a way of their own, with the same
 //! limits: a deadline, a cap on the body, and a panic that ends one request. Everything else goes to
-//! the router, which knows nothing of them.
+//! the router, which knows nothing of them. Most of them need no HTTP library either ([`wire`]).
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -14,7 +14,7 @@ use std::task::Poll;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::{HeaderValue, Method, Request, StatusCode, header};
+use axum::http::{Method, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -23,9 +23,14 @@ use hyper_util::service::TowerToHyperService;
 use idp_core::parameters;
 use tokio::time::timeout;
 
-use super::reply::{Form, refused};
+use super::reply::{Form, Reply, refused, wants_token};
 use super::{REQUEST_TIMEOUT, introspect, path, token};
 use crate::desk::Desk;
+
+mod plain;
+mod wire;
+
+pub(crate) use wire::{Left, converse};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Front {
@@ -67,17 +72,15 @@ impl Service<Request<Incoming>> for Front {
         };
         let desk = Arc::clone(&self.desk);
         Box::pin(async move {
-            let answering = timeout(REQUEST_TIMEOUT, guarded(answer(&desk, call, request)));
-            let answered = answering.await;
-            Ok(answered.unwrap_or_else(|_| StatusCode::SERVICE_UNAVAILABLE.into_response()))
+            let answering = pin!(answer(&desk, call, request));
+            Ok(in_time(answering).await.into_response())
         })
     }
 }
 
-async fn answer(desk: &Desk, call: Call, request: Request<Incoming>) -> Response {
+async fn answer(desk: &Desk, call: Call, request: Request<Incoming>) -> Reply {
     if request.method() != Method::POST {
-        let allowed = [(header::ALLOW, HeaderValue::from_static("POST"))];
-        return (StatusCode::METHOD_NOT_ALLOWED, allowed).into_response();
+        return Reply::not_allowed("POST");
     }
     let (head, body) = request.into_parts();
     let authorization = match Form::authorization(&head.headers) {
@@ -86,14 +89,14 @@ async fn answer(desk: &Desk, call: Call, request: Request<Incoming>) -> Response
     };
     let body = match take(body).await {
         Ok(body) => body,
-        Err(status) => return status.into_response(),
+        Err(status) => return Reply::bare(status),
     };
-    let form = Form::new(authorization, body);
+    let asking = Form::new(authorization, body).asking();
     let answered = match call {
-        Call::Token => token::token(desk, &form).await,
-        Call::Introspect => introspect::introspect(desk, &head.headers, &form).await,
+        Call::Token => token::token(desk, &asking).await,
+        Call::Introspect => introspect::introspect(desk, wants_token(&head.headers), &asking).await,
     };
-    answered.unwrap_or_else(|unanswerable| unanswerable.into_response())
+    answered.unwrap_or_else(Reply::from)
 }
 
 /// A body, if it is no longer than any form. Most come in one piece, which is taken as it is.
@@ -106,14 +109,19 @@ async fn take(body: Incoming) -> Result<Bytes, StatusCode> {
     }
 }
 
+/// With a deadline, and past a panic.
+async fn in_time(answering: Pin<&mut impl Future<Output = Reply>>) -> Reply {
+    let answered = timeout(REQUEST_TIMEOUT, guarded(answering)).await;
+    answered.unwrap_or_else(|_| Reply::bare(StatusCode::SERVICE_UNAVAILABLE))
+}
+
 /// What panics is answered with 500, and nobody else on the connection is in its way.
-async fn guarded(answering: impl Future<Output = Response>) -> Response {
-    let mut answering = pin!(answering);
+async fn guarded(mut answering: Pin<&mut impl Future<Output = Reply>>) -> Reply {
     poll_fn(|context| {
         let polled = catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(context)));
         polled.unwrap_or_else(|_| {
             tracing::error!("answering a request panicked");
-            Poll::Ready(StatusCode::INTERNAL_SERVER_ERROR.into_response())
+            Poll::Ready(Reply::bare(StatusCode::INTERNAL_SERVER_ERROR))
         })
     })
     .await

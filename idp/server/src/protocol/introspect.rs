@@ -1,19 +1,16 @@
 //! The introspection endpoint (RFC 7662), which answers in JSON or, to whoever asks for it, in a
 //! signed token (RFC 9701).
 
-use axum::http::{HeaderMap, header};
-use axum::response::{IntoResponse, Response};
 use idp_core::introspect::{self, Active, Answer, Answered, TokenKind};
 use idp_core::refusal::Refusal;
+use idp_core::token::Asking;
 use idp_token::time::UnixSeconds;
 use idp_token::value::Statement;
 use serde::Serialize;
 
-use super::reply::{Form, private, refused, told};
+use super::reply::{Reply, refused, told};
 use crate::clock;
 use crate::desk::{Desk, Unanswerable};
-
-const JWT: &str = "application/token-introspection+jwt";
 
 #[derive(Serialize)]
 struct Told {
@@ -45,24 +42,15 @@ struct Signed<'a> {
 
 pub(super) async fn introspect(
     desk: &Desk,
-    headers: &HeaderMap,
-    form: &Form,
-) -> Result<Response, Unanswerable> {
-    let asking = form.asking();
+    wants_token: bool,
+    asking: &Asking,
+) -> Result<Reply, Unanswerable> {
     let answered =
-        desk.tell(|view, provider, now| introspect::introspect(view, provider, &asking, now));
+        desk.tell(|view, provider, now| introspect::introspect(view, provider, asking, now));
     Ok(match answered.await? {
-        Ok(answered) if wants_token(headers) => sign(desk, answered, clock::now()),
+        Ok(answered) if wants_token => sign(desk, answered, clock::now()),
         Ok(answered) => told(&about(answered.answer, &desk.ring.load().provider.issuer)),
         Err(refusal) => refused(refusal),
-    })
-}
-
-fn wants_token(headers: &HeaderMap) -> bool {
-    let mut accepted = headers.get_all(header::ACCEPT).iter();
-    accepted.any(|field| {
-        let mut kinds = field.as_bytes().split(|byte| matches!(byte, b',' | b';'));
-        kinds.any(|kind| kind.trim_ascii().eq_ignore_ascii_case(JWT.as_bytes()))
     })
 }
 
@@ -95,7 +83,7 @@ fn more(active: Active, issuer: &str) -> More {
 }
 
 /// Meant for whoever asked and for nobody else, so that it proves nothing to a third.
-fn sign(desk: &Desk, answered: Answered, now: UnixSeconds) -> Response {
+fn sign(desk: &Desk, answered: Answered, now: UnixSeconds) -> Reply {
     let ring = desk.ring.load();
     let issuer = &ring.provider.issuer;
     let signed = Signed {
@@ -105,7 +93,7 @@ fn sign(desk: &Desk, answered: Answered, now: UnixSeconds) -> Response {
         token_introspection: about(answered.answer, issuer),
     };
     match ring.state(Statement::Introspection, &signed) {
-        Ok(token) => (private(), [(header::CONTENT_TYPE, JWT)], token).into_response(),
+        Ok(token) => Reply::statement(token),
         Err(error) => {
             tracing::error!(%error, "an answer about a token could not be signed");
             refused(Refusal::ServerError)

@@ -17,6 +17,6 @@ pub(super) async fn revoke(
     let revoked = desk.decide(|case| revoke::revoke(case.view, case.provider, &asking, case.now));
     Ok(match revoked.await? {
         Ok(revoke::Revoked) => private().into_response(),
-        Err(refusal) => refused(refusal),
+        Err(refusal) => refused(refusal).into_response(),
     })
 }

@@ -1,12 +1,11 @@
 //! The token endpoint (RFC 6749 section 3.2).
 
-use axum::response::Response;
 use idp_core::refusal::Refusal;
-use idp_core::token::{self, Issued};
+use idp_core::token::{self, Asking, Issued};
 use idp_token::value::{SignError, Statement};
 use serde::Serialize;
 
-use super::reply::{Form, refused, told};
+use super::reply::{Reply, refused, told};
 use crate::clock;
 use crate::desk::{Desk, Unanswerable};
 
@@ -22,17 +21,16 @@ struct Told<'a> {
     id_token: Option<String>,
 }
 
-pub(super) async fn token(desk: &Desk, form: &Form) -> Result<Response, Unanswerable> {
-    let asking = form.asking();
+pub(super) async fn token(desk: &Desk, asking: &Asking) -> Result<Reply, Unanswerable> {
     let granted =
-        desk.decide(|case| token::grant(case.view, case.provider, &asking, case.now, case.random));
+        desk.decide(|case| token::grant(case.view, case.provider, asking, case.now, case.random));
     Ok(match granted.await? {
         Ok(issued) => tell(desk, &issued),
         Err(refusal) => refused(refusal),
     })
 }
 
-fn tell(desk: &Desk, issued: &Issued) -> Response {
+fn tell(desk: &Desk, issued: &Issued) -> Reply {
     let id_token = match id_token(desk, issued) {
         Ok(signed) => signed,
         Err(error) => {

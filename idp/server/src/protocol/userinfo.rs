@@ -24,7 +24,7 @@ pub(super) async fn userinfo(
     headers: HeaderMap,
 ) -> Result<Response, Unanswerable> {
     let Some(token) = bearer(&headers) else {
-        return Ok(refused(Refusal::InvalidToken));
+        return Ok(refused(Refusal::InvalidToken).into_response());
     };
     let found = desk.look(|case| userinfo::userinfo(case.view, case.provider, token, case.now));
     Ok(match found? {
@@ -35,7 +35,7 @@ pub(super) async fn userinfo(
             };
             (private(), axum::Json(told)).into_response()
         }
-        Err(refusal) => refused(refusal),
+        Err(refusal) => refused(refusal).into_response(),
     })
 }
 

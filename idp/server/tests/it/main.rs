@@ -21,6 +21,7 @@ mod kills;
 mod machine;
 mod opening;
 mod pages;
+mod plain;
 mod projection;
 mod protocol;
 mod receipts;
