@@ -4,12 +4,14 @@ use std::fmt;
 
 use idp_core::audit::{Entry, Event};
 use idp_token::time::UnixSeconds;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+
+/// Most lines fit in.
+const USUAL_BYTES: usize = 320;
 
 #[derive(Serialize)]
 struct Line<'a> {
-    #[serde(serialize_with = "as_text")]
-    time: Moment,
+    time: &'a str,
     event: &'static str,
     /// The error that a client was told.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,12 +30,29 @@ struct Line<'a> {
     actor: Option<&'a str>,
 }
 
-fn as_text<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(moment)
+/// Spells lines, and each second once.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    second: UnixSeconds,
+    moment: String,
 }
 
 /// One line, its line feed included.
 pub(super) fn text(entry: &Entry) -> String {
+    Lines::default().text(entry)
+}
+
+impl Lines {
+    pub(super) fn text(&mut self, entry: &Entry) -> String {
+        if self.second != entry.at || self.moment.is_empty() {
+            self.second = entry.at;
+            self.moment = Moment(entry.at).to_string();
+        }
+        spell(entry, &self.moment)
+    }
+}
+
+fn spell(entry: &Entry, time: &str) -> String {
     let about = &entry.about;
     let reason = if let Event::Refused(refusal) = entry.event {
         Some(refusal.reply().code.to_owned())
@@ -41,7 +60,7 @@ pub(super) fn text(entry: &Entry) -> String {
         None
     };
     let line = Line {
-        time: Moment(entry.at),
+        time,
         event: entry.event.as_str(),
         reason,
         user: about.user.map(|id| id.to_string()),
@@ -51,10 +70,10 @@ pub(super) fn text(entry: &Entry) -> String {
         token: about.token.map(|id| id.to_string()),
         actor: about.actor.as_deref(),
     };
-    let mut text =
-        serde_json::to_string(&line).expect("invariant: texts under names that are texts");
-    text.push('\n');
-    text
+    let mut text = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut text, &line).expect("invariant: texts under names that are texts");
+    text.push(b'\n');
+    String::from_utf8(text).expect("invariant: JSON is text")
 }
 
 /// RFC 3339, in UTC.

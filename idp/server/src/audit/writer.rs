@@ -12,7 +12,8 @@ use idp_core::audit::Entry;
 use tokio::sync::{mpsc, oneshot};
 use tollgate_config::AuditLog as Target;
 
-use super::{Lost, Weight, line};
+use super::line::Lines;
+use super::{Lost, Weight};
 
 /// Nobody but the owner reads who did what.
 const FILE_MODE: u32 = 0o600;
@@ -31,6 +32,7 @@ pub(super) enum Order {
 pub(super) struct Writer {
     sink: Sink,
     lost: Arc<Lost>,
+    lines: Lines,
     is_failing: bool,
 }
 
@@ -39,6 +41,7 @@ impl Writer {
         Self {
             sink,
             lost,
+            lines: Lines::default(),
             is_failing: false,
         }
     }
@@ -78,7 +81,7 @@ impl Writer {
         if batch.is_empty() {
             return;
         }
-        let lines: Vec<String> = batch.iter().map(line::text).collect();
+        let lines: Vec<String> = batch.iter().map(|entry| self.lines.text(entry)).collect();
         let is_durable = batch
             .iter()
             .any(|entry| Weight::of(entry.event) == Weight::Administrative);
