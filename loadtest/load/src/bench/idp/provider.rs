@@ -39,13 +39,22 @@ impl Which {
     pub(in crate::bench) fn setup(self) -> &'static str {
         match self {
             Self::Tollgate => {
-                "one worker; each token is in the store and synced to the disk before it is sent, with a \
-                 line in the audit log"
+                "one worker; each token is in the journal of the store and synced to the disk before it is \
+                 sent, with a line in the audit log"
             }
             Self::OidcProvider => {
                 "its own in-memory adapter, NODE_ENV=production; nothing reaches a disk, no log"
             }
         }
+    }
+}
+
+impl Which {
+    /// How large the store has become. After an orderly end it is all in one file.
+    pub(super) fn store_bytes(self, dir: &Path) -> Result<u64, BenchError> {
+        let store = dir.join(self.name()).join(STORE);
+        let store = std::fs::metadata(store).map_err(BenchError::io("cannot find the store"))?;
+        Ok(store.len())
     }
 }
 
@@ -95,13 +104,6 @@ impl Provider {
             secret: read(dir.join(SECRET_FILE), "a secret")?.trim().to_owned(),
             password: password.trim().to_owned(),
         })
-    }
-
-    /// How large the store has become.
-    pub(super) fn store_bytes(&self, dir: &Path) -> Result<u64, BenchError> {
-        let store = dir.join(self.which.name()).join(STORE);
-        let store = std::fs::metadata(store).map_err(BenchError::io("cannot find the store"))?;
-        Ok(store.len())
     }
 
     pub(super) fn issuer(&self) -> String {

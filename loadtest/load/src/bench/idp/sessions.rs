@@ -93,8 +93,8 @@ pub async fn sessions(options: SessionsOptions) -> Result<Outcome, BenchError> {
 
     let filled = start().await?;
     let sessions_per_second = fill(&filled, &options).await?;
-    let store_bytes = filled.store_bytes(dir.path())?;
     end(filled).await;
+    let store_bytes = Which::Tollgate.store_bytes(dir.path())?;
     let began = now();
     let provider = start().await?;
     let opened_after = began.elapsed();
