@@ -71,10 +71,13 @@ impl<'a> Credential<'a> {
         if token.starts_with(refresh::PREFIX) {
             return Err(CredentialError::Refresh);
         }
-        let text = b64token(token).ok_or(CredentialError::Malformed)?;
+        if !is_b64token(token) {
+            return Err(CredentialError::Malformed);
+        }
         if token.starts_with(reference::PREFIX) {
             return Ok(Self::Reference(token));
         }
+        let text = std::str::from_utf8(token).map_err(|_| CredentialError::Malformed)?;
         match text.bytes().filter(|byte| *byte == b'.').count() {
             2 => Ok(Self::Value(text)),
             _ => Ok(Self::Other(text)),
@@ -116,14 +119,21 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 }
 
 /// RFC 6750 §2.1: letters, digits and `-._~+/`, then any number of `=`.
-fn b64token(token: &[u8]) -> Option<&str> {
+fn is_b64token(token: &[u8]) -> bool {
     let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
-    let body = token.get(..token.len() - padding)?;
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
-    if body.is_empty() || !body.iter().all(is_plain) {
-        return None;
-    }
-    std::str::from_utf8(token).ok()
+    let body = token.get(..token.len() - padding).unwrap_or_default();
+    // To the end whatever comes, so that many bytes are looked at at once.
+    let is_plain = |plain, byte: &u8| plain & is_plain(*byte);
+    !body.is_empty() && body.iter().fold(true, is_plain)
+}
+
+/// `-`, `.` and `/` follow each other.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        | (b'-'..=b'/').contains(&byte)
+        | (byte == b'+')
+        | (byte == b'_')
+        | (byte == b'~')
 }
 
 #[cfg(test)]

@@ -31,7 +31,10 @@ impl QueryCondition {
 /// Whether a query has a parameter of this name, with whatever value.
 #[must_use]
 pub fn names(query: Option<&str>, name: &str) -> bool {
-    let mut pairs = query.unwrap_or_default().split('&');
+    let Some(query) = query else {
+        return false;
+    };
+    let mut pairs = query.split('&');
     pairs.any(|pair| spells(pair.split_once('=').unwrap_or((pair, "")).0, name))
 }
 

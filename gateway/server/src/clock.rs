@@ -21,9 +21,11 @@ pub(crate) fn unix_micros() -> u64 {
     u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Wall clock, as tokens carry it: whether they are over.
+/// Wall clock, as tokens carry it: whether they are over. It is the one that the kernel keeps with every
+/// tick, some milliseconds late, which costs nothing to read.
 pub(crate) fn unix_seconds() -> UnixSeconds {
-    UnixSeconds(unix_micros() / 1_000_000)
+    let now = clock_gettime(ClockId::RealtimeCoarse);
+    UnixSeconds(u64::try_from(now.tv_sec).unwrap_or_default())
 }
 
 /// This machine's own, the time it was suspended included: how old knowledge is.

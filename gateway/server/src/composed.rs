@@ -147,7 +147,7 @@ pub(crate) fn asker(told: Option<&Identity<'_>>, era: Option<(Era, bool)>) -> As
         scope.extend_from_slice(&part.len().to_be_bytes());
         scope.extend_from_slice(part.as_bytes());
     }
-    let credential = told.value_token.map(|token| format!("Bearer {token}"));
+    let credential = told.value_token.map(|token| [b"Bearer ", token].concat());
     let credential = credential.and_then(|text| HeaderValue::try_from(text).ok());
     Asker::new(&scope, credential)
 }

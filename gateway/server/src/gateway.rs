@@ -128,7 +128,9 @@ impl Gateway {
             Some(endpoint) => snapshot.wish(endpoint, &head, self.asker(caller.as_ref()), began),
             None => {
                 let protocol = upstream.service.policy().protocol;
-                let shown = told.and_then(|told| told.value_token).map_or(0, str::len);
+                let shown = told
+                    .and_then(|told| told.value_token)
+                    .map_or(0, <[u8]>::len);
                 Written::new(protocol, &head, &route.route, &hop, bytes.len() + shown)
             }
         };

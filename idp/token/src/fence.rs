@@ -106,6 +106,18 @@ impl Era {
     }
 }
 
+/// The change up to which none was found that bears on an entry. It is about one stamp.
+#[derive(Debug, Default)]
+pub struct Seen(AtomicU64);
+
+impl Seen {
+    /// Whoever comes later with an earlier change takes nothing away but time.
+    fn note(&self, cursor: u64) -> bool {
+        self.0.store(cursor, Ordering::Relaxed);
+        true
+    }
+}
+
 /// How a change fits those that were applied before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
@@ -184,6 +196,19 @@ impl Fence {
     pub fn holds(&self, filled: Stamp, marks: &Marks) -> bool {
         let Era { epoch, floor } = self.era(marks);
         filled.seq.0 >= epoch && filled.floor == floor
+    }
+
+    /// The same for an entry that is judged again and again. What bears on it need not be looked for
+    /// anew before there is a later change than there was the last time, of whatever: two places in a
+    /// large table, which no cache of a processor holds, cost more than all the rest of the judgement.
+    #[must_use]
+    pub fn still_holds(&self, filled: Stamp, marks: &Marks, seen: &Seen) -> bool {
+        // Before the epochs, so that every change up to this one is in them.
+        let cursor = self.cursor.load(Ordering::Acquire);
+        if seen.0.load(Ordering::Relaxed).max(filled.seq.0) >= cursor {
+            return filled.floor == self.floor.load(Ordering::Acquire);
+        }
+        self.holds(filled, marks) && seen.note(cursor)
     }
 
     /// What somebody's things are kept under that are not to outlive a change which may bear on them: it

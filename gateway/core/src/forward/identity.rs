@@ -21,7 +21,7 @@ use crate::route::Route;
 pub struct Identity<'a> {
     pub caller: &'a Caller,
     /// None where the issuer has nothing of the kind.
-    pub value_token: Option<&'a str>,
+    pub value_token: Option<&'a [u8]>,
     /// Who vouches, if that is not the identity provider of this gateway: the same subject is somebody
     /// else there.
     pub issuer: Option<&'a str>,
@@ -53,7 +53,7 @@ pub(super) fn tell(route: &Route, hop: &Hop<'_>, mut field: impl FnMut(&'static 
         return;
     };
     if let Some(token) = identity.value_token {
-        field("authorization", [b"Bearer ", token.as_bytes()]);
+        field("authorization", [b"Bearer ", token]);
     }
     if !admission.identity_headers {
         return;

@@ -59,7 +59,9 @@ fn parse_line(line: &[u8]) -> Result<Field<'_>, HeadError> {
     }
     let name = std::str::from_utf8(name).map_err(|_| HeadError::FieldName)?;
     let value = trim(value.get(1..).unwrap_or_default());
-    if !value.iter().all(|byte| is_value_byte(*byte)) {
+    // To the end whatever comes, so that many bytes are looked at at once.
+    let is_sound = |sound, byte: &u8| sound & is_value_byte(*byte);
+    if !value.iter().fold(true, is_sound) {
         return Err(HeadError::FieldValue);
     }
     Ok(Field { name, value })

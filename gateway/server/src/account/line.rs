@@ -18,7 +18,11 @@ impl<'a> Line<'a> {
     pub(super) fn text(&mut self, key: &'static str, value: &str) {
         self.key(key);
         self.out.push(b'"');
-        if value.bytes().any(must_be_escaped) {
+        // To the end whatever comes, so that many bytes are looked at at once.
+        if value
+            .bytes()
+            .fold(false, |is, byte| is | must_be_escaped(byte))
+        {
             self.escape(value);
         } else {
             self.out.extend_from_slice(value.as_bytes());

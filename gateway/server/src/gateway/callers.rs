@@ -13,11 +13,13 @@ use gateway_core::head::Head;
 use gateway_core::rejection::Rejection;
 use gateway_core::verdict::Unknown;
 use idp_token::digest::Tid;
+use idp_token::time::BootTime;
 
 use super::Gateway;
 use crate::clock;
 use crate::composed;
 use crate::identity::{Denied, Granted, Identity, Issuer, Vouched};
+use crate::metrics::Layer;
 
 /// What is remembered of how a caller was found out, for the log and for clients that are told.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +27,7 @@ pub(crate) struct Identified {
     /// A word of a few.
     pub(crate) how: &'static str,
     pub(crate) tid: Option<Tid>,
+    /// Zero where it was remembered: that takes no longer than to read the clock for it.
     pub(crate) took: Duration,
 }
 
@@ -48,12 +51,23 @@ impl Known<'_> {
     pub(super) fn told(&self) -> Told<'_> {
         let (value_token, issuer) = match self {
             Self::Own(granted) => (granted.value_token(), None),
-            Self::Other(vouched) => (vouched.forwarded, Some(vouched.issuer())),
+            Self::Other(vouched) => {
+                let forwarded = vouched.forwarded.map(str::as_bytes);
+                (forwarded, Some(vouched.issuer()))
+            }
         };
         Told {
             caller: self.caller(),
             value_token,
             issuer,
+        }
+    }
+
+    /// Whether nobody had to be waited for.
+    fn was_remembered(&self) -> bool {
+        match self {
+            Self::Own(granted) => granted.layer == Layer::Cache,
+            Self::Other(_) => false,
         }
     }
 
@@ -84,7 +98,7 @@ impl Gateway {
         peer: IpAddr,
     ) -> (Result<Known<'h>, Rejection>, Identified) {
         let began = clock::boot();
-        let found = self.find_caller((admission, issuer), head).await;
+        let found = self.find_caller((admission, issuer), head, began).await;
         let mut tid = found.as_ref().ok().map(|known| known.caller().tid);
         let checked = found.and_then(|known| {
             let allowed = admission.require.check(&known.caller().rights);
@@ -101,7 +115,10 @@ impl Gateway {
             Ok(known) => known.how(),
             Err(rejection) => word(rejection),
         };
-        let took = clock::boot().0.saturating_sub(began.0);
+        let took = match &result {
+            Ok(known) if known.was_remembered() => Duration::ZERO,
+            Ok(_) | Err(_) => clock::boot().0.saturating_sub(began.0),
+        };
         let identified = Identified { how, tid, took };
         (result, identified)
     }
@@ -110,10 +127,12 @@ impl Gateway {
         &self,
         (admission, issuer): (&Admission, Option<&Arc<Issuer>>),
         head: &Head<'h>,
+        began: BootTime,
     ) -> Result<Known<'h>, Denied> {
         let credential = Credential::find(head).map_err(Rejection::from)?;
         let credential = credential.ok_or(Rejection::CredentialMissing)?;
-        find_caller(self.identity.as_ref(), (admission, issuer), credential).await
+        let guard = (admission, issuer);
+        find_caller(self.identity.as_ref(), guard, credential, began).await
     }
 
     fn limit(&self, rejection: Rejection, peer: IpAddr) -> Rejection {
@@ -129,11 +148,12 @@ impl Gateway {
     }
 }
 
-/// Finds out who holds a credential.
+/// Finds out who holds a credential, which was shown then.
 pub(super) async fn find_caller<'h>(
     identity: Option<&Arc<Identity>>,
     (admission, issuer): (&Admission, Option<&Arc<Issuer>>),
     credential: Credential<'h>,
+    began: BootTime,
 ) -> Result<Known<'h>, Denied> {
     let identity = match (&admission.issuer, issuer) {
         (Choice::Foreign(_), Some(issuer)) => {
@@ -144,7 +164,7 @@ pub(super) async fn find_caller<'h>(
     };
     // A file without an identity provider has no such route.
     let identity = identity.ok_or(Rejection::from(Unknown::Unreachable))?;
-    let granted = identity.identify(admission, credential).await?;
+    let granted = identity.identify(admission, credential, began).await?;
     identity.metrics.count_caller(granted.layer);
     Ok(Known::Own(granted))
 }

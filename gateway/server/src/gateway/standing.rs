@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::Gateway;
 use super::callers::find_caller;
+use crate::clock;
 use crate::identity::{Denied, Identity};
 use crate::snapshot::RouteState;
 
@@ -67,7 +68,8 @@ impl Standing {
             return Ok(());
         }
         let guard = (admission, self.route.issuer.as_ref());
-        let known = find_caller(self.identity.as_ref(), guard, self.credential.get()).await?;
+        let credential = self.credential.get();
+        let known = find_caller(self.identity.as_ref(), guard, credential, clock::boot()).await?;
         let allowed = admission.require.check(&known.caller().rights);
         allowed.map_err(|lack| Rejection::from(lack).into())
     }

@@ -7,35 +7,53 @@ use std::time::Duration;
 use gateway_core::caller::Caller;
 use gateway_core::verdict::Remembered;
 use idp_token::digest::TokenDigest;
-use idp_token::fence::{Marks, Stamp};
+use idp_token::fence::{Fence, Marks, Seen, Stamp};
 use idp_token::time::UnixSeconds;
 
 /// What allocating an entry and its texts costs beyond their bytes.
-const OVERHEAD_BYTES: usize = 96;
+const OVERHEAD_BYTES: usize = 64;
 
+/// In this order: what every request reads lies together, and the value token behind it. Of ten thousand
+/// callers no cache of a processor holds much, so that each line that is touched is waited for.
+#[repr(C)]
 pub(crate) struct Entry {
     pub(crate) digest: TokenDigest,
     /// Where the log stood when the look-up began that brought this.
     pub(crate) stamp: Stamp,
-    pub(crate) marks: Marks,
-    pub(crate) caller: Caller,
-    /// What services are shown; none where the client's own token goes on.
-    pub(crate) value: Option<Value>,
+    seen: Seen,
     pub(crate) ends_at: UnixSeconds,
+    /// The latest use that others may know of, in seconds since 1970.
+    told_at: AtomicU64,
     pub(crate) idle: Option<Duration>,
     /// How long a use may be kept to oneself; none if nobody needs to know.
     pub(crate) report_after: Option<Duration>,
-    /// The latest use that others may know of, in seconds since 1970.
-    told_at: AtomicU64,
     is_being_renewed: AtomicBool,
     is_recent: AtomicBool,
+    pub(crate) caller: Caller,
+    pub(crate) marks: Marks,
+    /// What services are shown; none where the client's own token goes on.
+    pub(crate) value: Option<Value>,
 }
 
 /// A value token, which is as good as the credential itself while it lives.
+#[repr(C)]
 pub(crate) struct Value {
-    pub(crate) text: Box<str>,
     pub(crate) renews_at: UnixSeconds,
     pub(crate) expires_at: UnixSeconds,
+    pub(crate) text: Text,
+}
+
+/// So many bytes have nearly all value tokens.
+const HERE_BYTES_MAX: usize = 512;
+
+/// The text of a value token: beside the rest of its entry if it fits there.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is the one that nearly all are, and the point of it"
+)]
+pub(crate) enum Text {
+    Here(u16, [u8; HERE_BYTES_MAX]),
+    Elsewhere(Box<str>),
 }
 
 impl Entry {
@@ -51,16 +69,22 @@ impl Entry {
         Self {
             digest,
             stamp,
-            marks,
-            caller,
-            value,
+            seen: Seen::default(),
             ends_at,
+            told_at: AtomicU64::new(used_at.0),
             idle: idle.map(|(idle, _)| idle),
             report_after: idle.map(|(_, report)| report),
-            told_at: AtomicU64::new(used_at.0),
             is_being_renewed: AtomicBool::new(false),
             is_recent: AtomicBool::new(false),
+            caller,
+            marks,
+            value,
         }
+    }
+
+    /// Whether no change bears on it that came after it was learned.
+    pub(crate) fn holds(&self, fence: &Fence) -> bool {
+        fence.still_holds(self.stamp, &self.marks, &self.seen)
     }
 
     /// What decides about its use.
@@ -74,8 +98,8 @@ impl Entry {
     }
 
     /// What services are shown.
-    pub(crate) fn value_token(&self) -> Option<&str> {
-        self.value.as_ref().map(|value| &*value.text)
+    pub(crate) fn value_token(&self) -> Option<&[u8]> {
+        self.value.as_ref().map(|value| value.text.as_bytes())
     }
 
     /// Whether others are to be told of a use that happens now.
@@ -122,9 +146,46 @@ impl Entry {
 
     /// About how much memory it takes.
     pub(super) fn bytes(&self) -> u64 {
-        let value = self.value.as_ref().map_or(0, |value| value.text.len());
-        let texts = self.caller.subject.len() + value;
+        let elsewhere = self
+            .value
+            .as_ref()
+            .map(|value| value.text.bytes_elsewhere());
+        let texts = self.caller.subject.len() + elsewhere.unwrap_or(0);
         (size_of::<Self>() + texts + OVERHEAD_BYTES) as u64
+    }
+}
+
+impl Text {
+    /// As it goes to services, without being looked through.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Here(length, bytes) => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Self::Elsewhere(text) => text.as_bytes(),
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    fn bytes_elsewhere(&self) -> usize {
+        match self {
+            Self::Here(..) => 0,
+            Self::Elsewhere(text) => text.len(),
+        }
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        let mut bytes = [0; HERE_BYTES_MAX];
+        match (bytes.get_mut(..text.len()), u16::try_from(text.len())) {
+            (Some(place), Ok(length)) => {
+                place.copy_from_slice(text.as_bytes());
+                Self::Here(length, bytes)
+            }
+            _ => Self::Elsewhere(text.into()),
+        }
     }
 }
 
@@ -144,5 +205,21 @@ impl fmt::Debug for Value {
         f.debug_struct("Value")
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_what_it_was_wherever_it_lies() {
+        for length in [0, 1, HERE_BYTES_MAX, HERE_BYTES_MAX + 1, 5000] {
+            let text = "x".repeat(length);
+            let kept = Text::from(text.as_str());
+            assert_eq!(kept.as_str(), text);
+            let is_here = length <= HERE_BYTES_MAX;
+            assert_eq!(kept.bytes_elsewhere(), if is_here { 0 } else { length });
+        }
     }
 }

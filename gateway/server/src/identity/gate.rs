@@ -14,7 +14,7 @@ use gateway_core::rejection::Rejection;
 use gateway_core::verdict::{Decision, Invalid, Proof, Unknown, judge};
 use idp_token::digest::{Tid, TokenDigest};
 use idp_token::lease::Tolerance;
-use idp_token::reference::{ReferenceError, ReferenceToken, Unproved};
+use idp_token::reference::{ReferenceError, ReferenceToken, SPELLED_BYTES, Unproved};
 use idp_token::time::{BootTime, UnixSeconds};
 
 use super::Identity;
@@ -69,13 +69,18 @@ enum Step {
 }
 
 impl Identity {
-    /// Finds out who holds a token. Only what is not remembered is waited for.
+    /// Finds out who holds a token, which was found in a request just then. Only what is not remembered is
+    /// waited for.
     pub(crate) async fn identify<'h>(
         self: &Arc<Self>,
         admission: &Admission,
         credential: Credential<'h>,
+        began: BootTime,
     ) -> Result<Granted<'h>, Denied> {
-        let now = Moment::now();
+        let now = Moment {
+            boot: began,
+            unix: clock::unix_seconds(),
+        };
         match credential {
             Credential::Reference(text) if admission.accept.takes_reference() => {
                 match self.recall(admission.tolerance, text, now)? {
@@ -94,21 +99,24 @@ impl Identity {
         }
     }
 
-    /// Decides about a reference token with what is remembered of it.
+    /// Decides about a reference token with what is remembered of it. It is taken apart only if that is
+    /// nothing: whoever is known by the digest was looked at before.
     fn recall(
         self: &Arc<Self>,
         tolerance: Tolerance,
         text: &[u8],
         now: Moment,
     ) -> Result<Step, Denied> {
-        let unproved = Unproved::read(text, now.unix).map_err(Invalid::from)?;
+        if text.len() != SPELLED_BYTES {
+            return Err(Invalid::from(ReferenceError::Shape).into());
+        }
         let digest = TokenDigest::of(text);
         let found = self.cache.find(&digest, self.following.knowledge.fence());
         let known = found.as_ref().map(Found::entry);
         let (gap, asks_provider) = match self.judge(known.map(|it| &**it), tolerance, now) {
             Decision::Serve(proof) => {
                 if let Some(found) = found {
-                    return Ok(Step::Granted(self.serve(found, unproved, (proof, now))));
+                    return Ok(Step::Granted(self.serve(found, text, (proof, now))));
                 }
                 return Err(Rejection::from(Unknown::Unreachable).into());
             }
@@ -116,6 +124,7 @@ impl Identity {
             Decision::Refetch(gap) => (gap, false),
             Decision::Ask(gap) => (gap, true),
         };
+        let unproved = Unproved::read(text, now.unix).map_err(Invalid::from)?;
         let token = self.prove(unproved, now);
         let token = token.map_err(|why| Denied::of(why, &digest))?;
         if self.strangers.has(&digest, now.boot) {
@@ -140,7 +149,7 @@ impl Identity {
         let knowledge = &self.following.knowledge;
         let trust = knowledge.trust(tolerance, now.boot);
         let remembered = entry.map(Entry::remembered);
-        let holds = entry.is_some_and(|it| knowledge.fence().holds(it.stamp, &it.marks));
+        let holds = entry.is_some_and(|it| it.holds(knowledge.fence()));
         let session = entry.and_then(|it| it.caller.session);
         let was_ended = || session.is_some_and(|session| knowledge.was_ended(&session));
         judge(remembered.as_ref(), holds, was_ended, trust, now.unix)
@@ -150,14 +159,17 @@ impl Identity {
     fn serve(
         self: &Arc<Self>,
         found: Found,
-        unproved: Unproved,
+        text: &[u8],
         (proof, now): (Proof, Moment),
     ) -> Granted<'static> {
         let entry = found.entry();
         if entry.is_use_due(now.unix) {
             self.note_use(entry, now.unix);
         }
-        if entry.is_to_be_renewed(now.unix) && self.cache.begin_renewal(entry) {
+        if entry.is_to_be_renewed(now.unix)
+            && let Ok(unproved) = Unproved::read(text, now.unix)
+            && self.cache.begin_renewal(entry)
+        {
             self.renew(unproved, entry, now);
         }
         Granted::remembered(found, proof)
@@ -232,8 +244,9 @@ impl<'h> Granted<'h> {
     }
 
     /// What services are shown.
-    pub(crate) fn value_token(&self) -> Option<&str> {
-        self.shown.or_else(|| self.entry.entry().value_token())
+    pub(crate) fn value_token(&self) -> Option<&[u8]> {
+        let shown = self.shown.map(str::as_bytes);
+        shown.or_else(|| self.entry.entry().value_token())
     }
 }
 

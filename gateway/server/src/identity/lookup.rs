@@ -239,7 +239,7 @@ impl Lookup {
             && kept.caller.auth_time == active.record.auth_time;
         is_same.then(|| Active {
             value_token: Some(Opened {
-                text: value.text.to_string().into(),
+                text: value.text.as_str().to_owned().into(),
                 renews_at: value.renews_at,
                 expires_at: value.expires_at,
             }),

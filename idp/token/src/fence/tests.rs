@@ -165,6 +165,8 @@ struct Entry {
     names: [String; 4],
     /// Whether anything came since that bears on it.
     is_void: bool,
+    /// Of the one who judges it after every step.
+    seen: Seen,
 }
 
 impl Entry {
@@ -203,6 +205,7 @@ fn run(fence: &Fence, steps: &[Step]) -> Vec<Entry> {
                     marks,
                     names,
                     is_void: false,
+                    seen: Seen::default(),
                 });
             }
             Step::Change {
@@ -228,6 +231,12 @@ fn run(fence: &Fence, steps: &[Step]) -> Vec<Entry> {
                 fence.raise_floor();
                 entries.iter_mut().for_each(|entry| entry.is_void = true);
             }
+        }
+        // Whoever has judged it before says of it what one says who judges it for the first time.
+        for entry in &entries {
+            let (stamp, marks) = (entry.stamp, &entry.marks);
+            let still = fence.still_holds(stamp, marks, &entry.seen);
+            assert_eq!(still, fence.holds(stamp, marks), "{:?}", entry.names);
         }
     }
     entries

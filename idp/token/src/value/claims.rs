@@ -58,6 +58,7 @@ impl Claims {
         self.scope.split(' ').any(|scope| scope == name)
     }
 
+    /// A list of nothing is left out: every service pays for each byte, with every request.
     pub(super) fn write(&self) -> serde_json::Result<Vec<u8>> {
         serde_json::to_vec(&Written::of(self))
     }
@@ -108,9 +109,11 @@ struct Written<'a> {
     sid: Option<&'a str>,
     client_id: &'a str,
     scope: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     roles: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_time: Option<u64>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     amr: &'a [String],
     iat: u64,
     exp: u64,

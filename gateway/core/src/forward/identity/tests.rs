@@ -92,7 +92,7 @@ fn a_service_reads_a_token_of_its_own_and_never_that_of_the_client() {
     let caller = caller("alice", Some(SessionId([1; 16])));
     let identity = Identity {
         caller: &caller,
-        value_token: Some(VALUE),
+        value_token: Some(VALUE.as_bytes()),
         issuer: None,
     };
     let bearer = format!("authorization: Bearer {VALUE}");
@@ -117,9 +117,9 @@ fn a_service_is_told_in_fields_only_where_the_route_says_so() {
     let own = caller("alice", Some(session));
     let foreign = caller("partner|7", None);
     #[rustfmt::skip]
-    let cases: [(&Caller, Option<&str>, bool, &[&str]); 4] = [
-        (&own, Some(VALUE), false, &["authorization: Bearer value.to-ken.x_y"]),
-        (&own, Some(VALUE), true, &[
+    let cases: [(&Caller, Option<&[u8]>, bool, &[&str]); 4] = [
+        (&own, Some(VALUE.as_bytes()), false, &["authorization: Bearer value.to-ken.x_y"]),
+        (&own, Some(VALUE.as_bytes()), true, &[
             "authorization: Bearer value.to-ken.x_y",
             "tollgate-client: shop",
             "tollgate-scope: openid money.read",
@@ -218,7 +218,7 @@ fn an_identity_is_told_only_where_a_caller_was_asked_for() {
     let caller = caller("alice", None);
     let identity = Identity {
         caller: &caller,
-        value_token: Some(VALUE),
+        value_token: Some(VALUE.as_bytes()),
         issuer: None,
     };
     let told = told(&open_route(), "", Some(&identity));
@@ -253,7 +253,7 @@ fn no_token_is_shown() {
     let caller = caller("alice", None);
     let identity = Identity {
         caller: &caller,
-        value_token: Some("s3cr3t"),
+        value_token: Some(b"s3cr3t"),
         issuer: None,
     };
     assert!(!format!("{identity:?}").contains("s3cr3t"));
@@ -318,7 +318,7 @@ proptest! {
         let nominated: String = nominated.iter().map(|name| format!("Connection: {name}\r\n")).collect();
         let fields = format!("{lines}{nominated}X-Kept: forged\r\n");
         let caller = caller("alice", Some(SessionId([1; 16])));
-        let identity = Identity { caller: &caller, value_token: Some(VALUE), issuer: None };
+        let identity = Identity { caller: &caller, value_token: Some(VALUE.as_bytes()), issuer: None };
         let route = if is_guarded { guarded(true) } else { open_route() };
         let expected = told(&route, "X-Kept: forged\r\n", Some(&identity));
         prop_assert_eq!(told(&route, &fields, Some(&identity)), expected);

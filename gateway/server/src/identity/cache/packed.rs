@@ -243,7 +243,7 @@ impl Said {
     fn of(entry: &Entry) -> Option<(Self, Common)> {
         let value = entry.value.as_ref()?;
         let session = entry.caller.session?;
-        let (form, filling) = Form::take_apart(&value.text)?;
+        let (form, filling) = Form::take_apart(value.text.as_str())?;
         let rights = (*entry.caller.rights).clone();
         let is_machine = *entry.caller.subject == *rights.client();
         let seconds = |time: UnixSeconds| u32::try_from(time.0).ok();
@@ -275,7 +275,7 @@ impl Said {
             idle: entry.idle.zip(entry.report_after),
         };
         let alias = Alias::of(&entry.digest);
-        let same = common.form.fill(&data.filling(&alias)) == *value.text;
+        let same = common.form.fill(&data.filling(&alias)) == value.text.as_str();
         (same && common.bytes() <= SHAPE_BYTES_MAX).then_some((data, common))
     }
 
@@ -316,7 +316,7 @@ impl Said {
             auth_time: common.has_auth_time.then(|| at(self.auth_time)),
         };
         let value = Value {
-            text: common.form.fill(&self.filling(&alias)).into(),
+            text: common.form.fill(&self.filling(&alias)).as_str().into(),
             renews_at: after(self.renews),
             expires_at: after(self.lives),
         };

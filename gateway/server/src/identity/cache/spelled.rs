@@ -18,7 +18,7 @@ const PLACES: usize = 7;
 /// Writers of sets that share a lock wait for each other.
 const LOCKS: usize = 64;
 /// What an ordinary entry takes, and a little less, so that sets are seldom full before the rest.
-const ENTRY_BYTES: u64 = 768;
+const ENTRY_BYTES: u64 = 800;
 
 pub(super) struct Spelled {
     sets: Box<[Set]>,

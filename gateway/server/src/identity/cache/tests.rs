@@ -70,7 +70,7 @@ impl Maker {
             .fence
             .marks(&session.to_string(), &caller.subject, "shop", "default");
         let value = Value {
-            text: text.into(),
+            text: text.as_str().into(),
             renews_at: UnixSeconds(NOW + 480),
             expires_at: claims.expires_at,
         };
@@ -94,7 +94,7 @@ fn facts(entry: &Entry) -> impl PartialEq + std::fmt::Debug {
     let value = entry.value.as_ref();
     (
         (entry.digest, entry.stamp, entry.marks, entry.caller.clone()),
-        value.map(|it| (it.text.clone(), it.renews_at, it.expires_at)),
+        value.map(|it| (it.text.as_str().to_owned(), it.renews_at, it.expires_at)),
         (
             entry.ends_at,
             entry.idle,
@@ -205,7 +205,7 @@ fn all_of_it_never_takes_more_than_it_may_and_a_session_takes_little() {
         let entry = maker.entry(0, |_, _| {});
         let caller = entry.caller.clone();
         let value = Value {
-            text: retold(&sample, number),
+            text: retold(&sample, number).as_str().into(),
             ..entry.value.unwrap()
         };
         Arc::new(Entry::new(
@@ -230,15 +230,15 @@ fn all_of_it_never_takes_more_than_it_may_and_a_session_takes_little() {
 }
 
 /// The token of another number.
-fn retold(sample: &Entry, number: u64) -> Box<str> {
+fn retold(sample: &Entry, number: u64) -> String {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    let text = &sample.value.as_ref().unwrap().text;
+    let text = sample.value.as_ref().unwrap().text.as_str();
     let [header, payload, signature] = text.split('.').collect::<Vec<_>>()[..] else {
         panic!("three parts")
     };
     let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
     let id = |number| SessionId(Alias::of(&digest(number)).value_token_id(NOW_SHORT)).to_string();
     let payload = payload.replace(&id(0), &id(number));
-    format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(payload)).into()
+    format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(payload))
 }

@@ -33,7 +33,7 @@ impl Maker {
             auth_time: None,
         };
         let value = Value {
-            text: "v".repeat(500).into(),
+            text: "v".repeat(500).as_str().into(),
             renews_at: UnixSeconds(10),
             expires_at: UnixSeconds(20),
         };
