@@ -14,7 +14,9 @@ use crate::change::Target;
 use crate::client::Client;
 use crate::presented;
 use crate::provider::Provider;
-use crate::record::{Access, Session};
+use crate::record::Session;
+use crate::scope::Scopes;
+use crate::session;
 use crate::store::Key;
 use crate::view::{Need, View};
 
@@ -58,13 +60,52 @@ pub fn resolve(
     let epochs = epochs(view, session)?;
     let record = GatewayRecord {
         written_seq,
-        ..record(view, session, client, access)?
+        ..record(view, session, client, &access.scopes)?
     };
     Ok(Resolved::Active(Box::new(Active {
         claims: claims(provider, &record, client, (now, access.expires_at, digest)),
         record,
         epochs,
         expires_at: access.expires_at,
+    })))
+}
+
+/// What a value token stands for that a client has shown, and whose signature was verified: good as
+/// long as its session is, and as long as everything that it says would be signed today. Whoever holds
+/// one that would not be gets another.
+pub fn resolve_value(view: &View, claims: &Claims, now: UnixSeconds) -> Result<Resolved, Need> {
+    let written_seq = view.published()?;
+    let id = claims.session.as_deref().and_then(SessionId::parse);
+    let (Some(id), Some(scopes)) = (id, Scopes::parse(&claims.scope)) else {
+        return Ok(Resolved::Inactive);
+    };
+    let Some(session) = view.session(id)? else {
+        return Ok(Resolved::Inactive);
+    };
+    if session::check(view, session, now)?.is_err() {
+        return Ok(Resolved::Inactive);
+    }
+    let Some(client) = view.client(&session.client)? else {
+        return Ok(Resolved::Inactive);
+    };
+    let epochs = epochs(view, session)?;
+    let record = GatewayRecord {
+        written_seq,
+        ..record(view, session, client, &scopes)?
+    };
+    let is_as_today = claims.subject == record.subject
+        && claims.client_id == record.client_id
+        && claims.scope == record.scope
+        && claims.roles == record.roles
+        && claims.audience == client.audience;
+    if !is_as_today {
+        return Ok(Resolved::Inactive);
+    }
+    Ok(Resolved::Active(Box::new(Active {
+        claims: claims.clone(),
+        record,
+        epochs,
+        expires_at: claims.expires_at,
     })))
 }
 
@@ -92,7 +133,7 @@ fn record(
     view: &View,
     session: &Session,
     client: &Client,
-    access: &Access,
+    scopes: &Scopes,
 ) -> Result<GatewayRecord, Need> {
     let user = match session.user {
         Some(id) => view.user(id)?,
@@ -104,7 +145,7 @@ fn record(
         subject: session.subject(),
         client_id: session.client.as_str().to_owned(),
         tenant: session.tenant.as_str().to_owned(),
-        scope: access.scopes.meet(&client.scopes).to_string(),
+        scope: scopes.meet(&client.scopes).to_string(),
         roles: roles.clone(),
         amr: session.amr.clone(),
         auth_time: session.auth_time,

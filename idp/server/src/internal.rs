@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use idp_core::upkeep::{self, Use};
 use idp_token::ask::report::Report;
+use idp_token::ask::resolve::VALUE_PATH;
 use idp_token::ask::uses::{USES_BYTES_MAX, read_uses};
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -28,6 +29,7 @@ mod answer;
 mod log;
 mod probes;
 mod resolve;
+mod value;
 
 use answer::Problem;
 use log::Log;
@@ -46,6 +48,7 @@ pub(crate) fn router(desk: Arc<Desk>, phase: watch::Receiver<Phase>) -> Router {
         .with_state(log);
     Router::new()
         .route("/internal/resolve", post(resolve::resolve))
+        .route(VALUE_PATH, post(value::resolve))
         .route("/internal/filter-keys", get(filter_keys))
         .route("/internal/uses", post(uses))
         .route("/internal/receipts", post(receipts))

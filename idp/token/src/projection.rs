@@ -19,6 +19,7 @@
 //! - A gateway believes a record only if the position is at least what it had read of the log when
 //!   it asked (`read_found`). A server that lags behind the log is found out by this.
 //! - A gateway whose lease has run out believes no record: there is no telling what Redis lacks.
+//! - A gateway believes of a record only what the identity provider has signed (`check_signed`).
 //!
 //! # Ids in the stream
 //!
@@ -38,8 +39,10 @@ use crate::log::{Beat, Change, Entry, Target, decimal};
 use crate::session::{RecordError, Session};
 use crate::time::UnixSeconds;
 
+pub use signed::{Contradiction, check_signed};
 pub use stream::{Start, StreamError, StreamId, read_entry, start};
 
+mod signed;
 mod stream;
 
 pub const EPOCHS_KEY: &str = "tollgate:epochs";

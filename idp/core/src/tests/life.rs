@@ -2,6 +2,7 @@
 
 use idp_token::epoch::{Epochs, Seq};
 use idp_token::time::UnixSeconds;
+use idp_token::value::Claims;
 use proptest::prelude::*;
 
 use crate::admin::{Order, OrderError};
@@ -14,7 +15,7 @@ use crate::login::Verdict;
 use crate::record::{LockoutId, Published, Record};
 use crate::refusal::Refusal;
 use crate::relay;
-use crate::resolve::{Active, Resolved};
+use crate::resolve::{Active, Resolved, resolve_value};
 use crate::store::{Kind, Owner, Range};
 use crate::token::SESSIONS_PER_LOGIN_MAX;
 use crate::upkeep::{self, Use};
@@ -38,6 +39,46 @@ fn publish(world: &World) -> Vec<Published> {
 fn note(world: &World, uses: &[Use]) {
     let now = world.now();
     let _: Decision<()> = world.run(|view, _| upkeep::note_uses(view, uses, now));
+}
+
+/// What a value token of this session says stays good until something of it is not so any more.
+#[test]
+fn a_value_token_is_good_while_it_says_what_would_be_signed_today() {
+    let world = World::new();
+    publish(&world);
+    let issued = world.begin();
+    let claims = active(world.resolve(issued.access_token.as_str())).claims;
+    let judge = |claims: &Claims| {
+        let now = world.now();
+        world.see(|view| resolve_value(view, claims, now))
+    };
+    let found = active(judge(&claims));
+    assert_eq!(found.record.id, issued.session);
+    assert_eq!(found.record.tenant, "bank");
+    assert_eq!(found.expires_at, claims.expires_at);
+
+    type Change = fn(&mut Claims);
+    let changes: [(&str, Change); 7] = [
+        ("another session", |it| it.session = Some("0".repeat(32))),
+        ("no session", |it| it.session = None),
+        ("another subject", |it| it.subject = "eve".to_owned()),
+        ("another client", |it| it.client_id = "robot".to_owned()),
+        ("more scopes", |it| it.scope += " more"),
+        ("other roles", |it| it.roles.push("admin".to_owned())),
+        ("another audience", |it| it.audience.push("x".to_owned())),
+    ];
+    for (name, change) in changes {
+        let mut changed = claims.clone();
+        change(&mut changed);
+        assert_eq!(judge(&changed), Resolved::Inactive, "{name}");
+    }
+    world
+        .revoke(&format!(
+            "token={}&client_id=web",
+            issued.access_token.as_str()
+        ))
+        .unwrap();
+    assert_eq!(judge(&claims), Resolved::Inactive);
 }
 
 #[test]

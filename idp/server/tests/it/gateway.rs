@@ -4,7 +4,9 @@ use std::fs;
 use std::time::Duration;
 
 use hyper::{Method, StatusCode};
-use idp_token::ask::resolve::{Answer, Purpose, Question, read_answers, write_questions};
+use idp_token::ask::resolve::{
+    Answer, Purpose, Question, VALUE_PATH, read_answers, write_questions,
+};
 use idp_token::ask::uses::{Use, write_uses};
 use idp_token::digest::TokenDigest;
 use idp_token::epoch::Seq;
@@ -82,6 +84,13 @@ impl Server {
         let reply = self.tell("/internal/resolve", &body).await;
         assert_eq!(reply.status, StatusCode::OK, "{:?}", reply.body);
         read_answers(&reply.body, &asked).unwrap()
+    }
+
+    pub(crate) async fn resolve_value(&self, token: &str) -> Answer {
+        let reply = self.tell(VALUE_PATH, token).await;
+        assert_eq!(reply.status, StatusCode::OK, "{:?}", reply.body);
+        let answers = read_answers(&reply.body, &[digest(token)]);
+        answers.unwrap().pop().unwrap()
     }
 
     /// What a token that is good stands for.

@@ -93,6 +93,39 @@ async fn a_good_token_is_told_with_a_value_token_that_services_believe() {
 }
 
 #[tokio::test]
+async fn a_value_token_is_good_for_as_long_as_its_session() {
+    let server = Server::start().await;
+    let token = server.token().await;
+    let record = server.record(&token).await;
+    let sealed = &record.value_token.as_ref().unwrap().sealed;
+    let value_token = seal_key(&token).open(sealed).unwrap();
+    let Answer::Active(active) = server.resolve_value(&value_token).await else {
+        panic!("inactive");
+    };
+    let told = &active.record;
+    assert_eq!(
+        (told.id, &told.subject, &told.scope, &told.tenant),
+        (record.id, &record.subject, &record.scope, &record.tenant)
+    );
+    assert_eq!(told.value_token, None);
+    assert!(active.expires_at <= record.ends_at);
+
+    let mut forged = value_token.to_string();
+    let at = forged.len() - 9;
+    let other = if forged[at..].starts_with('A') {
+        "B"
+    } else {
+        "A"
+    };
+    forged.replace_range(at..=at, other);
+    for bad in [forged.as_str(), token.as_str(), "a.b.c", "", "\u{1}"] {
+        assert_eq!(server.resolve_value(bad).await, Answer::Inactive, "{bad}");
+    }
+    server.revoke(&token).await;
+    assert_eq!(server.resolve_value(&value_token).await, Answer::Inactive);
+}
+
+#[tokio::test]
 async fn a_gateway_is_told_the_keys_of_all_tags_that_are_taken() {
     let server = Server::start().await;
     let now = UnixSeconds(0);

@@ -8,6 +8,9 @@
 //! The seal key goes with the digest: the identity provider signs a value token, seals it with that
 //! key and forgets the key. So an answer holds nothing that is of use to anybody but the asker, and
 //! may lie in Redis as it is. Each answer names its digest, and is for the question in its place.
+//!
+//! About a value token that a client has shown the question is the token itself ([`VALUE_PATH`]), and
+//! the answer is one of these, without a value token.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,6 +26,8 @@ use crate::time::UnixSeconds;
 
 use super::{ItemError, MessageError, VERSION, bytes, items, members};
 
+/// `POST`: the body is a value token, and nothing else.
+pub const VALUE_PATH: &str = "/internal/value";
 pub const QUESTIONS_MAX: usize = 256;
 pub const QUESTIONS_BYTES_MAX: usize = 32 + QUESTIONS_MAX * QUESTION_BYTES_MAX;
 pub const ANSWERS_BYTES_MAX: usize = 32 + QUESTIONS_MAX * (RECORD_BYTES_MAX + 512);
