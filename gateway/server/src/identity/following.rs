@@ -52,6 +52,7 @@ impl Following {
         let expected = Expected {
             issuer: idp.issuer.clone(),
             audiences: idp.audience.clone(),
+            has_redis: redis.is_some(),
         };
         let keys = Keys::new(
             Arc::clone(&knowledge),
@@ -80,7 +81,8 @@ impl Following {
             let connected = Arc::clone(shelf).keep_connected();
             tasks.push(spawn("identity-records", connected));
         }
-        let sources = Sources::new(Arc::clone(&knowledge), shelf, asking, metrics.clone());
+        let copies = shelf.map(|shelf| (shelf, Arc::clone(&keys)));
+        let sources = Sources::new(Arc::clone(&knowledge), copies, asking, metrics.clone());
         Ok(Self {
             knowledge,
             sources: Arc::new(sources),

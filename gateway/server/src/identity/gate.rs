@@ -20,7 +20,7 @@ use idp_token::time::{BootTime, UnixSeconds};
 use super::Identity;
 use super::cache::Found;
 use super::entry::Entry;
-use super::lookup::Inquiry;
+use super::lookup::{Inquiry, Presented};
 use crate::clock;
 use crate::metrics::Layer;
 
@@ -63,7 +63,7 @@ pub(crate) struct Denied {
 }
 
 /// What can be said without asking anybody.
-enum Step {
+pub(super) enum Step {
     Granted(Granted<'static>),
     Inquire(Box<Inquiry>),
 }
@@ -83,19 +83,28 @@ impl Identity {
         };
         match credential {
             Credential::Reference(text) if admission.accept.takes_reference() => {
-                match self.recall(admission.tolerance, text, now)? {
-                    Step::Granted(granted) => Ok(granted),
-                    Step::Inquire(inquiry) => {
-                        Box::pin(self.inquire(admission.tolerance, *inquiry)).await
-                    }
-                }
+                let step = self.recall(admission.tolerance, text, now)?;
+                self.settle(admission.tolerance, step).await
             }
             Credential::Value(text) if admission.accept.takes_value() => {
-                self.recall_shown(admission.tolerance, text, now)
+                let step = self.recall_shown(admission.tolerance, text, now)?;
+                let granted = self.settle(admission.tolerance, step).await?;
+                Ok(granted.showing(text))
             }
             Credential::Reference(_) | Credential::Value(_) | Credential::Other(_) => {
                 Err(Invalid::Kind.into())
             }
+        }
+    }
+
+    async fn settle(
+        self: &Arc<Self>,
+        tolerance: Tolerance,
+        step: Step,
+    ) -> Result<Granted<'static>, Denied> {
+        match step {
+            Step::Granted(granted) => Ok(granted),
+            Step::Inquire(inquiry) => Box::pin(self.inquire(tolerance, *inquiry)).await,
         }
     }
 
@@ -132,7 +141,7 @@ impl Identity {
         }
         Ok(Step::Inquire(Box::new(Inquiry {
             digest,
-            token: Arc::new(token),
+            token: Presented::Reference(Arc::new(token)),
             gap,
             asks_provider,
             kept: known.map(Arc::clone),

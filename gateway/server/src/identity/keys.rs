@@ -27,6 +27,8 @@ pub(super) struct Expected {
     pub(super) issuer: String,
     /// Value tokens are taken from nobody if there is none.
     pub(super) audiences: Vec<String>,
+    /// Whether records are looked for in Redis, which are believed if they are signed.
+    pub(super) has_redis: bool,
 }
 
 #[derive(Debug)]
@@ -90,12 +92,16 @@ impl Keys {
         let keys = self.provider.filter_keys().await?;
         self.knowledge
             .set_filter_keys(FilterCopy { keys, asked_at });
-        if self.expected.audiences.is_empty() {
+        let Expected {
+            issuer,
+            audiences,
+            has_redis,
+        } = &self.expected;
+        if audiences.is_empty() && !has_redis {
             return Ok(());
         }
         let key_set = self.provider.key_set().await?;
-        let Expected { issuer, audiences } = &self.expected;
-        let value_tokens = ValueTokens::new(issuer, audiences, &key_set);
+        let value_tokens = ValueTokens::new(issuer, audiences, key_set);
         self.knowledge.set_value_tokens(value_tokens);
         Ok(())
     }

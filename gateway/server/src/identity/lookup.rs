@@ -17,6 +17,7 @@ use idp_token::reference::{ReferenceToken, Unproved};
 use idp_token::seal::SealKey;
 use idp_token::time::BootTime;
 use tokio::time::sleep;
+use zeroize::Zeroizing;
 
 use super::Identity;
 use super::entry::{Entry, Value};
@@ -31,10 +32,18 @@ const ATTEMPTS_MAX: usize = 3;
 /// Between attempts to get the next value token.
 const RENEW_PAUSE: Duration = Duration::from_secs(5);
 
+/// What was shown: only whoever has it can ask about it.
+#[derive(Clone)]
+pub(super) enum Presented {
+    Reference(Arc<ReferenceToken>),
+    /// A value token, which was verified.
+    Value(Arc<Zeroizing<String>>),
+}
+
 /// A token that must be looked up, and why.
 pub(super) struct Inquiry {
     pub(super) digest: TokenDigest,
-    pub(super) token: Arc<ReferenceToken>,
+    pub(super) token: Presented,
     pub(super) gap: Gap,
     /// No copy will do.
     pub(super) asks_provider: bool,
@@ -109,7 +118,8 @@ impl Identity {
         let look_up = || {
             let lookup = Lookup {
                 identity: Arc::clone(self),
-                token: Arc::clone(&inquiry.token),
+                digest: inquiry.digest,
+                token: inquiry.token.clone(),
                 purpose: inquiry.purpose(),
                 asks_provider: inquiry.asks_provider,
                 kept: inquiry.kept.clone(),
@@ -120,7 +130,8 @@ impl Identity {
             .flights
             .join(inquiry.digest, (now, not_before), look_up);
         let outcome = joined.await?;
-        if matches!(outcome, Outcome::Inactive) && inquiry.kept.is_none() {
+        let is_tagged = matches!(inquiry.token, Presented::Reference(_));
+        if matches!(outcome, Outcome::Inactive) && inquiry.kept.is_none() && is_tagged {
             self.metrics.unknown_with_valid_tag.inc();
         }
         Ok(outcome)
@@ -136,7 +147,7 @@ impl Identity {
         };
         let inquiry = Inquiry {
             digest: entry.digest,
-            token: Arc::new(token),
+            token: Presented::Reference(Arc::new(token)),
             gap: Gap::Spent,
             asks_provider: false,
             kept: Some(Arc::clone(entry)),
@@ -172,7 +183,8 @@ impl Inquiry {
 /// One look-up.
 struct Lookup {
     identity: Arc<Identity>,
-    token: Arc<ReferenceToken>,
+    digest: TokenDigest,
+    token: Presented,
     purpose: Purpose,
     asks_provider: bool,
     kept: Option<Arc<Entry>>,
@@ -208,11 +220,15 @@ impl Lookup {
     }
 
     async fn ask(&self) -> Result<super::sources::Found, Unknown> {
+        let sources = &self.identity.following.sources;
+        let token = match &self.token {
+            Presented::Reference(token) => token,
+            Presented::Value(text) => return sources.ask_about_value(text, self.digest).await,
+        };
         let question = Question {
-            key: SealKey::of(&self.token),
+            key: SealKey::of(token),
             purpose: self.purpose,
         };
-        let sources = &self.identity.following.sources;
         if self.asks_provider {
             sources.ask(question).await
         } else {
@@ -221,9 +237,8 @@ impl Lookup {
     }
 
     fn note_inactive(&self, began: BootTime) -> Outcome {
-        let digest = self.token.digest();
-        self.identity.cache.remove(&digest);
-        self.identity.strangers.add(&digest, began);
+        self.identity.cache.remove(&self.digest);
+        self.identity.strangers.add(&self.digest, began);
         Outcome::Inactive
     }
 
@@ -249,23 +264,29 @@ impl Lookup {
 
     /// A provider that cannot make a value token leaves services without a caller.
     fn entry(&self, active: Active, stamp: Stamp) -> Result<Entry, Unknown> {
-        let digest = self.token.digest();
+        let digest = self.digest;
         let rights = self.identity.rights.share(rights(&active));
         let Active {
             record,
             value_token,
             expires_at,
         } = active;
-        let opened = value_token.ok_or(Unknown::Unreachable)?;
         let marks = self.identity.following.knowledge.fence().marks(
             &record.id.to_string(),
             &record.subject,
             &record.client_id,
             &record.tenant,
         );
-        let idle = record.idle.zip(record.report_after());
-        let ends_at = self.token.end().get().min(record.ends_at);
-        let ends_at = expires_at.map_or(ends_at, |it| it.min(ends_at));
+        let ends_at = expires_at.map_or(record.ends_at, |it| it.min(record.ends_at));
+        let (value, ends_at, idle) = match &self.token {
+            Presented::Reference(token) => {
+                let value = value_token.ok_or(Unknown::Unreachable)?;
+                let ends_at = token.end().get().min(ends_at);
+                (Some(value), ends_at, record.idle.zip(record.report_after()))
+            }
+            // It lives for so short that nobody need know when it was used.
+            Presented::Value(_) => (None, ends_at, None),
+        };
         let caller = Caller {
             tid: Tid::of(&digest),
             session: Some(record.id),
@@ -273,15 +294,15 @@ impl Lookup {
             rights,
             auth_time: record.auth_time,
         };
-        let value = Value {
+        let value = value.map(|opened| Value {
             text: opened.text.as_str().into(),
             renews_at: opened.renews_at,
             expires_at: opened.expires_at,
-        };
+        });
         Ok(Entry::new(
             (digest, caller),
             (stamp, marks),
-            Some(value),
+            value,
             (ends_at, idle),
             clock::unix_seconds(),
         ))

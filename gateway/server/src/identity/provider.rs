@@ -14,11 +14,16 @@ use http_body_util::Full;
 use idp_token::ask::MessageError;
 use idp_token::ask::keys::ToldKeys;
 use idp_token::ask::report::Report;
-use idp_token::ask::resolve::{ANSWERS_BYTES_MAX, Answer, Question, read_answers, write_questions};
+use idp_token::ask::resolve::{
+    ANSWERS_BYTES_MAX, Answer, Question, VALUE_PATH, read_answers, write_questions,
+};
 use idp_token::ask::uses::{Use, write_uses};
+use idp_token::digest::TokenDigest;
 use idp_token::filter::FilterKeys;
 use idp_token::log::{After, PAGE_BYTES_MAX, Page, PageError};
 use idp_token::value::{KeySet, KeySetError, SET_BYTES_MAX};
+
+use zeroize::Zeroizing;
 
 use super::credential::{Credential, CredentialError};
 use super::http::{Connections, ExchangeError};
@@ -46,6 +51,16 @@ pub(super) enum CallError {
     KeySet(#[from] KeySetError),
     #[error("the request cannot be written")]
     Request(#[from] http::Error),
+}
+
+impl CallError {
+    /// Whether somebody answered, if not what was asked.
+    pub(super) const fn is_answer(&self) -> bool {
+        match self {
+            Self::Credential(_) | Self::Exchange(_) | Self::Request(_) => false,
+            Self::Status(_) | Self::Message(_) | Self::Page(_) | Self::KeySet(_) => true,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -92,6 +107,25 @@ impl Provider {
             deadline: CALL_MAX,
         };
         Ok(read_answers(&self.call(&self.calls, call).await?, &asked)?)
+    }
+
+    /// Asks about a value token that a client has shown.
+    pub(super) async fn resolve_value(
+        &self,
+        text: &str,
+        digest: TokenDigest,
+    ) -> Result<Answer, CallError> {
+        let call = Call {
+            method: Method::POST,
+            path: VALUE_PATH,
+            // Wiped once it is sent.
+            body: Bytes::from_owner(Zeroizing::new(text.to_owned())),
+            answer_bytes_max: ANSWERS_BYTES_MAX,
+            deadline: CALL_MAX,
+        };
+        let told = self.call(&self.calls, call).await?;
+        let answer = read_answers(&told, &[digest])?.pop();
+        Ok(answer.ok_or(MessageError::Count(0))?)
     }
 
     /// At most `USES_MAX` of them.

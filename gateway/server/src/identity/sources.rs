@@ -4,22 +4,29 @@
 //! in the way of an answer is *unknown*, which is never the same as bad: only the identity provider
 //! says that of a token.
 //!
+//! Of a record in Redis only that is believed which the provider has signed: whoever can write there
+//! can write anything.
+//!
 //! The stamp is taken before anything is asked. So whatever is published while the answer is on its
 //! way voids it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gateway_core::verdict::Unknown;
 use idp_token::ask::resolve::{self, Answer, Purpose, Question};
+use idp_token::digest::TokenDigest;
 use idp_token::fence::Stamp;
 use idp_token::lease::{Tolerance, Trust};
-use idp_token::projection::{self, read_found};
+use idp_token::projection::{self, check_signed, read_found};
 use idp_token::seal::SealKey;
 use idp_token::session::{Session, StoredValueToken};
 use idp_token::time::UnixSeconds;
+use idp_token::value::{JwsError, ValueTokenError};
 use zeroize::Zeroizing;
 
 use super::asking::{Asking, Unanswered};
+use super::keys::Keys;
 use super::knowledge::Knowledge;
 use super::shelf::Shelf;
 use crate::clock;
@@ -28,9 +35,12 @@ use crate::metrics::{Heard, SourceMetrics};
 #[derive(Debug)]
 pub(crate) struct Sources {
     knowledge: Arc<Knowledge>,
-    shelf: Option<Arc<Shelf>>,
+    /// Redis, and the keys that its records are verified with.
+    copies: Option<(Arc<Shelf>, Arc<Keys>)>,
     asking: Arc<Asking>,
     metrics: SourceMetrics,
+    /// Whether a record was not what was signed: one line is enough to look into it.
+    has_doubted: AtomicBool,
 }
 
 /// What a look-up found, and where the log stood when it began.
@@ -77,15 +87,16 @@ impl std::fmt::Debug for Opened {
 impl Sources {
     pub(super) fn new(
         knowledge: Arc<Knowledge>,
-        shelf: Option<Arc<Shelf>>,
+        copies: Option<(Arc<Shelf>, Arc<Keys>)>,
         asking: Arc<Asking>,
         metrics: SourceMetrics,
     ) -> Self {
         Self {
             knowledge,
-            shelf,
+            copies,
             asking,
             metrics,
+            has_doubted: AtomicBool::new(false),
         }
     }
 
@@ -110,6 +121,28 @@ impl Sources {
         Ok(Found { stamp, told })
     }
 
+    /// Asks the identity provider about a value token, which no copy knows.
+    pub(super) async fn ask_about_value(
+        &self,
+        text: &str,
+        digest: TokenDigest,
+    ) -> Result<Found, Unknown> {
+        let stamp = self.knowledge.stamp();
+        let answer = self.asking.ask_about_value(text, digest).await;
+        let told = match answer.map_err(|why| self.unknown(&why))? {
+            Answer::Inactive => Told::Inactive,
+            Answer::Active(active) => {
+                self.check_current(&active, stamp)?;
+                Told::Active(Box::new(Active {
+                    record: active.record,
+                    value_token: None,
+                    expires_at: Some(active.expires_at),
+                }))
+            }
+        };
+        Ok(Found { stamp, told })
+    }
+
     /// How many wait for the provider to be asked about their tokens.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
@@ -118,7 +151,7 @@ impl Sources {
 
     /// None if Redis does not know, or there is no telling whether what it says is so.
     async fn find_in_redis(&self, question: &Question) -> Option<Found> {
-        let shelf = self.shelf.as_ref()?;
+        let (shelf, keys) = self.copies.as_ref()?;
         let stamp = self.knowledge.stamp();
         if question.purpose == Purpose::Check || !self.is_fresh() {
             self.metrics.count_heard(Heard::Skipped);
@@ -142,10 +175,17 @@ impl Sources {
                 return None;
             }
         };
-        let Some(active) = usable(record, question, clock::unix_seconds()) else {
-            self.metrics.count_heard(Heard::Unknown);
-            return None;
+        let (active, stored) = match usable(record, question, clock::unix_seconds()) {
+            Ok(usable) => usable,
+            Err(why) => {
+                self.metrics.count_heard(why);
+                return None;
+            }
         };
+        if let Err(why) = self.check_signed((&active, &stored), question.key.digest(), keys) {
+            self.metrics.count_heard(why);
+            return None;
+        }
         // The process may have stood still meanwhile.
         if !self.is_fresh() {
             self.metrics.count_heard(Heard::Skipped);
@@ -156,20 +196,61 @@ impl Sources {
         Some(Found { stamp, told })
     }
 
+    /// Whether a record is what was signed for this token. Where the key is not known, or the session was
+    /// ended as far as this gateway knows, the provider tells.
+    fn check_signed(
+        &self,
+        (active, stored): (&Active, &StoredValueToken),
+        digest: TokenDigest,
+        keys: &Keys,
+    ) -> Result<(), Heard> {
+        let value_tokens = self.knowledge.value_tokens();
+        let (Some(value_tokens), Some(opened)) = (value_tokens.as_ref(), &active.value_token)
+        else {
+            keys.want();
+            return Err(Heard::Unknown);
+        };
+        let verified = value_tokens.verify_stored(&opened.text, clock::unix_seconds());
+        let claims = match verified {
+            Ok(claims) => claims,
+            Err(ValueTokenError::Jws(JwsError::UnknownKey)) => {
+                keys.want();
+                return Err(Heard::Unknown);
+            }
+            Err(error) => return Err(self.doubt(&error)),
+        };
+        check_signed(&active.record, stored, &claims, digest).map_err(|why| self.doubt(&why))?;
+        match self.knowledge.was_ended(&active.record.id) {
+            true => Err(Heard::Unknown),
+            false => Ok(()),
+        }
+    }
+
+    fn doubt(&self, why: &(dyn std::error::Error + 'static)) -> Heard {
+        if !self.has_doubted.swap(true, Ordering::Relaxed) {
+            tracing::error!(error = why, "a record in Redis is not what was signed");
+        }
+        Heard::Forged
+    }
+
     /// A provider that knows less than this gateway was put back to an older state.
+    fn check_current(&self, active: &resolve::Active, stamp: Stamp) -> Result<(), Unknown> {
+        let written_seq = active.record.written_seq;
+        if written_seq >= stamp.seq() && active.epochs.admit(written_seq) {
+            return Ok(());
+        }
+        self.metrics.stale_answers.inc();
+        Err(Unknown::Stale)
+    }
+
     fn read_answer(
         &self,
         active: resolve::Active,
         key: &SealKey,
         stamp: Stamp,
     ) -> Result<Told, Unknown> {
+        self.check_current(&active, stamp)?;
         let mut record = active.record;
-        let is_current =
-            record.written_seq >= stamp.seq() && active.epochs.admit(record.written_seq);
-        if !is_current {
-            self.metrics.stale_answers.inc();
-            return Err(Unknown::Stale);
-        }
         let value_token = match record.value_token.take() {
             Some(stored) => Some(open(&stored, key).ok_or(Unknown::Unreachable)?),
             None => None,
@@ -189,8 +270,10 @@ impl Sources {
     fn unknown(&self, why: &Unanswered) -> Unknown {
         match why {
             Unanswered::Full => Unknown::Overloaded,
-            Unanswered::Late | Unanswered::Call(_) if self.is_fresh() => Unknown::Unreachable,
-            Unanswered::Late | Unanswered::Call(_) => Unknown::Stale,
+            Unanswered::Late | Unanswered::Silent | Unanswered::Call(_) => match self.is_fresh() {
+                true => Unknown::Unreachable,
+                false => Unknown::Stale,
+            },
         }
     }
 }
@@ -206,9 +289,13 @@ fn heard(unknown: projection::Unknown) -> Heard {
     }
 }
 
-/// A record from Redis, if it has what was asked for.
-fn usable(mut record: Session, question: &Question, now: UnixSeconds) -> Option<Active> {
-    let stored = record.value_token.take()?;
+/// A record from Redis, if it has what was asked for, and what stood in it of its value token.
+fn usable(
+    mut record: Session,
+    question: &Question,
+    now: UnixSeconds,
+) -> Result<(Active, StoredValueToken), Heard> {
+    let stored = record.value_token.take().ok_or(Heard::Unknown)?;
     let is_enough = match question.purpose {
         Purpose::Use => stored.expires_at > now,
         // Another gateway may have been told of the next one already.
@@ -216,14 +303,15 @@ fn usable(mut record: Session, question: &Question, now: UnixSeconds) -> Option<
         Purpose::Check => false,
     };
     if !is_enough || record.ends_at <= now {
-        return None;
+        return Err(Heard::Unknown);
     }
-    let value_token = open(&stored, &question.key)?;
-    Some(Active {
+    let value_token = open(&stored, &question.key).ok_or(Heard::Forged)?;
+    let active = Active {
         record,
         value_token: Some(value_token),
         expires_at: None,
-    })
+    };
+    Ok((active, stored))
 }
 
 /// None if it was not sealed for this token.

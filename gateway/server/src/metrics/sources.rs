@@ -5,7 +5,7 @@ use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 use super::{House, Made};
 
 /// In the order of [`Heard`].
-const HEARD: [&str; 5] = ["found", "unknown", "behind", "failed", "skipped"];
+const HEARD: [&str; 6] = ["found", "unknown", "behind", "failed", "skipped", "forged"];
 /// In the order of [`Void`].
 const VOID: [&str; 4] = ["gap", "unreadable", "another_server", "suspended"];
 const QUESTIONS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
@@ -20,6 +20,8 @@ pub(crate) enum Heard {
     Failed,
     /// It was not asked: there is no connection, or no proof that what it says is fresh.
     Skipped,
+    /// What lay there is not what the identity provider has signed.
+    Forged,
 }
 
 /// Why everything that was remembered is void.
@@ -113,7 +115,8 @@ impl SourceMetrics {
         let redis = house.counters(
             "identity_redis_lookups_total",
             "Look-ups of tokens in Redis by outcome: found, unknown, behind (it lacks what was read of \
-             the log), failed, skipped (not connected, or its word cannot be believed now).",
+             the log), failed, skipped (not connected, or its word cannot be believed now), forged (not \
+             what the identity provider has signed).",
             &["outcome"],
         )?;
         Ok(Self {
@@ -136,7 +139,7 @@ impl SourceMetrics {
             )?,
             questions_refused: house.counter(
                 "identity_questions_refused_total",
-                "Tokens not asked about because as many waited as may.",
+                "Tokens not asked about because as many waited as may, or nobody answered for so long.",
             )?,
             uses_lost: house.counter(
                 "identity_uses_lost_total",

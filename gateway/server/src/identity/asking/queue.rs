@@ -107,6 +107,12 @@ impl<K: Hash + Eq + Copy, T> Queue<K, T> {
         std::mem::take(&mut self.waiting)
     }
 
+    /// Nobody is going to be told anything. Calls that are under way find nothing to take.
+    #[must_use]
+    pub(super) fn send_away(&mut self) -> VecDeque<(K, T)> {
+        std::mem::take(&mut self.waiting)
+    }
+
     const fn end_call(&mut self) {
         self.calls = self.calls.saturating_sub(1);
     }

@@ -5,6 +5,7 @@
 
 mod calls;
 mod failures;
+mod forged;
 mod provider;
 mod redis_server;
 mod revocation;

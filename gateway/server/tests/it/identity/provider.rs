@@ -1,6 +1,6 @@
 //! An identity provider that does as the test says: real HTTP, real messages, signed value tokens.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,7 +14,9 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use idp_token::ask::keys::{ToldKey, ToldKeys};
 use idp_token::ask::report::Report;
-use idp_token::ask::resolve::{Active, Answer, Purpose, Question, read_questions, write_answers};
+use idp_token::ask::resolve::{
+    Active, Answer, Purpose, Question, VALUE_PATH, read_questions, write_answers,
+};
 use idp_token::ask::uses::{Use, read_uses};
 use idp_token::digest::{Alias, TokenDigest};
 use idp_token::epoch::{Epochs, Seq};
@@ -23,7 +25,9 @@ use idp_token::log::{After, Beat, Change, Entry, Hello, Kind, Page, Target};
 use idp_token::reference::{AbsoluteEnd, ReferenceToken};
 use idp_token::session::{Session, SessionId, StoredValueToken};
 use idp_token::time::UnixSeconds;
-use idp_token::value::{Algorithm, Claims, SigningKey, key_set};
+use idp_token::value::{
+    Algorithm, Claims, Expectations, KeySet, LIFETIME_MAX, SigningKey, Verifier, key_set,
+};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -49,6 +53,8 @@ struct World {
 
 pub(crate) struct Facts {
     pub(crate) sessions: HashMap<TokenDigest, Session>,
+    /// Whose value tokens are good no more.
+    pub(crate) ended: HashSet<SessionId>,
     log: Vec<Entry>,
     seq: u64,
     beat: u64,
@@ -120,6 +126,7 @@ impl Provider {
     pub(crate) async fn start() -> Self {
         let facts = Facts {
             sessions: HashMap::new(),
+            ended: HashSet::new(),
             log: Vec::new(),
             seq: 0,
             beat: 1000,
@@ -181,8 +188,16 @@ impl Provider {
     /// Ends a session, so that the log tells of it.
     pub(crate) fn end(&self, number: u8) {
         let id = session(number).id;
-        self.facts().sessions.retain(|_, session| session.id != id);
+        self.end_in_silence(number);
         self.publish(Target::Session(id), Kind::Ended);
+    }
+
+    /// Ends a session of which no gateway that starts later hears.
+    pub(crate) fn end_in_silence(&self, number: u8) {
+        let id = session(number).id;
+        let mut facts = self.facts();
+        facts.sessions.retain(|_, session| session.id != id);
+        facts.ended.insert(id);
     }
 
     pub(crate) fn publish(&self, target: Target, kind: Kind) {
@@ -264,6 +279,35 @@ impl World {
             expires_at: session.ends_at,
         }))
     }
+
+    /// What a value token is still good for.
+    fn answer_value(&self, facts: &Facts, text: &str) -> Answer {
+        let keys = KeySet::parse(key_set([&self.signing]).as_bytes()).unwrap();
+        let expectations = Expectations {
+            issuer: ISSUER.to_owned(),
+            audience: "pay".to_owned(),
+            leeway: Duration::ZERO,
+            lifetime_max: LIFETIME_MAX,
+        };
+        let claims = Verifier::new(expectations, keys).verify(text, now());
+        let claims = claims.unwrap();
+        let id = SessionId::parse(claims.session.as_deref().unwrap()).unwrap();
+        if facts.ended.contains(&id) {
+            return Answer::Inactive;
+        }
+        Answer::Active(Box::new(Active {
+            record: Session {
+                id,
+                subject: claims.subject,
+                scope: claims.scope,
+                roles: claims.roles,
+                written_seq: Seq(facts.seq),
+                ..session(0)
+            },
+            epochs: Epochs::default(),
+            expires_at: claims.expires_at,
+        }))
+    }
 }
 
 async fn beat(world: Arc<World>) {
@@ -289,6 +333,7 @@ fn router(world: &Arc<World>) -> Router {
     Router::new()
         .route("/internal/log", get(log))
         .route("/internal/resolve", post(resolve))
+        .route(VALUE_PATH, post(value))
         .route("/internal/uses", post(uses))
         .route("/internal/receipts", post(receipts))
         .route("/internal/filter-keys", get(told_keys))
@@ -374,6 +419,14 @@ async fn resolve(State(world): State<Arc<World>>, body: Bytes) -> String {
         .map(|question| (question.key.digest(), world.answer(&facts, question)))
         .collect();
     write_answers(told.iter().map(|(digest, answer)| (*digest, answer)))
+}
+
+async fn value(State(world): State<Arc<World>>, text: String) -> String {
+    let digest = TokenDigest::of(text.as_bytes());
+    let mut facts = world.facts.lock().unwrap();
+    facts.asked.push((digest, Purpose::Check));
+    let answer = world.answer_value(&facts, &text);
+    write_answers([(digest, &answer)])
 }
 
 async fn uses(State(world): State<Arc<World>>, body: Bytes) -> StatusCode {

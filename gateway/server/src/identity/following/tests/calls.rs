@@ -54,7 +54,7 @@ async fn everybody_gets_the_answer_to_their_own_question_and_no_call_asks_twice(
         let (number, active) = told.unwrap();
         assert_eq!(active.record.subject, format!("user {number}"));
         let text = active.value_token.unwrap().text;
-        assert_eq!(text.as_str(), format!("value token of user {number}"));
+        assert_eq!(site.subject_of(&text), format!("user {number}"));
     }
     let facts = site.provider.facts();
     for call in &facts.asked {
@@ -68,11 +68,11 @@ async fn everybody_gets_the_answer_to_their_own_question_and_no_call_asks_twice(
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn as_many_may_wait_as_may_and_one_more_is_told_that_it_is_too_many() {
     let site = Arc::new(Site::start_fresh(None, LONG).await);
+    let numbers = (0..=199).cycle().take(4096);
+    let questions: Vec<_> = numbers.map(|number| question(&token(number))).collect();
     let (release, mut asking) = occupy(&site).await;
-    for number in 0..4096_u32 {
+    for question in questions {
         let site = Arc::clone(&site);
-        let number = u8::try_from(number % 200).unwrap();
-        let question = question(&token(number));
         asking.spawn(async move { site.following.sources.find(question).await.is_ok() });
     }
     site.until("all wait", |it| it.following.sources.waiting() == 4096)
@@ -100,6 +100,41 @@ async fn nobody_waits_longer_than_their_deadline_for_a_provider_that_does_not_an
     assert_eq!(waited.await.unwrap().unwrap_err(), Unknown::Unreachable);
     site.provider.facts().instead.clear();
     site.active(&token).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn while_nobody_answers_one_waits_and_everybody_else_is_told_at_once() {
+    let site = Arc::new(Site::start_fresh(None, LONG).await);
+    let token = site.token(1);
+    let nothing = Instead::Nothing;
+    let path = "/internal/resolve";
+    site.provider.facts().instead.insert(path, nothing);
+    site.find(&token).await.unwrap_err();
+    let began = crate::clock::boot();
+    let mut asking = JoinSet::new();
+    for number in 0..100 {
+        let (token, site) = (site.token(number), Arc::clone(&site));
+        asking.spawn(async move {
+            let began = crate::clock::boot();
+            let found = site.find(&token).await;
+            (found.unwrap_err(), crate::clock::boot().0 - began.0)
+        });
+    }
+    let told = asking.join_all().await;
+    let took = crate::clock::boot().0 - began.0;
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(told.iter().all(|(why, _)| *why == Unknown::Unreachable));
+    let waited = told
+        .iter()
+        .filter(|(_, it)| *it > Duration::from_millis(500));
+    assert_eq!(waited.count(), 1, "{told:?}");
+    assert_eq!(site.metric("questions_refused_total", ""), 99.0);
+
+    site.provider.facts().instead.clear();
+    site.active(&token).await;
+    for number in 0..20 {
+        site.active(&site.token(number)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

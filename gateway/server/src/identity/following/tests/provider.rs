@@ -21,12 +21,13 @@ use idp_token::ask::keys::{ToldKey, ToldKeys};
 use idp_token::ask::report::Report;
 use idp_token::ask::resolve::{Active, Answer, Purpose, Question, read_questions, write_answers};
 use idp_token::ask::uses::{Use, read_uses};
-use idp_token::digest::TokenDigest;
+use idp_token::digest::{Alias, TokenDigest};
 use idp_token::epoch::{Epochs, Seq};
 use idp_token::filter::FilterKeyId;
 use idp_token::log::{After, Beat, Change, Entry, Hello, Kind, LINES_MAX, Page, Target};
 use idp_token::projection::{self, EPOCHS_KEY, Epoch, POSITION_FIELD, PUBLISH_MAX};
-use idp_token::session::{Session, StoredValueToken};
+use idp_token::session::{Session, SessionId, StoredValueToken};
+use idp_token::value::{Algorithm, Claims, SigningKey, key_set};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -37,6 +38,7 @@ use crate::clock;
 use crate::spawn::spawn;
 
 pub(super) const CREDENTIAL: &str = "the-gateways-own";
+pub(super) const ISSUER: &str = "https://idp.test";
 const BEAT_EVERY: Duration = Duration::from_millis(100);
 /// Numbers of beats: of the log over HTTP, and of that in Redis.
 const RUNS: [u64; 2] = [1_000, 5_000_000];
@@ -52,6 +54,7 @@ pub(super) struct Provider {
 pub(super) struct World {
     state: Mutex<Facts>,
     appended: watch::Sender<()>,
+    pub(super) signing: SigningKey,
 }
 
 #[derive(Default)]
@@ -99,6 +102,7 @@ impl Provider {
         let world = Arc::new(World {
             state: Mutex::new(facts),
             appended: watch::channel(()).0,
+            signing: draw_key(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -284,17 +288,18 @@ impl Facts {
         }
     }
 
-    fn answer(&self, question: &Question) -> Answer {
-        let Some(session) = self.sessions.get(&question.key.digest()) else {
+    fn answer(&self, question: &Question, signing: &SigningKey) -> Answer {
+        let digest = question.key.digest();
+        let Some(session) = self.sessions.get(&digest) else {
             return Answer::Inactive;
         };
-        let now = clock::unix_seconds();
-        let text = format!("value token of {}", session.subject);
+        let claims = claims(session, digest);
+        let text = signing.sign(&claims).unwrap();
         let sealed = question.key.seal(&text, [1; 12]).unwrap();
         let value_token = StoredValueToken {
             sealed,
-            renews_at: now.after(Duration::from_secs(480)),
-            expires_at: now.after(Duration::from_secs(600)),
+            renews_at: claims.renews_at(),
+            expires_at: claims.expires_at,
         };
         let wants_one = question.purpose != Purpose::Check;
         Answer::Active(Box::new(Active {
@@ -325,6 +330,31 @@ impl Facts {
     }
 }
 
+pub(super) fn draw_key() -> SigningKey {
+    let key = rcgen::KeyPair::generate().unwrap();
+    SigningKey::from_pkcs8(Algorithm::Es256, key.serialized_der()).unwrap()
+}
+
+/// What a value token says that is made now.
+pub(super) fn claims(session: &Session, digest: TokenDigest) -> Claims {
+    let now = clock::unix_seconds();
+    let second = u32::try_from(now.0).unwrap();
+    Claims {
+        issuer: ISSUER.to_owned(),
+        audience: vec!["pay".to_owned()],
+        subject: session.subject.clone(),
+        session: Some(session.id.to_string()),
+        client_id: session.client_id.clone(),
+        scope: session.scope.clone(),
+        roles: session.roles.clone(),
+        auth_time: session.auth_time,
+        amr: session.amr.clone(),
+        issued_at: now,
+        expires_at: now.after(Duration::from_secs(600)),
+        id: SessionId(Alias::of(&digest).value_token_id(second)).to_string(),
+    }
+}
+
 async fn beat(world: Arc<World>) {
     let mut ticks = tokio::time::interval(BEAT_EVERY);
     loop {
@@ -350,6 +380,7 @@ fn router(world: &Arc<World>) -> Router {
         .route("/internal/receipts", post(receipts))
         .route("/internal/filter-keys", get(filter_keys))
         .layer(middleware::from_fn_with_state(Arc::clone(world), check))
+        .route("/jwks", get(jwks))
         .with_state(Arc::clone(world))
 }
 
@@ -424,12 +455,21 @@ async fn resolve(State(world): State<Arc<World>>, body: Bytes) -> String {
     facts.asked.push(asked.collect());
     let told: Vec<_> = questions
         .iter()
-        .map(|question| (question.key.digest(), facts.answer(question)))
+        .map(|question| {
+            (
+                question.key.digest(),
+                facts.answer(question, &world.signing),
+            )
+        })
         .collect();
     for (digest, answer) in &told {
         facts.keep(*digest, answer);
     }
     write_answers(told.iter().map(|(digest, answer)| (*digest, answer)))
+}
+
+async fn jwks(State(world): State<Arc<World>>) -> String {
+    key_set([&world.signing])
 }
 
 async fn uses(State(world): State<Arc<World>>, body: Bytes) -> StatusCode {

@@ -85,6 +85,12 @@ impl RedisServer {
         link.send(&parts).unwrap()
     }
 
+    pub(super) fn set(&self, key: &str, value: &[u8]) -> Reply {
+        let mut link = self.connect();
+        let parts: [&[u8]; 3] = [b"SET", key.as_bytes(), value];
+        link.send(&parts).unwrap()
+    }
+
     pub(super) fn command(&self, text: &str) -> Reply {
         let parts: Vec<_> = text.split(' ').map(str::to_owned).collect();
         let mut link = self.connect();

@@ -15,11 +15,13 @@ use idp_token::reference::{AbsoluteEnd, ReferenceToken};
 use idp_token::seal::SealKey;
 use idp_token::session::{Session, SessionId};
 use idp_token::time::UnixSeconds;
+use idp_token::value::jws::verify;
+use idp_token::value::{KeySet, key_set};
 use prometheus::Registry;
 use tempfile::TempDir;
 use tollgate_config::{Idp, Redis, RedisAddress};
 
-use super::provider::{CREDENTIAL, Provider};
+use super::provider::{CREDENTIAL, ISSUER, Provider};
 use super::redis_server::RedisServer;
 use crate::clock;
 use crate::identity::following::Following;
@@ -79,7 +81,7 @@ impl Site {
         fs::write(&key_file, format!("{CREDENTIAL}\n")).unwrap();
         fs::set_permissions(&key_file, Permissions::from_mode(0o600)).unwrap();
         let idp = Idp {
-            issuer: "https://idp.test".to_owned(),
+            issuer: ISSUER.to_owned(),
             listen: provider.address,
             internal: provider.address,
             key_file,
@@ -119,7 +121,9 @@ impl Site {
                 .facts()
                 .sessions
                 .insert(token.digest(), session(0));
+            let mut looks = looks();
             loop {
+                looks.tick().await;
                 site.find(&token).await.unwrap();
                 if site.metric("redis_lookups_total", "found") > 0.0 {
                     break;
@@ -156,6 +160,14 @@ impl Site {
             Told::Active(active) => *active,
             Told::Inactive => panic!("inactive"),
         }
+    }
+
+    /// Whose value token that is; it is one of the provider's.
+    pub(super) fn subject_of(&self, text: &str) -> String {
+        let keys = KeySet::parse(key_set([&self.provider.world.signing]).as_bytes()).unwrap();
+        let payload = verify(text, &keys).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+        claims["sub"].as_str().unwrap().to_owned()
     }
 
     /// Who was asked about by how many calls since the last time.
