@@ -101,6 +101,9 @@ struct Auth {
     /// Envoy's binary; without it the run lacks its rows and fails at its end.
     #[arg(long, value_name = "PATH")]
     envoy: Option<PathBuf>,
+    /// See what memory a gateway needs that remembers so many sessions at once; a million take minutes.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=2_000_000))]
+    sessions: Option<u64>,
     #[command(flatten)]
     common: Common,
 }
@@ -345,6 +348,7 @@ impl From<Auth> for AuthOptions {
             connections: given.connections.into(),
             tollgate: given.common.tollgate,
             envoy: given.envoy,
+            sessions: given.sessions,
             out: given.common.out,
         }
     }

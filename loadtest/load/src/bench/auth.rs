@@ -9,6 +9,7 @@ pub(super) mod credentials;
 mod envoy;
 pub(super) mod guard;
 mod haproxy;
+mod hot;
 mod nginx;
 mod summary;
 mod tollgate;
@@ -24,6 +25,7 @@ use super::{BenchError, Outcome};
 use crate::process::program;
 use credentials::Credentials;
 use guard::{Guard, Seat};
+use hot::Hot;
 use summary::{AuthReport, Summary};
 
 const WARM_UP_SECONDS: u64 = 2;
@@ -38,6 +40,9 @@ pub struct AuthOptions {
     pub tollgate: Option<PathBuf>,
     /// Envoy's binary; without one its rows are missing.
     pub envoy: Option<PathBuf>,
+    /// How many sessions a gateway is to remember at once, to see what memory that takes; none to leave
+    /// it out.
+    pub sessions: Option<u64>,
     /// Folder of the reports.
     pub out: PathBuf,
 }
@@ -72,12 +77,17 @@ pub async fn auth(options: AuthOptions) -> Result<Outcome, BenchError> {
         })
         .collect();
     let samples = take_turns(&turns, options.rounds).await?;
+    let hot = match options.sessions {
+        Some(sessions) => Some(Hot::measure(tollgate, &bench.site, sessions).await?),
+        None => None,
+    };
     let guards: Vec<_> = seats.iter().map(|(seat, _)| seat.guard).collect();
     let report = AuthReport {
         bench: "auth",
         conditions,
         missing,
         value_token_bytes: credentials.value_token_bytes(),
+        hot,
         guards: guards
             .iter()
             .map(|guard| Summary::new(*guard, &samples))
@@ -88,8 +98,8 @@ pub async fn auth(options: AuthOptions) -> Result<Outcome, BenchError> {
     Ok(Outcome {
         files: save(&options.out, "auth", &report.markdown(&table), &report)?,
         table,
+        broken: report.hot.as_ref().and_then(Hot::verdict),
         missing: report.missing,
-        broken: None,
     })
 }
 

@@ -41,7 +41,7 @@ connections. It differs by about one per cent from run to run, and a little betw
 checks fail when it exceeds this baseline by more than five per cent.
 
 With a known token each connection shows one of its own, which was looked up before; the route asks
-for a scope, and the service is shown a signed token of about 600 bytes. Following the log of the
+for a scope, and the service is shown a signed token of about 480 bytes. Following the log of the
 identity provider is in the count. valgrind knows no SHA extensions, so that hashes count for more here
 than a processor with them needs.
 ";

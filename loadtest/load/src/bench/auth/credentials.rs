@@ -111,7 +111,7 @@ async fn fetch(address: SocketAddr, path: &str) -> Result<String, BenchError> {
     Ok(String::from_utf8_lossy(&answer.body).into_owned())
 }
 
-fn wrong(tally: String) -> BenchError {
+pub(super) fn wrong(tally: String) -> BenchError {
     BenchError::WrongAnswer {
         name: "tollgate",
         tally,

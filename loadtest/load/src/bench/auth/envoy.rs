@@ -25,6 +25,7 @@ pub(super) fn plan(
         Guard::EnvoyLua
         | Guard::TollgateOpen
         | Guard::TollgateReference
+        | Guard::TollgateValue
         | Guard::NginxLua
         | Guard::HaproxyMap => {
             let pairs = site.dir.join("envoy-tokens.txt");

@@ -1,6 +1,9 @@
 //! Who guards the service, and how each is seen to do it before it is measured.
 
 use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use crate::bench::peer::{Peer, Plan, Site, free_addresses};
 use crate::bench::{BenchError, upstream};
@@ -9,11 +12,15 @@ use crate::closed::{Expect, Load, Request};
 use super::credentials::Credentials;
 use super::{envoy, haproxy, nginx, tollgate};
 
+const ATTEMPTS_MAX: usize = 50;
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(100);
+
 /// A way to know who asks, of one program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::bench) enum Guard {
     TollgateOpen,
     TollgateReference,
+    TollgateValue,
     NginxLua,
     HaproxyMap,
     EnvoyLua,
@@ -31,9 +38,10 @@ pub(in crate::bench) enum Shown {
 
 impl Guard {
     /// In this order within every round.
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::TollgateOpen,
         Self::TollgateReference,
+        Self::TollgateValue,
         Self::NginxLua,
         Self::HaproxyMap,
         Self::EnvoyLua,
@@ -51,6 +59,7 @@ impl Guard {
         match self {
             Self::TollgateOpen => "tollgate-open",
             Self::TollgateReference => "tollgate-reference",
+            Self::TollgateValue => "tollgate-value",
             Self::NginxLua => "nginx-lua",
             Self::HaproxyMap => "haproxy-map",
             Self::EnvoyLua => "envoy-lua",
@@ -62,8 +71,12 @@ impl Guard {
         match self {
             Self::TollgateOpen => "our own proxying, on a route that asks for no caller",
             Self::TollgateReference => {
-                "a known reference token: tag, digest, cache, fence, lease; a scope is checked; the value \
+                "a known reference token: digest, cache, fence, lease; a scope is checked; the value \
                  token is sent on; JSON access log and metrics on"
+            }
+            Self::TollgateValue => {
+                "a known value token, made before the gateway was started: digest, cache, fence, lease; a \
+                 scope is checked; it is sent on as it is; JSON access log and metrics on"
             }
             Self::NginxLua => {
                 "shared dictionary of token and value token, filled at the start; JSON access log, \
@@ -85,7 +98,7 @@ impl Guard {
             Self::TollgateReference | Self::NginxLua | Self::HaproxyMap | Self::EnvoyLua => {
                 Shown::Reference
             }
-            Self::EnvoyJwt => Shown::Value,
+            Self::TollgateValue | Self::EnvoyJwt => Shown::Value,
         }
     }
 
@@ -111,7 +124,7 @@ impl Seat {
     ) -> Result<Self, BenchError> {
         let addresses = free_addresses()?;
         let plan: Plan = match guard {
-            Guard::TollgateOpen | Guard::TollgateReference => {
+            Guard::TollgateOpen | Guard::TollgateReference | Guard::TollgateValue => {
                 tollgate::plan(guard, site, gateway, (addresses, credentials))?
             }
             Guard::NginxLua => nginx::plan(guard, site, addresses[0], credentials)?,
@@ -132,6 +145,20 @@ impl Seat {
         Ok(seat)
     }
 
+    /// A gateway that was just started may not have the keys of value tokens yet, and says that it cannot
+    /// tell.
+    async fn wait_for_keys(&self, token: &str) {
+        for _ in 0..ATTEMPTS_MAX {
+            let request =
+                Request::get("/v1/accounts/1").header("Authorization", format!("Bearer {token}"));
+            let tally = Load::new(self.peer.address, request).run(1).await;
+            if tally.status(503) == 0 {
+                return;
+            }
+            sleep(ATTEMPT_PAUSE).await;
+        }
+    }
+
     async fn check(&self, credentials: &Credentials) -> Result<(), BenchError> {
         let shown = credentials.list(self.guard.shown()).first().cloned();
         let good = shown.unwrap_or_default();
@@ -145,6 +172,7 @@ impl Seat {
         });
         bad.extend(flipped.map(|(last, _)| last));
         let refused = if self.guard.is_open() { 200 } else { 401 };
+        self.wait_for_keys(&good).await;
         let cases = [(Some(&good), 200), (Some(&bad), refused), (None, refused)];
         for (token, status) in cases {
             let mut request = Request::get("/v1/accounts/1");

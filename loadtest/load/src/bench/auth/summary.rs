@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::guard::Guard;
+use super::hot::Hot;
 use crate::bench::conditions::Conditions;
 use crate::bench::report::{Table, show, show_conditions, show_missing};
 use crate::bench::round::Sample;
@@ -25,6 +26,8 @@ pub(super) struct AuthReport {
     pub(super) missing: Vec<&'static str>,
     /// How long a value token is.
     pub(super) value_token_bytes: usize,
+    /// What many sessions at once take of memory, if that was measured.
+    pub(super) hot: Option<Hot>,
     pub(super) guards: Vec<Summary>,
     pub(super) rounds: Vec<Sample>,
 }
@@ -120,7 +123,8 @@ impl AuthReport {
             "# Auth: what it costs to know who asks\n\n\
              10,000 reference tokens or 200 value tokens in turn, value tokens of {bytes} bytes, one \
              route, GET, an answer of 336 bytes of JSON. Keep-alive on both sides.\n\n\
-             {missing}{table}\n{HOW_TO_READ}\n## Set-ups\n{setups}\n## Conditions\n{conditions}",
+             {missing}{table}\n{hot}{HOW_TO_READ}\n## Set-ups\n{setups}\n## Conditions\n{conditions}",
+            hot = self.hot.as_ref().map(Hot::markdown).unwrap_or_default(),
             bytes = self.value_token_bytes,
             missing = show_missing(&self.missing),
             setups = setups.collect::<String>(),
