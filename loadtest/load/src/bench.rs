@@ -42,6 +42,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub(crate) use cpu::cpu_time;
 pub(crate) use memory::rss_kib;
 pub(crate) use peer::wait_until_ready;
 

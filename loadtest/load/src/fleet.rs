@@ -5,6 +5,7 @@
 //! and to Redis, and the identity provider's to Redis. So a test can kill, pause and start again
 //! whoever it likes, and cut or slow down any one line. What is started here ends with it.
 
+mod clock;
 mod member;
 pub(crate) mod metrics;
 mod operator;
@@ -12,6 +13,7 @@ mod redis;
 mod service;
 mod site;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,12 +25,13 @@ use crate::closed::Request;
 use crate::faults::{FaultProxy, Plan};
 use crate::process::Launch;
 
-pub use member::Member;
+pub use member::{Limit, Member};
 pub use operator::{Done, Operator, Token, Wait};
 pub use redis::Redis;
 pub use service::{Seen, Service};
-pub use site::{CLIENT, Route, USER};
+pub use site::{ACCESS_LIFE, BRIEF, BRIEF_LIFE, CLIENT, Route, USER};
 
+use clock::Clock;
 use site::{GatewaySite, IdpSite, free_addresses};
 
 /// Names of processes are fixed texts, so a fleet has no more gateways than these.
@@ -48,6 +51,13 @@ pub struct FleetSettings {
     pub idle: Duration,
     /// Where the gateways' routes lead.
     pub service: SocketAddr,
+    /// Lines to the service, each of which the gateways take for an endpoint; without any they reach
+    /// it without anything in between.
+    pub service_lines: usize,
+    /// Whether every process has a wall clock of its own, which can be set.
+    pub has_clocks: bool,
+    /// Where alone gateways may run; anywhere if none is named.
+    pub gateway_cpu: Option<usize>,
 }
 
 impl FleetSettings {
@@ -62,6 +72,19 @@ impl FleetSettings {
             grace: Duration::from_secs(60),
             idle: Duration::from_secs(15 * 60),
             service,
+            service_lines: 0,
+            has_clocks: false,
+            gateway_cpu: None,
+        }
+    }
+
+    /// With lines to the service and clocks, so that whatever can break can be broken.
+    #[must_use]
+    pub fn breakable(tollgate: PathBuf, service: SocketAddr) -> Self {
+        Self {
+            service_lines: 2,
+            has_clocks: true,
+            ..Self::new(tollgate, service)
         }
     }
 }
@@ -74,6 +97,8 @@ pub struct Fleet {
     pub redis: Option<Redis>,
     /// What writes of the first one reach, if it was asked for.
     pub replica: Option<Redis>,
+    /// From all gateways to the endpoints of the service.
+    pub to_service: Vec<FaultProxy>,
     folder: TempDir,
 }
 
@@ -81,7 +106,7 @@ pub struct Fleet {
 pub struct Idp {
     pub member: Member,
     pub public: SocketAddr,
-    internal: SocketAddr,
+    pub(crate) internal: SocketAddr,
     admin_key: PathBuf,
     /// Its line to Redis.
     pub to_redis: Option<FaultProxy>,
@@ -123,12 +148,14 @@ impl Fleet {
         };
         let dir = folder_in(folder.path(), "idp")?;
         let idp = Idp::start(settings, &site, &dir, to_redis).await?;
+        let to_service = service_lines(settings).await?;
+        let endpoints = endpoints(settings, &to_service);
         let mut gateways = Vec::new();
         for name in names {
             let place = (take()?, take()?);
             let dir = folder_in(folder.path(), name)?;
             let lines = (line(Some(internal)).await?, line(redis_at).await?);
-            let site = (&site, dir.as_path());
+            let site = (&site, dir.as_path(), endpoints.as_slice());
             gateways.push(Gateway::start((settings, name), site, place, lines).await?);
         }
         Ok(Self {
@@ -136,6 +163,7 @@ impl Fleet {
             idp,
             redis,
             replica,
+            to_service,
             folder,
         })
     }
@@ -162,8 +190,9 @@ impl Idp {
     ) -> Result<Self, BenchError> {
         let file = dir.join("tollgate.yaml");
         write(&file, &site.file(settings, dir))?;
-        let launch = launch(settings, ("idp", "idp"), dir, &file);
-        let member = Member::start(launch, (site.internal, "/readyz")).await?;
+        let clock = clock(settings, dir)?;
+        let launch = launch(settings, ("idp", "idp"), (dir, &file), clock.as_ref());
+        let member = Member::start(launch, (site.internal, "/readyz"), clock).await?;
         Ok(Self {
             member,
             public: site.public,
@@ -193,7 +222,7 @@ impl Idp {
 impl Gateway {
     async fn start(
         (settings, name): (&FleetSettings, &'static str),
-        (idp, dir): (&IdpSite, &Path),
+        (idp, dir, endpoints): (&IdpSite, &Path, &[SocketAddr]),
         (address, admin): (SocketAddr, SocketAddr),
         (to_idp, to_redis): (Option<FaultProxy>, Option<FaultProxy>),
     ) -> Result<Self, BenchError> {
@@ -203,13 +232,16 @@ impl Gateway {
             admin,
             idp: to_idp.address(),
             redis: to_redis.as_ref().map(FaultProxy::address),
+            endpoints,
         };
         let key = dir.with_file_name("idp").join("gateway.key");
         let file = dir.join("tollgate.yaml");
         write(&file, &site.file(settings, idp, &key))?;
-        let launch = launch(settings, (name, "gateway"), dir, &file);
+        let clock = clock(settings, dir)?;
+        let mut launch = launch(settings, (name, "gateway"), (dir, &file), clock.as_ref());
+        launch.cpu = settings.gateway_cpu;
         Ok(Self {
-            member: Member::start(launch, (admin, "/readyz")).await?,
+            member: Member::start(launch, (admin, "/readyz"), clock).await?,
             address,
             admin,
             to_idp,
@@ -229,19 +261,45 @@ impl Gateway {
     }
 }
 
+/// A file that may not grow is an error to the process, as a full disk is, and not a signal.
+const LAUNCH: &str = "trap '' XFSZ; exec \"$@\"";
+
 fn launch(
     settings: &FleetSettings,
     (name, verb): (&'static str, &str),
-    dir: &Path,
-    file: &Path,
+    (dir, file): (&Path, &Path),
+    clock: Option<&Clock>,
 ) -> Launch {
+    let mut arguments: Vec<OsString> = vec!["-c".into(), LAUNCH.into(), "sh".into()];
+    arguments.extend(clock.map(Clock::command).unwrap_or_default());
+    arguments.extend([settings.tollgate.clone().into(), verb.into()]);
+    arguments.extend(["--config".into(), file.into()]);
     Launch {
         name,
-        program: settings.tollgate.clone(),
-        arguments: vec![verb.into(), "--config".into(), file.into()],
+        program: "sh".into(),
+        arguments,
         dir: dir.to_owned(),
         cpu: None,
     }
+}
+
+fn clock(settings: &FleetSettings, dir: &Path) -> Result<Option<Clock>, BenchError> {
+    settings.has_clocks.then(|| Clock::new(dir)).transpose()
+}
+
+async fn service_lines(settings: &FleetSettings) -> Result<Vec<FaultProxy>, BenchError> {
+    let mut lines = Vec::new();
+    for _ in 0..settings.service_lines {
+        lines.extend(line(Some(settings.service)).await?);
+    }
+    Ok(lines)
+}
+
+fn endpoints(settings: &FleetSettings, lines: &[FaultProxy]) -> Vec<SocketAddr> {
+    if lines.is_empty() {
+        return vec![settings.service];
+    }
+    lines.iter().map(FaultProxy::address).collect()
 }
 
 /// A line on which everything passes, for now.

@@ -250,6 +250,9 @@ struct Revocation {
     /// Sessions that are used, then left alone.
     #[arg(long, default_value_t = 200)]
     idling: usize,
+    /// Requests with tokens that nobody issued, beside good ones.
+    #[arg(long, default_value_t = 1_000_000)]
+    forged: u64,
     #[command(flatten)]
     common: Common,
 }
@@ -262,6 +265,12 @@ struct Chaos {
     /// Times everything is broken.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
+    /// Everything once and briefly, without a report.
+    #[arg(long)]
+    short: bool,
+    /// Only what has this in its name, without a report.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -458,6 +467,7 @@ impl From<Revocation> for RevocationOptions {
             receipts: given.receipts,
             sessions: given.sessions,
             idling: given.idling,
+            forged: given.forged,
             tollgate: given.common.tollgate,
             out: given.common.out,
         }
@@ -469,6 +479,8 @@ impl From<Chaos> for ChaosOptions {
         Self {
             hold: Duration::from_secs(given.seconds),
             rounds: given.rounds,
+            is_short: given.short,
+            only: given.only,
             tollgate: given.common.tollgate,
             out: given.common.out,
         }

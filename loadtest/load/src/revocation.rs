@@ -14,16 +14,21 @@
 
 mod breakage;
 mod case;
+mod endure;
 mod everywhere;
+mod flood;
+mod forgery;
 mod idleness;
 mod lag;
 mod lookups;
 mod receipts;
 mod watch;
 
-pub use breakage::{Breakage, Endured, endure};
+pub use breakage::Breakage;
 pub use case::{Case, Cases};
+pub use endure::{Endured, Spell, endure};
 pub use everywhere::{Everywhere, end_everywhere};
+pub use flood::{Flood, FloodSettings, Phase, flood};
 pub use idleness::{Idleness, slide};
 pub use lag::{Lag, measure_lag};
 pub use lookups::{Lookups, count_lookups};

@@ -1,13 +1,15 @@
 //! Promise: a token that was taken back is refused by every gateway within milliseconds, and within the
 //! lease whatever fails; a good one is never refused; and one that is known costs no look-up.
 //!
-//! Small counts, in every run of the suite; `./dev soak` and `./dev chaos` take the large ones.
+//! Small counts, in every run of the suite, and the rows of the table of failures that matter most;
+//! `./dev soak` and `./dev chaos` take the large ones, and all of them.
 
 use std::time::Duration;
 
 use load::fleet::{Fleet, FleetSettings, Service};
 use load::revocation::{
-    Breakage, count_lookups, end_everywhere, endure, measure_lag, take_receipts,
+    Breakage, FloodSettings, Spell, count_lookups, end_everywhere, endure, flood, measure_lag,
+    take_receipts,
 };
 
 use crate::stack::binary;
@@ -15,8 +17,11 @@ use crate::stack::binary;
 const SEED: u64 = 7;
 const LEASE: Duration = Duration::from_secs(1);
 /// Long enough for the lease to run out and for the gateways to have looked for another way.
-const HOLD: Duration = Duration::from_millis(2500);
-const RECOVERED_WITHIN: Duration = Duration::from_secs(2);
+const SPELL: Spell = Spell {
+    steady: Duration::from_millis(1500),
+    hold: Duration::from_millis(2500),
+    lease: LEASE,
+};
 
 struct Site {
     service: Service,
@@ -29,7 +34,7 @@ impl Site {
         let settings = FleetSettings {
             has_redis,
             lease: LEASE,
-            ..FleetSettings::new(binary().to_owned(), service.address)
+            ..FleetSettings::breakable(binary().to_owned(), service.address)
         };
         let fleet = Fleet::start(&settings).await.unwrap();
         Self { service, fleet }
@@ -38,42 +43,49 @@ impl Site {
 
 async fn is_endured(breakage: Breakage, has_redis: bool) {
     let mut site = Site::start(has_redis).await;
-    let endured = endure(&mut site.fleet, breakage, (HOLD, LEASE), SEED).await;
+    let endured = endure(&mut site.fleet, breakage, SPELL, SEED).await;
     let endured = endured.unwrap();
-    assert!(endured.findings.are_right(), "{endured:?}");
-    assert!(endured.findings.accepted > 0, "{endured:?}");
-    assert!(endured.recovered <= RECOVERED_WITHIN, "{endured:?}");
+    assert!(endured.is_right(), "{endured:?}");
     assert_eq!(site.service.seen().leaks, 0);
 }
 
 macro_rules! endured {
-    ($($name:ident: $breakage:ident, $has_redis:literal;)*) => {
+    ($($name:ident: $breakage:expr, $has_redis:literal;)*) => {
         $(#[tokio::test]
         async fn $name() {
-            is_endured(Breakage::$breakage, $has_redis).await;
+            is_endured($breakage, $has_redis).await;
         })*
     };
 }
 
 endured! {
-    nobody_is_let_through_late_or_refused_early_while_nothing_is_broken: Nothing, true;
-    nobody_is_let_through_late_or_refused_early_while_redis_is_dead: RedisKilled, true;
-    nobody_is_let_through_late_or_refused_early_while_redis_is_paused: RedisPaused, true;
-    nobody_is_let_through_late_or_refused_early_once_redis_was_flushed: RedisFlushed, true;
-    nobody_is_let_through_late_or_refused_early_once_redis_was_replaced: RedisReplaced, true;
-    nobody_is_let_through_late_or_refused_early_while_redis_is_cut_off: RedisCut, true;
-    nobody_is_let_through_late_or_refused_early_while_redis_is_slow: RedisSlow, true;
-    nobody_is_let_through_late_or_refused_early_while_the_relay_is_cut_off: RelayCut, true;
-    nobody_is_let_through_late_or_refused_early_while_the_relay_is_slow: RelaySlow, true;
-    nobody_is_let_through_late_or_refused_early_while_the_provider_is_dead: IdpKilled, true;
-    nobody_is_let_through_late_or_refused_early_while_the_provider_is_paused: IdpPaused, true;
-    nobody_is_let_through_late_or_refused_early_while_the_provider_is_cut_off: IdpCut, true;
-    nobody_is_let_through_late_or_refused_early_while_the_provider_is_slow: IdpSlow, true;
-    nobody_is_let_through_late_or_refused_early_while_both_are_cut_off: BothCut, true;
-    nobody_is_let_through_late_or_refused_early_while_a_gateway_is_dead: GatewayKilled, true;
-    nobody_is_let_through_late_or_refused_early_while_a_gateway_is_paused: GatewayPaused, true;
-    without_redis_too_nobody_is_while_the_provider_is_dead: IdpKilled, false;
-    without_redis_too_nobody_is_while_the_provider_is_cut_off: IdpCut, false;
+    nobody_is_let_through_late_or_refused_early_while_nothing_is_broken: Breakage::Nothing, true;
+    nobody_is_let_through_late_or_refused_early_while_redis_is_dead: Breakage::RedisKilled, true;
+    nobody_is_let_through_late_or_refused_early_while_redis_is_paused: Breakage::RedisPaused, true;
+    nobody_is_let_through_late_or_refused_early_once_redis_was_flushed: Breakage::RedisFlushed, true;
+    nobody_is_let_through_late_or_refused_early_once_redis_was_replaced: Breakage::RedisReplaced, true;
+    nobody_is_let_through_late_or_refused_early_while_redis_is_cut_off: Breakage::RedisCut, true;
+    nobody_is_let_through_late_or_refused_early_while_redis_is_slow: Breakage::RedisSlow, true;
+    nobody_is_let_through_late_or_refused_early_while_the_relay_is_cut_off: Breakage::RelayCut, true;
+    nobody_is_let_through_late_or_refused_early_while_the_relay_is_slow: Breakage::RelaySlow, true;
+    nobody_is_let_through_late_or_refused_early_while_the_provider_is_dead: Breakage::IdpKilled, true;
+    nobody_is_let_through_late_or_refused_early_while_the_provider_is_paused: Breakage::IdpPaused, true;
+    nobody_is_let_through_late_or_refused_early_while_the_provider_is_cut_off: Breakage::IdpCut, true;
+    nobody_is_let_through_late_or_refused_early_while_the_provider_is_slow: Breakage::IdpSlow, true;
+    nobody_is_let_through_late_or_refused_early_while_both_are_cut_off: Breakage::BothCut, true;
+    nobody_is_let_through_late_or_refused_early_while_a_gateway_is_dead: Breakage::GatewayKilled, true;
+    nobody_is_let_through_late_or_refused_early_while_a_gateway_is_paused: Breakage::GatewayPaused, true;
+    without_redis_too_nobody_is_while_the_provider_is_dead: Breakage::IdpKilled, false;
+    without_redis_too_nobody_is_while_the_provider_is_cut_off: Breakage::IdpCut, false;
+    nobody_is_let_through_late_or_refused_early_while_the_disk_is_full: Breakage::IdpDiskFull, true;
+    nobody_is_let_through_late_or_refused_early_while_a_gateway_can_open_nothing:
+        Breakage::GatewayFilesSpent, true;
+    nobody_is_let_through_late_or_refused_early_while_the_provider_can_open_nothing:
+        Breakage::IdpFilesSpent, true;
+    nobody_is_let_through_late_or_refused_early_while_a_gateway_lives_in_the_past:
+        Breakage::GatewayClock(-120), true;
+    nobody_is_let_through_late_or_refused_early_while_the_provider_lives_in_the_future:
+        Breakage::IdpClock(120), true;
 }
 
 #[tokio::test]
@@ -117,4 +129,30 @@ async fn signing_somebody_out_everywhere_is_one_change() {
     let everywhere = end_everywhere(&site.fleet, 500).await.unwrap();
     assert_eq!(everywhere.changes, 1, "{everywhere:?}");
     assert!(everywhere.to_refusal.max() <= LEASE, "{everywhere:?}");
+}
+
+#[tokio::test]
+async fn tokens_that_nobody_issued_reach_nothing_behind_the_gateway() {
+    let site = Site::start(true).await;
+    let settings = FloodSettings {
+        forged: 3000,
+        rounds: 1,
+        per_second: 1000,
+        strangers: 5,
+        good_per_second: 200,
+        seed: SEED,
+    };
+    let flood = flood(&site.fleet, settings).await.unwrap();
+    for phase in flood.forged.iter().chain(&flood.anonymous) {
+        assert_eq!(phase.odd + phase.good_failed, 0, "{phase:?}");
+        assert!(phase.good.count() > 0, "{phase:?}");
+        assert_eq!((phase.lookups, phase.questions), (0, 0), "{phase:?}");
+        // Five clients, who are each told three hundred times within ten seconds.
+        assert!(phase.limited > 0 && phase.unauthorized > 0, "{phase:?}");
+    }
+    // Connections and their buffers are there already; this is three megabytes of tokens.
+    assert!(
+        flood.rss_kib_after < flood.rss_kib_before + 1024,
+        "{flood:?}"
+    );
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 use super::BenchError;
 
@@ -25,6 +26,12 @@ pub(super) struct Spent {
     pub(super) ns: u64,
     /// Threads whose time since the first moment is lost, because they ended in between.
     pub(super) threads_ended: usize,
+}
+
+/// Time on a CPU of these processes since they began.
+pub(crate) fn cpu_time(processes: &[u32]) -> Result<Duration, BenchError> {
+    let times = CpuTimes::read(processes)?;
+    Ok(Duration::from_nanos(times.since(&CpuTimes::default()).ns))
 }
 
 impl CpuTimes {

@@ -1,12 +1,17 @@
 //! Tokens that are taken back, measured on a fleet: how soon every gateway refuses them, what tokens
-//! that are known cost, whether receipts hold, and what ending everything of somebody costs.
+//! that are known cost, whether receipts hold, what ending everything of somebody costs, and what a
+//! flood of tokens does that nobody issued.
+//!
+//! All of it takes long, so that its parts may be made one by one: what is not measured this time is
+//! taken over from the report that is there, with the time at which it was.
 
+mod flood;
 mod summary;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::conditions::{Conditions, version};
 use super::report::save;
@@ -16,7 +21,8 @@ use crate::fleet::{Fleet, FleetSettings, Service};
 use crate::revocation::{
     Lookups, count_lookups, end_everywhere, measure_lag, slide, take_receipts,
 };
-use summary::RevocationReport;
+use flood::{FloodRow, measure_flood};
+use summary::{Parts, RevocationReport};
 
 const NAME: &str = "tollgate";
 /// How long sessions may lie unused where that is measured, and how far apart reports then are.
@@ -37,6 +43,8 @@ pub struct RevocationOptions {
     pub sessions: usize,
     /// Sessions that are used and then left alone.
     pub idling: usize,
+    /// Requests with tokens that nobody issued, beside good ones.
+    pub forged: u64,
     /// The binary; without one nothing is measured.
     pub tollgate: Option<PathBuf>,
     /// Folder of the reports.
@@ -44,7 +52,7 @@ pub struct RevocationOptions {
 }
 
 /// How soon gateways refuse, in one fleet.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct LagRow {
     with_redis: bool,
     revocations: u64,
@@ -53,7 +61,7 @@ struct LagRow {
     max_ms: f64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct LookupsRow {
     requests: u64,
     seconds: f64,
@@ -64,7 +72,7 @@ struct LookupsRow {
     unexpected: u64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct ReceiptsRow {
     whole: u64,
     begun: u64,
@@ -74,7 +82,7 @@ struct ReceiptsRow {
     pauses: u64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct EverywhereRow {
     sessions: usize,
     changes: u64,
@@ -85,7 +93,7 @@ struct EverywhereRow {
     grown_kib: u64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct IdlenessRow {
     sessions: usize,
     kills: u64,
@@ -100,7 +108,8 @@ pub async fn revocation(options: RevocationOptions) -> Result<Outcome, BenchErro
         return Ok(Outcome::without(NAME));
     };
     let conditions = note(&tollgate, &options).await?;
-    let mut report = RevocationReport::new(conditions);
+    let before = Parts::of_report(&options.out.join("revocation.json"))?;
+    let mut report = RevocationReport::new(conditions, before);
     let service = Service::start().await;
     let service = service.map_err(BenchError::io("cannot start the service"))?;
     let settings = FleetSettings::new(tollgate, service.address);
@@ -111,10 +120,16 @@ pub async fn revocation(options: RevocationOptions) -> Result<Outcome, BenchErro
             ..settings.clone()
         };
         let fleet = Fleet::start(&alone).await?;
-        report.lag.push(lag(&fleet, options.revocations).await?);
+        report.note_lag(lag(&fleet, options.revocations).await?);
     }
     if options.idling > 0 {
-        report.idleness = Some(idleness(&settings, options.idling).await?);
+        let row = idleness(&settings, options.idling).await?;
+        report.parts.idleness = Some(report.made(row));
+    }
+    // The last, since this process has one CPU from then on.
+    if options.forged > 0 {
+        let row = measure_flood(&settings, options.forged, SEED).await?;
+        report.parts.flood = Some(report.made(row));
     }
     report.leaks = service.seen().leaks;
     let table = report.table();
@@ -138,9 +153,13 @@ async fn measure_with_redis(
     settings: &FleetSettings,
     options: &RevocationOptions,
 ) -> Result<(), BenchError> {
+    let counts = options.revocations + options.receipts + options.sessions;
+    if counts == 0 && options.requests == 0 {
+        return Ok(());
+    }
     let fleet = Fleet::start(settings).await?;
     if options.revocations > 0 {
-        report.lag.push(lag(&fleet, options.revocations).await?);
+        report.note_lag(lag(&fleet, options.revocations).await?);
     }
     if options.requests > 0 {
         let measured = count_lookups(&fleet, options.requests, 100).await?;
@@ -148,7 +167,7 @@ async fn measure_with_redis(
             "lookups: {} of Redis for {} requests",
             measured.redis_commands, measured.requests
         ));
-        report.lookups = Some(LookupsRow::of(&measured));
+        report.parts.lookups = Some(report.made(LookupsRow::of(&measured)));
     }
     if options.receipts > 0 {
         let it = take_receipts(&fleet, options.receipts, SEED).await?;
@@ -156,14 +175,14 @@ async fn measure_with_redis(
             "receipts: {} held, {} broken",
             it.whole, it.accepted
         ));
-        report.receipts = Some(ReceiptsRow {
+        report.parts.receipts = Some(report.made(ReceiptsRow {
             whole: it.whole,
             begun: it.begun,
             accepted: it.accepted,
             refused: it.refused,
             unknown: it.unknown,
             pauses: it.pauses,
-        });
+        }));
     }
     if options.sessions > 0 {
         let it = end_everywhere(&fleet, options.sessions).await?;
@@ -171,7 +190,7 @@ async fn measure_with_redis(
             "everywhere: {} sessions, {} changes",
             it.sessions, it.changes
         ));
-        report.everywhere = Some(EverywhereRow {
+        report.parts.everywhere = Some(report.made(EverywhereRow {
             sessions: it.sessions,
             changes: it.changes,
             took_ms: ms(it.took),
@@ -179,7 +198,7 @@ async fn measure_with_redis(
             p50_ms: ms(it.to_refusal.p50()),
             max_ms: ms(it.to_refusal.max()),
             grown_kib: it.rss_kib_after.saturating_sub(it.rss_kib_before),
-        });
+        }));
     }
     Ok(())
 }
@@ -241,8 +260,13 @@ async fn note(tollgate: &Path, options: &RevocationOptions) -> Result<Conditions
     let layout = "identity provider, redis-server, 4 gateways with 1 worker each, service and load \
                   share all CPUs; loopback";
     let flags = format!(
-        "revocations: {}; requests: {}; receipts: {}; sessions: {}; idling: {}",
-        options.revocations, options.requests, options.receipts, options.sessions, options.idling
+        "revocations: {}; requests: {}; receipts: {}; sessions: {}; idling: {}; forged: {}",
+        options.revocations,
+        options.requests,
+        options.receipts,
+        options.sessions,
+        options.idling,
+        options.forged
     );
     Conditions::of(layout, versions, flags).await
 }

@@ -1,12 +1,12 @@
 //! One connection: open, look whether it is still there, exchange one request for one answer.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::http1::Malformed;
@@ -40,8 +40,32 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) async fn open(target: SocketAddr, limits: &Limits) -> Result<Self, Failure> {
-        let connecting = timeout(limits.connect, TcpStream::connect(target)).await;
-        let stream = connecting
+        Self::new(TcpStream::connect(target), limits).await
+    }
+
+    /// The same from an address of this machine that is named.
+    pub(crate) async fn open_from(
+        source: IpAddr,
+        target: SocketAddr,
+        limits: &Limits,
+    ) -> Result<Self, Failure> {
+        let connecting = async {
+            let socket = match source {
+                IpAddr::V4(_) => TcpSocket::new_v4(),
+                IpAddr::V6(_) => TcpSocket::new_v6(),
+            }?;
+            socket.bind(SocketAddr::new(source, 0))?;
+            socket.connect(target).await
+        };
+        Self::new(connecting, limits).await
+    }
+
+    async fn new(
+        connecting: impl Future<Output = io::Result<TcpStream>>,
+        limits: &Limits,
+    ) -> Result<Self, Failure> {
+        let stream = timeout(limits.connect, connecting)
+            .await
             .map_err(|_| Failure::Connect(io::ErrorKind::TimedOut))?
             .map_err(|error| Failure::Connect(error.kind()))?;
         stream

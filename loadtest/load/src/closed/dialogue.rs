@@ -1,6 +1,6 @@
 //! One connection for requests that differ: each is sent when the answer before it has come.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::http1::answer::Answer;
 
@@ -14,6 +14,8 @@ use super::request::{Request, Sent};
 pub(crate) struct Dialogue {
     target: SocketAddr,
     limits: Limits,
+    /// The address it is sent from, if that matters.
+    source: Option<IpAddr>,
     connection: Option<Connection>,
 }
 
@@ -22,7 +24,15 @@ impl Dialogue {
         Self {
             target,
             limits,
+            source: None,
             connection: None,
+        }
+    }
+
+    pub(crate) fn from(self, source: IpAddr) -> Self {
+        Self {
+            source: Some(source),
+            ..self
         }
     }
 
@@ -34,12 +44,19 @@ impl Dialogue {
         let wire = request.wire(self.target, &sent);
         let mut connection = match self.connection.take() {
             Some(kept) if kept.is_open()? => kept,
-            Some(_) | None => Connection::open(self.target, &self.limits).await?,
+            Some(_) | None => self.open().await?,
         };
         let answer = connection
             .exchange(&wire, request.is_head(), &self.limits)
             .await?;
         self.connection = answer.keeps_alive.then_some(connection);
         Ok(answer)
+    }
+
+    async fn open(&self) -> Result<Connection, Failure> {
+        match self.source {
+            Some(source) => Connection::open_from(source, self.target, &self.limits).await,
+            None => Connection::open(self.target, &self.limits).await,
+        }
     }
 }

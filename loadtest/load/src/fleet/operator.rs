@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::bench::BenchError;
 use crate::closed::{Answer, Dialogue, Limits, Request};
 
-use super::site::{CLIENT, USER};
+use super::site::{BRIEF, CLIENT, USER};
 
 const NAME: &str = "operator";
 
@@ -55,6 +55,15 @@ impl Operator {
             Some(user) => json!({ "client": CLIENT, "user": user }),
             None => json!({ "client": CLIENT }),
         };
+        self.issue_as(wanted).await
+    }
+
+    /// One that is soon over.
+    pub async fn issue_brief(&mut self) -> Result<Token, BenchError> {
+        self.issue_as(json!({ "client": BRIEF })).await
+    }
+
+    async fn issue_as(&mut self, wanted: Value) -> Result<Token, BenchError> {
         let issued = self.post("/admin/tokens", Some(wanted)).await?;
         let told = read(&issued)?;
         Ok(Token {

@@ -82,6 +82,12 @@ impl Redis {
         self.command("FLUSHALL").await.map(|_| ())
     }
 
+    /// With more than this it takes no more writes; 0 is any amount.
+    pub async fn allow_bytes(&self, bytes_max: u64) -> Result<(), BenchError> {
+        let order = format!("CONFIG SET maxmemory {bytes_max}");
+        self.command(&order).await.map(|_| ())
+    }
+
     /// Makes a replica the one that is written to.
     pub async fn promote(&self) -> Result<(), BenchError> {
         self.command("REPLICAOF NO ONE").await.map(|_| ())

@@ -13,6 +13,11 @@ use super::FleetSettings;
 /// The one client, which acts for itself and for users alike.
 pub const CLIENT: &str = "shop";
 pub const USER: &str = "alice";
+/// How long its tokens are good.
+pub const ACCESS_LIFE: Duration = Duration::from_secs(60 * 60);
+/// Another client, whose tokens are soon over.
+pub const BRIEF: &str = "kiosk";
+pub const BRIEF_LIFE: Duration = Duration::from_secs(10);
 pub(super) const READY_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a gateway lets through, and for whom.
@@ -44,12 +49,14 @@ pub(super) struct IdpSite {
     pub(super) redis: Option<SocketAddr>,
 }
 
-pub(super) struct GatewaySite {
+pub(super) struct GatewaySite<'a> {
     pub(super) listen: SocketAddr,
     pub(super) admin: SocketAddr,
     /// Where it reaches the identity provider.
     pub(super) idp: SocketAddr,
     pub(super) redis: Option<SocketAddr>,
+    /// Of the service.
+    pub(super) endpoints: &'a [SocketAddr],
 }
 
 impl IdpSite {
@@ -71,7 +78,13 @@ provider:
       redirect_uris: ["https://client.example/callback"]
       scopes: [pay.read]
       audience: [pay]
-      lifetimes: {{ access: 1h, idle: {idle}s, absolute: 12h }}
+      lifetimes: {{ access: {access}s, idle: {idle}s, absolute: 12h }}
+    {BRIEF}:
+      secret_file: "{brief_secret}"
+      grants: [client_credentials]
+      scopes: [pay.read]
+      audience: [pay]
+      lifetimes: {{ access: {brief}s, idle: 60s, absolute: 12h }}
   users:
     {USER}: {{ password_file: "{password}" }}
 "#,
@@ -85,14 +98,19 @@ provider:
             redis = redis(self.redis),
             secret = at("shop.secret"),
             password = at("alice.password"),
+            access = ACCESS_LIFE.as_secs(),
             idle = settings.idle.as_secs(),
+            brief = BRIEF_LIFE.as_secs(),
+            brief_secret = at("kiosk.secret"),
         )
     }
 }
 
-impl GatewaySite {
+impl GatewaySite<'_> {
     pub(super) fn file(&self, settings: &FleetSettings, idp: &IdpSite, key: &Path) -> String {
         let require = "require: { scopes: [pay.read] }";
+        let endpoints = self.endpoints.iter().map(|at| format!("\"{at}\""));
+        let endpoints: Vec<_> = endpoints.collect();
         format!(
             r#"listen: [{{ address: "{listen}" }}]
 admin: {{ address: "{admin}" }}
@@ -106,7 +124,7 @@ idp:
   lease: {lease}ms
   grace: {grace}ms
 {redis}services:
-  pay: {{ endpoints: ["{service}"] }}
+  pay: {{ endpoints: [{endpoints}], timeout: 2s, connect_timeout: 500ms }}
 routes:
   - {{ name: strict, match: "GET /strict/{{rest*}}", to: pay, {require}, staleness: strict }}
   - {{ name: tolerant, match: "GET /tolerant/{{rest*}}", to: pay, {require}, staleness: tolerant }}
@@ -120,7 +138,7 @@ routes:
             lease = settings.lease.as_millis(),
             grace = settings.grace.as_millis(),
             redis = redis(self.redis),
-            service = settings.service,
+            endpoints = endpoints.join(", "),
         )
     }
 }

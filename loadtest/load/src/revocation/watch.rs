@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::closed::{Dialogue, Limits};
+use crate::closed::{Answer, Dialogue, Limits};
 use crate::dice::Dice;
 use crate::fleet::{Gateway, Route};
 
@@ -34,6 +34,10 @@ pub struct WatchSettings {
     /// Time a connection rests between an answer and the next request.
     pub pause: Duration,
     pub seed: u64,
+    /// Whether no token of these was ever issued: each is refused, whatever is broken.
+    pub are_forged: bool,
+    /// Whether 502 and 504 are put up with.
+    pub service_may_fail: bool,
 }
 
 /// What became of requests.
@@ -44,6 +48,10 @@ pub struct Findings {
     /// 503: nobody could tell.
     pub unknown: u64,
     pub unanswered: u64,
+    /// 502 and 504: the service could not be asked, or did not answer.
+    pub failed: u64,
+    /// Forged tokens that were refused.
+    pub forged: u64,
     /// Answers that nothing here can bring about.
     pub odd: u64,
     /// Let through although its end was acknowledged longer ago than is allowed.
@@ -125,7 +133,7 @@ impl Watchman {
             let began = Instant::now();
             match dialogue.ask(&request).await {
                 Ok(answer) => {
-                    self.judge(case, began, answer.status);
+                    self.judge(case, began, &answer);
                     if answer.status >= 400 {
                         self.findings.note_code(&answer.body);
                     }
@@ -142,9 +150,11 @@ impl Watchman {
         self.findings
     }
 
-    fn judge(&mut self, case: &Case, began: Instant, status: u16) {
+    fn judge(&mut self, case: &Case, began: Instant, answer: &Answer) {
         let found = &mut self.findings;
-        match status {
+        match answer.status {
+            401 | 429 if self.settings.are_forged => found.forged += 1,
+            _ if self.settings.are_forged => self.note_odd(answer),
             200 => {
                 found.accepted += 1;
                 let over = case
@@ -172,13 +182,28 @@ impl Watchman {
                     found.note(format!("{} refused a good token", self.gateway));
                 }
             }
-            503 => found.unknown += 1,
-            _ => {
-                found.odd += 1;
-                found.note(format!("{} answered {status}", self.gateway));
-            }
+            503 if says_when_to_come_back(answer) => found.unknown += 1,
+            502 | 504 if self.settings.service_may_fail => found.failed += 1,
+            _ => self.note_odd(answer),
         }
     }
+
+    fn note_odd(&mut self, answer: &Answer) {
+        self.findings.odd += 1;
+        let body = String::from_utf8_lossy(&answer.body);
+        let said = format!("{} answered {} {body}", self.gateway, answer.status);
+        self.findings.note(said);
+    }
+}
+
+/// Nobody is told 503 without a time to try again, and a word about what is the matter.
+fn says_when_to_come_back(answer: &Answer) -> bool {
+    answer.header("retry-after").is_some() && code(&answer.body).is_some()
+}
+
+fn code(body: &[u8]) -> Option<String> {
+    let told: serde_json::Value = serde_json::from_slice(body).ok()?;
+    told.get("code")?.as_str().map(str::to_owned)
 }
 
 impl Findings {
@@ -193,6 +218,8 @@ impl Findings {
         self.refused += other.refused;
         self.unknown += other.unknown;
         self.unanswered += other.unanswered;
+        self.failed += other.failed;
+        self.forged += other.forged;
         self.odd += other.odd;
         self.late += other.late;
         self.false_refusals += other.false_refusals;
@@ -213,14 +240,7 @@ impl Findings {
 
     /// Counts the code of a problem.
     fn note_code(&mut self, body: &[u8]) {
-        let told: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-        let code = told.as_ref().and_then(|it| it.get("code")?.as_str());
-        let code = code.unwrap_or("none");
-        match self.codes.get_mut(code) {
-            Some(count) => *count += 1,
-            None => {
-                self.codes.insert(code.to_owned(), 1);
-            }
-        }
+        let code = code(body).unwrap_or_else(|| "none".to_owned());
+        *self.codes.entry(code).or_default() += 1;
     }
 }
