@@ -58,6 +58,8 @@ pub struct FleetSettings {
     pub has_clocks: bool,
     /// Where alone gateways may run; anywhere if none is named.
     pub gateway_cpu: Option<usize>,
+    /// What gateways may take to remember tokens, if not what an operator would find.
+    pub cache_mib: Option<u32>,
 }
 
 impl FleetSettings {
@@ -75,6 +77,7 @@ impl FleetSettings {
             service_lines: 0,
             has_clocks: false,
             gateway_cpu: None,
+            cache_mib: None,
         }
     }
 
@@ -119,6 +122,7 @@ pub struct Gateway {
     pub admin: SocketAddr,
     pub to_idp: FaultProxy,
     pub to_redis: Option<FaultProxy>,
+    file: PathBuf,
 }
 
 impl Fleet {
@@ -246,6 +250,7 @@ impl Gateway {
             admin,
             to_idp,
             to_redis,
+            file,
         })
     }
 
@@ -253,6 +258,18 @@ impl Gateway {
     #[must_use]
     pub fn request(route: Route, token: &str) -> Request {
         Request::get(route.path()).header("Authorization", format!("Bearer {token}"))
+    }
+
+    /// Changes the file that it was started with, for the next time it is read.
+    pub fn rewrite(&self, old: &str, new: &str) -> Result<(), BenchError> {
+        let text = read(&self.file, "the file of a gateway")?;
+        if !text.contains(old) {
+            return Err(BenchError::Unreadable {
+                what: "the file of a gateway",
+                text,
+            });
+        }
+        write(&self.file, &text.replace(old, new))
     }
 
     /// The sum of its metrics whose names begin so.

@@ -21,6 +21,7 @@ mod forgery;
 mod idleness;
 mod lag;
 mod lookups;
+mod recall;
 mod receipts;
 mod watch;
 
@@ -32,5 +33,6 @@ pub use flood::{Flood, FloodSettings, Phase, flood};
 pub use idleness::{Idleness, slide};
 pub use lag::{Lag, measure_lag};
 pub use lookups::{Lookups, count_lookups};
+pub use recall::{Recall, recall};
 pub use receipts::{Receipts, take_receipts};
 pub use watch::{Findings, Watch, WatchSettings};

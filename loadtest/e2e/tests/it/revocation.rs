@@ -6,11 +6,14 @@
 
 use std::time::Duration;
 
-use load::fleet::{Fleet, FleetSettings, Service};
+use load::closed::Load;
+use load::fleet::{Fleet, FleetSettings, Gateway, Route, Service};
 use load::revocation::{
     Breakage, FloodSettings, Spell, count_lookups, end_everywhere, endure, flood, measure_lag,
-    take_receipts,
+    recall, take_receipts,
 };
+
+use tokio::time::Instant;
 
 use crate::stack::binary;
 
@@ -155,4 +158,63 @@ async fn tokens_that_nobody_issued_reach_nothing_behind_the_gateway() {
         flood.rss_kib_after < flood.rss_kib_before + 1024,
         "{flood:?}"
     );
+}
+
+#[tokio::test]
+async fn whoever_was_packed_away_is_known_again_and_taken_for_nobody_else() {
+    let service = Service::start().await.unwrap();
+    let settings = FleetSettings {
+        gateways: 1,
+        // Room for some dozens that are spelled out, and for thousands that are packed.
+        cache_mib: Some(1),
+        ..FleetSettings::new(binary().to_owned(), service.address)
+    };
+    let fleet = Fleet::start(&settings).await.unwrap();
+    let recalled = recall(&fleet, &service, 500).await.unwrap();
+    assert_eq!((recalled.mixed_up, recalled.asked), (0, 0), "{recalled:?}");
+    assert_eq!(recalled.requests, 500);
+}
+
+#[tokio::test]
+async fn what_a_reload_changes_of_the_provider_waits_for_a_restart_and_the_rest_does_not() {
+    let service = Service::start().await.unwrap();
+    let settings = FleetSettings {
+        gateways: 1,
+        ..FleetSettings::new(binary().to_owned(), service.address)
+    };
+    let mut fleet = Fleet::start(&settings).await.unwrap();
+    let token = fleet.operator().unwrap().issue(None).await.unwrap();
+    let status = async |fleet: &Fleet, path: &str| {
+        let mut request = Gateway::request(Route::Strict, &token.text);
+        request.paths = vec![path.to_owned()];
+        let tally = Load::new(fleet.gateways[0].address, request).run(1).await;
+        *tally.by_status.keys().next().unwrap()
+    };
+    assert_eq!(status(&fleet, "/strict/1").await, 200);
+    assert_eq!(status(&fleet, "/later/1").await, 404);
+
+    let gateway = &fleet.gateways[0];
+    gateway.rewrite("lease: 1000ms", "lease: 2000ms").unwrap();
+    gateway.rewrite("/open/", "/later/").unwrap();
+    gateway.member.hang_up();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while status(&fleet, "/later/1").await != 200 {
+        assert!(
+            Instant::now() < deadline,
+            "{}",
+            fleet.gateways[0].member.said()
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await; // sleeps: polls a process until it has reloaded
+    }
+    let said = fleet.gateways[0].member.said();
+    assert!(
+        said.contains("from the next start on keys=\"idp\""),
+        "{said}"
+    );
+    assert_eq!(status(&fleet, "/strict/1").await, 200);
+
+    let gateway = &mut fleet.gateways[0].member;
+    gateway.stop().await;
+    gateway.restart().await.unwrap();
+    assert_eq!(status(&fleet, "/strict/1").await, 200);
 }

@@ -109,7 +109,7 @@ pub async fn revocation(options: RevocationOptions) -> Result<Outcome, BenchErro
     };
     let conditions = note(&tollgate, &options).await?;
     let before = Parts::of_report(&options.out.join("revocation.json"))?;
-    let mut report = RevocationReport::new(conditions, before);
+    let mut report = RevocationReport::new(conditions, before)?;
     let service = Service::start().await;
     let service = service.map_err(BenchError::io("cannot start the service"))?;
     let settings = FleetSettings::new(tollgate, service.address);

@@ -123,7 +123,7 @@ idp:
   key_file: "{key}"
   lease: {lease}ms
   grace: {grace}ms
-{redis}services:
+{redis}{cache}services:
   pay: {{ endpoints: [{endpoints}], timeout: 2s, connect_timeout: 500ms }}
 routes:
   - {{ name: strict, match: "GET /strict/{{rest*}}", to: pay, {require}, staleness: strict }}
@@ -138,6 +138,7 @@ routes:
             lease = settings.lease.as_millis(),
             grace = settings.grace.as_millis(),
             redis = redis(self.redis),
+            cache = cache(settings.cache_mib),
             endpoints = endpoints.join(", "),
         )
     }
@@ -146,6 +147,12 @@ routes:
 fn redis(at: Option<SocketAddr>) -> String {
     at.map_or_else(String::new, |at| {
         format!("  redis: {{ url: \"redis://{at}/0\" }}\n")
+    })
+}
+
+fn cache(mib: Option<u32>) -> String {
+    mib.map_or_else(String::new, |mib| {
+        format!("  cache: {{ size: {mib}MiB }}\n")
     })
 }
 

@@ -12,8 +12,9 @@ use crate::fleet::{Fleet, Wait};
 use super::lag::{dialogue, first_refusal, meet};
 use super::{Case, measure_lag};
 
-/// Sessions of the user that are in use at every gateway when all are ended.
-const IN_USE: usize = 16;
+/// Sessions of the user that are in use at every gateway when all are ended: as many as end at once one by
+/// one, so that the load is the same.
+const IN_USE: usize = 8;
 /// Sessions that are ended one by one, for comparison.
 const SINGLE: usize = 64;
 

@@ -44,6 +44,29 @@ pub(super) fn ends_at(token: &str) -> Option<i64> {
     bits.map(|bits: i64| bits >> 4)
 }
 
+/// The session that a value token speaks of: `sid` of what is signed.
+pub(super) fn session_of(value_token: &str) -> Option<String> {
+    let payload = value_token.split('.').nth(1)?;
+    let claims: serde_json::Value = serde_json::from_slice(&decode(payload)?).ok()?;
+    claims.get("sid")?.as_str().map(str::to_owned)
+}
+
+/// Of base64url without padding.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    for quartet in text.as_bytes().chunks(4) {
+        let mut bits = 0;
+        for character in quartet {
+            let value = ALPHABET.iter().position(|it| it == character)?;
+            bits = bits << 6 | u32::try_from(value).ok()?;
+        }
+        bits <<= 6 * (4 - quartet.len());
+        let [_, three @ ..] = bits.to_be_bytes();
+        bytes.extend_from_slice(three.get(..quartet.len() * 6 / 8)?);
+    }
+    Some(bytes)
+}
+
 /// So many of them as cases, whose end is over from the beginning.
 pub(super) fn cases(models: &[&str], count: usize, seed: u64) -> Vec<Case> {
     let mut dice = Dice::of(seed, &["forgery"]);
@@ -89,6 +112,28 @@ mod tests {
         let text = "tg_at_AAAAagvN78888888888888888888888888888888888888";
         assert_eq!(ends_at(text), Some(0x6a0b_cdef));
         assert_eq!(ends_at("another"), None);
+    }
+
+    #[test]
+    fn the_session_is_read_off_a_value_token() {
+        // {"sid":"a1"}
+        assert_eq!(
+            session_of("e30.eyJzaWQiOiJhMSJ9.c2ln"),
+            Some("a1".to_owned())
+        );
+        for text in ["", "e30", "e30.e30.c2ln", "e30.###.c2ln"] {
+            assert_eq!(session_of(text), None, "{text}");
+        }
+        let cases = [
+            ("", ""),
+            ("YQ", "a"),
+            ("YWI", "ab"),
+            ("YWJj", "abc"),
+            ("YWJjZA", "abcd"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(decode(text).unwrap(), expected.as_bytes(), "{text}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::bench::{BenchError, say};
 use crate::fleet::{Fleet, FleetSettings};
 use crate::revocation::{Flood, FloodSettings, Phase, flood};
 
-const ROUNDS: u32 = 5;
+const ROUNDS: u32 = 15;
 const PER_SECOND: u32 = 10_000;
 const STRANGERS: u32 = 200;
 const GOOD_PER_SECOND: u32 = 1000;

@@ -5,9 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{EverywhereRow, FloodRow, IdlenessRow, LagRow, LookupsRow, ReceiptsRow};
-use crate::bench::BenchError;
 use crate::bench::conditions::Conditions;
 use crate::bench::report::{Table, show_conditions};
+use crate::bench::{BenchError, read};
 
 const LAG_P99_MS_MAX: f64 = 50.0;
 const LEASE_MS: f64 = 1000.0;
@@ -42,6 +42,9 @@ pub(super) struct RevocationReport {
     pub(super) parts: Parts,
     /// Requests that reached the service with a credential of a client.
     pub(super) leaks: u64,
+    /// Of this run among the processes of the machine, if it is another one than that of most.
+    #[serde(skip)]
+    priority: String,
 }
 
 /// What can be measured by itself.
@@ -81,17 +84,19 @@ impl Parts {
 }
 
 impl RevocationReport {
-    pub(super) fn new(conditions: Conditions, parts: Parts) -> Self {
-        Self {
+    pub(super) fn new(conditions: Conditions, parts: Parts) -> Result<Self, BenchError> {
+        let stat = read("/proc/self/stat", "the priority of this process")?;
+        Ok(Self {
             bench: "revocation",
             conditions,
             parts,
             leaks: 0,
-        }
+            priority: priority(&stat).unwrap_or_default(),
+        })
     }
 
     pub(super) fn made<T>(&self, row: T) -> Part<T> {
-        let made = self.conditions.date.clone();
+        let made = format!("{}{}", self.conditions.date, self.priority);
         Part { made, row }
     }
 
@@ -250,5 +255,40 @@ impl IdlenessRow {
             format!("{} early, {} late", self.early, self.late),
             "0 and 0".to_owned(),
         ]
+    }
+}
+
+/// What `/proc/PID/stat` says of it, behind a comma; nothing of the ordinary one.
+fn priority(stat: &str) -> Option<String> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let fields: Vec<_> = rest.split_ascii_whitespace().collect();
+    match (*fields.get(16)?, *fields.get(38)?) {
+        (_, "1" | "2") => Some(", real time".to_owned()),
+        ("0", _) => None,
+        (nice, _) => Some(format!(", nice {nice}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_priority_is_told_if_it_is_another_than_that_of_most() {
+        let stat = |nice: &str, policy: &str| {
+            let mut fields = vec!["0"; 50];
+            fields[16] = nice;
+            fields[38] = policy;
+            format!("7 (load bench) {}", fields.join(" "))
+        };
+        let cases = [
+            (stat("0", "0"), None),
+            (stat("-10", "0"), Some(", nice -10")),
+            (stat("0", "1"), Some(", real time")),
+            ("7 (load) S".to_owned(), None),
+        ];
+        for (stat, expected) in cases {
+            assert_eq!(priority(&stat).as_deref(), expected, "{stat}");
+        }
     }
 }
