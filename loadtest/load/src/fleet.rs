@@ -160,7 +160,11 @@ impl Fleet {
             let dir = folder_in(folder.path(), name)?;
             let lines = (line(Some(internal)).await?, line(redis_at).await?);
             let site = (&site, dir.as_path(), endpoints.as_slice());
-            gateways.push(Gateway::start((settings, name), site, place, lines).await?);
+            gateways.push(Gateway::launch((settings, name), site, place, lines)?);
+        }
+        // Each takes a second for its first proof of the lease, and all of them the same one.
+        for gateway in &mut gateways {
+            gateway.member.wait().await?;
         }
         Ok(Self {
             gateways,
@@ -196,7 +200,8 @@ impl Idp {
         write(&file, &site.file(settings, dir))?;
         let clock = clock(settings, dir)?;
         let launch = launch(settings, ("idp", "idp"), (dir, &file), clock.as_ref());
-        let member = Member::start(launch, (site.internal, "/readyz"), clock).await?;
+        let mut member = Member::launch(launch, (site.internal, "/readyz"), clock)?;
+        member.wait().await?;
         Ok(Self {
             member,
             public: site.public,
@@ -224,7 +229,7 @@ impl Idp {
 }
 
 impl Gateway {
-    async fn start(
+    fn launch(
         (settings, name): (&FleetSettings, &'static str),
         (idp, dir, endpoints): (&IdpSite, &Path, &[SocketAddr]),
         (address, admin): (SocketAddr, SocketAddr),
@@ -245,7 +250,7 @@ impl Gateway {
         let mut launch = launch(settings, (name, "gateway"), (dir, &file), clock.as_ref());
         launch.cpu = settings.gateway_cpu;
         Ok(Self {
-            member: Member::start(launch, (admin, "/readyz"), clock).await?,
+            member: Member::launch(launch, (admin, "/readyz"), clock)?,
             address,
             admin,
             to_idp,

@@ -152,7 +152,7 @@ pub async fn chaos(options: ChaosOptions) -> Result<Outcome, BenchError> {
     })
 }
 
-/// Each in a fleet of its own: what one breakage leaves behind is none of the next one's business.
+/// In a fleet of its own after whatever left traces, and otherwise in one that has been through more.
 async fn break_all(
     settings: &FleetSettings,
     options: &ChaosOptions,
@@ -160,12 +160,17 @@ async fn break_all(
     rows: &mut Vec<Row>,
 ) -> Result<(), BenchError> {
     let spell = options.spell(settings.lease);
+    let mut kept = None;
     for breakage in Breakage::all() {
         if !options.has(breakage, settings.has_redis) {
             continue;
         }
-        let mut fleet = Fleet::start(settings).await?;
+        let mut fleet = match kept.take() {
+            Some(fleet) => fleet,
+            None => Fleet::start(settings).await?,
+        };
         let endured = endure(&mut fleet, breakage, spell, seed).await?;
+        kept = (!breakage.leaves_traces()).then_some(fleet);
         let row = Row::of(endured, settings.has_redis);
         say(&row.told());
         rows.push(row);

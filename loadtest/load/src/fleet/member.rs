@@ -31,13 +31,13 @@ pub struct Member {
 }
 
 impl Member {
-    pub(super) async fn start(
+    /// Starts it, and does not wait until it is ready.
+    pub(super) fn launch(
         launch: Launch,
         ready: (SocketAddr, &'static str),
         clock: Option<Clock>,
     ) -> Result<Self, BenchError> {
-        let mut process = Process::start(launch.clone())?;
-        wait_until_ready(&mut process, ready.0, ready.1).await?;
+        let process = Process::start(launch.clone())?;
         Ok(Self {
             launch,
             ready,
@@ -46,10 +46,15 @@ impl Member {
         })
     }
 
+    /// Waits until it is ready.
+    pub(super) async fn wait(&mut self) -> Result<(), BenchError> {
+        wait_until_ready(&mut self.process, self.ready.0, self.ready.1).await
+    }
+
     /// Starts it again, once it was ended.
     pub async fn restart(&mut self) -> Result<(), BenchError> {
         self.process = Process::start(self.launch.clone())?;
-        wait_until_ready(&mut self.process, self.ready.0, self.ready.1).await
+        self.wait().await
     }
 
     /// Ends it without a word.

@@ -179,9 +179,21 @@ impl Breakage {
         let is_of_others = self.is_of_service() || self == Self::ClientsDrip;
         let is_of_processes = matches!(
             self,
-            Self::BothCut | Self::GatewayStopped | Self::GatewaysReloaded | Self::GatewayFilesSpent
+            Self::BothCut
+                | Self::GatewayStopped
+                | Self::GatewaysReloaded
+                | Self::GatewayFilesSpent
+                | Self::GatewayClock(_)
+                | Self::IdpClock(_)
         );
         !is_of_others && !is_of_processes
+    }
+
+    /// Whether gateways go on otherwise for a while once it is over: they come back to Redis and to
+    /// services with caution. Something else that breaks then is seen by a fleet of its own.
+    #[must_use]
+    pub fn leaves_traces(self) -> bool {
+        self.needs_redis() || self.is_of_service() || self == Self::BothCut
     }
 
     /// Whether a good token may be answered 502 or 504, or 503 as long as a breaker is open.
