@@ -204,7 +204,8 @@ async fn what_a_reload_changes_of_the_provider_waits_for_a_restart_and_the_rest_
             "{}",
             fleet.gateways[0].member.said()
         );
-        tokio::time::sleep(Duration::from_millis(20)).await; // sleeps: polls a process until it has reloaded
+        // sleeps: when another process has reloaded has nothing to wait on
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let said = fleet.gateways[0].member.said();
     assert!(

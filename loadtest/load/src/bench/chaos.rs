@@ -28,7 +28,8 @@ const HOW_TO_READ: &str = "\
    acknowledged end. False: refused (401, 429) before anybody had asked for the end. Odd: any other
    status than those of the columns, a forged token that is not refused, or a 503 that does not say
    when to come back. All of them must be 0. 502 and 504 are put up with only where the service, or
-   what a gateway needs to reach it, is what is broken.
+   what a gateway needs to reach it, is what is broken; and a gateway that was just started answers 503
+   to forged tokens as well, until it has the keys to tell them by.
 4. Recovered: from the mending until every gateway lets a good token through and refuses one that was
    ended after the mending. It must be within 2 s, or 7 s where breakers of the service were open.
 5. When all is over every token is tried once more: those whose end nobody asked for are good, those

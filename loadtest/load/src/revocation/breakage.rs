@@ -189,6 +189,12 @@ impl Breakage {
         !is_of_others && !is_of_processes
     }
 
+    /// Whether a gateway is there before it knows anything.
+    #[must_use]
+    pub fn starts_gateways(self) -> bool {
+        matches!(self, Self::GatewayKilled | Self::GatewayStopped)
+    }
+
     /// Whether gateways go on otherwise for a while once it is over: they come back to Redis and to
     /// services with caution. Something else that breaks then is seen by a fleet of its own.
     #[must_use]

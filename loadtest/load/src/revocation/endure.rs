@@ -83,6 +83,7 @@ pub async fn endure(
         pause: REST,
         seed,
         are_forged: false,
+        gateways_start: breakage.starts_gateways(),
         service_may_fail: breakage.is_of_service() || breakage == Breakage::GatewayFilesSpent,
     };
     let forgeries = WatchSettings {

@@ -36,6 +36,8 @@ pub struct WatchSettings {
     pub seed: u64,
     /// Whether no token of these was ever issued: each is refused, whatever is broken.
     pub are_forged: bool,
+    /// Whether a gateway is started meanwhile, which has no keys to tell a forged token by at first.
+    pub gateways_start: bool,
     /// Whether 502 and 504 are put up with.
     pub service_may_fail: bool,
 }
@@ -154,6 +156,9 @@ impl Watchman {
         let found = &mut self.findings;
         match answer.status {
             401 | 429 if self.settings.are_forged => found.forged += 1,
+            503 if self.settings.gateways_start && says_when_to_come_back(answer) => {
+                found.unknown += 1;
+            }
             _ if self.settings.are_forged => self.note_odd(answer),
             200 => {
                 found.accepted += 1;
