@@ -1,6 +1,7 @@
 //! `load`: the bench on the command line.
 
-use std::io::{self, Write as _};
+mod outcome;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use load::bench::{
     IdleOptions, IdpOptions, InstructionsOptions, Outcome, PeersOptions, ReloadOptions,
     RevocationOptions, SessionsOptions, SlowOptions,
 };
+use outcome::show;
 use tokio::signal::unix::{SignalKind, signal};
 
 use compose::Compose;
@@ -495,19 +497,4 @@ impl From<Instructions> for InstructionsOptions {
             out: given.common.out,
         }
     }
-}
-
-fn show(outcome: &Outcome) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{}", outcome.table)?;
-    for file in &outcome.files {
-        writeln!(stdout, "written: {}", file.display())?;
-    }
-    for name in &outcome.missing {
-        writeln!(stdout, "missing: {name} was not measured (see --help)")?;
-    }
-    if let Some(promise) = &outcome.broken {
-        writeln!(stdout, "broken: {promise}")?;
-    }
-    Ok(())
 }
