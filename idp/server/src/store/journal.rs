@@ -279,9 +279,12 @@ pub(super) fn replay(
 ) -> Result<Replayed, JournalError> {
     let path = path_of(store);
     let opened = OpenOptions::new().read(true).write(true).open(&path);
-    let file = opened.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => JournalError::Missing,
-        _ => error.into(),
+    let file = opened.map_err(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            JournalError::Missing
+        } else {
+            error.into()
+        }
     })?;
     let mut halves = Vec::new();
     let mut half_bytes = new_half_bytes;

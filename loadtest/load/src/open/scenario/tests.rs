@@ -206,11 +206,7 @@ fn a_value_that_nothing_uses_is_a_mistake() {
     );
 }
 
-#[test]
-fn tokens_and_secrets_are_read_and_never_shown() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("secret"), "hush-hush\n").unwrap();
-    let text = "
+const WITH_SECRETS: &str = "
 target: http://127.0.0.1:8080
 lasts: 1s
 rate: 1
@@ -222,8 +218,17 @@ requests:
   - { name: browse, get: /a, headers: { Authorization: \"Bearer {token}\" } }
 revocations: { rate: 1000, of: token, at: \"http://127.0.0.1:8081/revoke\", probe: browse, within: 1s }
 ";
-    let parse = |text: &str| Scenario::parse("test", text, folder.path());
-    let scenario = parse(text).unwrap();
+
+fn folder_of_secret() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), "hush-hush\n").unwrap();
+    folder
+}
+
+#[test]
+fn tokens_and_secrets_are_read_and_never_shown() {
+    let folder = folder_of_secret();
+    let scenario = Scenario::parse("test", WITH_SECRETS, folder.path()).unwrap();
     assert_eq!(scenario.targets.len(), 2);
     assert_eq!(scenario.requests[0].target, 1);
     assert_eq!(scenario.logins[0].count, 100_000);
@@ -235,7 +240,14 @@ revocations: { rate: 1000, of: token, at: \"http://127.0.0.1:8081/revoke\", prob
     );
     let shown = format!("{:?} {:?}", scenario.logins, scenario.revocations);
     assert!(!shown.contains("aHVzaC"), "{shown}");
+}
 
+#[test]
+fn what_is_wrong_with_tokens_and_secrets_is_told_at_once_without_them() {
+    let folder = folder_of_secret();
+    let (text, parse) = (WITH_SECRETS, |text: &str| {
+        Scenario::parse("test", text, folder.path())
+    });
     #[rustfmt::skip]
     let cases = [
         ("count: 100000",          "count: 100001",         "`values.token.count`"),
