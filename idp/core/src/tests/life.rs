@@ -113,7 +113,7 @@ fn a_token_says_who_asks_through_what_and_with_which_rights() {
     assert_eq!(claims.roles, record.roles);
 }
 
-fn signed_bytes(claims: &idp_token::value::Claims) -> usize {
+fn signed_bytes(claims: &Claims) -> usize {
     use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
     use idp_token::value::{Algorithm, SigningKey};
 

@@ -111,13 +111,16 @@ fn a_service_reads_a_token_of_its_own_and_never_that_of_the_client() {
     }
 }
 
+/// Caller, value token, whether the route says so, and what the service is told.
+type Case<'a> = (&'a Caller, Option<&'a [u8]>, bool, &'a [&'a str]);
+
 #[test]
 fn a_service_is_told_in_fields_only_where_the_route_says_so() {
     let session = SessionId([1; 16]);
     let own = caller("alice", Some(session));
     let foreign = caller("partner|7", None);
     #[rustfmt::skip]
-    let cases: [(&Caller, Option<&[u8]>, bool, &[&str]); 4] = [
+    let cases: [Case; 4] = [
         (&own, Some(VALUE.as_bytes()), false, &["authorization: Bearer value.to-ken.x_y"]),
         (&own, Some(VALUE.as_bytes()), true, &[
             "authorization: Bearer value.to-ken.x_y",
