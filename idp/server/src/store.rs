@@ -43,7 +43,7 @@ use tokio::sync::Semaphore;
 
 use disk::Disk;
 use journal::JournalId;
-use layers::{Base, Layers};
+use layers::{Filed, Layers};
 use layout::LayoutError;
 use reading::Readers;
 use volume::Volume;
@@ -187,7 +187,7 @@ impl EmbeddedStore {
 
 /// Reads what is filed, and what is in the journal and not yet filed.
 fn begin(volume: &Volume, path: &Path, journal: Option<JournalId>) -> Result<Beginning, OpenError> {
-    let base = volume.begin_read().and_then(Base::new)?;
+    let base = volume.begin_read().and_then(Filed::new)?;
     let filed = base.moment()?;
     let mut layers = Layers {
         base: Some(Arc::new(base)),

@@ -20,18 +20,18 @@ use super::volume::{Refused, failed};
 const ROW: u8 = 0xF0;
 
 /// What is filed, as of one moment.
-pub(super) struct Base {
+pub(super) struct Filed {
     reading: ReadTransaction,
     records: ReadOnlyTable<&'static [u8], &'static [u8]>,
 }
 
-impl fmt::Debug for Base {
+impl fmt::Debug for Filed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Base").finish_non_exhaustive()
+        f.debug_struct("Filed").finish_non_exhaustive()
     }
 }
 
-impl Base {
+impl Filed {
     pub(super) fn new(reading: ReadTransaction) -> Result<Self, Refused> {
         Ok(Self {
             records: reading.open_table(RECORDS).map_err(failed)?,
@@ -48,7 +48,7 @@ impl Base {
 #[derive(Debug, Clone)]
 pub(super) struct Layers {
     /// None while the database is not open.
-    pub(super) base: Option<Arc<Base>>,
+    pub(super) base: Option<Arc<Filed>>,
     pub(super) filing: Option<Arc<Recent>>,
     pub(super) recent: Arc<Recent>,
     /// Of the last transaction. What came later is in none.
@@ -81,7 +81,7 @@ impl Layers {
         Ok(filed.map(Kept::Filed))
     }
 
-    fn base(&self) -> Result<&Base, Refused> {
+    fn base(&self) -> Result<&Filed, Refused> {
         self.base.as_deref().ok_or(Refused::Closed)
     }
 
@@ -154,7 +154,7 @@ impl Layers {
         Ok(())
     }
 
-    fn merged<'l>(&self, from: Bound<&[u8]>, prefix: &[u8], filed: Filed<'l>) -> Merged<'l> {
+    fn merged<'l>(&self, from: Bound<&[u8]>, prefix: &[u8], filed: FiledPairs<'l>) -> Merged<'l> {
         let version = self.moment.version;
         let ranges = self
             .in_memory()
@@ -180,7 +180,7 @@ pub(super) fn row_of_key(key: &[u8]) -> Option<RowId> {
 }
 
 type Pair = (Vec<u8>, Vec<u8>);
-type Filed<'l> = Box<dyn Iterator<Item = redb::Result<Pair>> + 'l>;
+type FiledPairs<'l> = Box<dyn Iterator<Item = redb::Result<Pair>> + 'l>;
 
 /// What one layer in memory has of a walk.
 type Cursor = std::iter::Peekable<std::vec::IntoIter<(Bytes, Option<Bytes>)>>;
@@ -189,7 +189,7 @@ type Cursor = std::iter::Peekable<std::vec::IntoIter<(Bytes, Option<Bytes>)>>;
 pub(super) struct Merged<'l> {
     /// The uppermost first.
     cursors: Vec<Cursor>,
-    filed: Filed<'l>,
+    filed: FiledPairs<'l>,
     next_filed: Option<Pair>,
 }
 

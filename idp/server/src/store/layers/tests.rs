@@ -40,13 +40,13 @@ fn at(version: u64) -> Moment {
 }
 
 /// The database must stay open.
-fn filed(all: &Written) -> (Database, Base) {
+fn filed(all: &Written) -> (Database, Filed) {
     let backend = InMemoryBackend::new();
     let database = Database::builder().create_with_backend(backend).unwrap();
     layout::migrate(&database, layout::STEPS).unwrap();
     let recent = layer(0, all);
     filing::write(&database, &recent, at(all.len() as u64)).unwrap();
-    let base = Base::new(database.begin_read().unwrap()).unwrap();
+    let base = Filed::new(database.begin_read().unwrap()).unwrap();
     (database, base)
 }
 

@@ -13,7 +13,7 @@ use idp_token::time::BootTime;
 use super::{FRAME_BYTES_MAX, PAUSE, Writer};
 use crate::clock;
 use crate::store::journal::{self, Journal};
-use crate::store::layers::Base;
+use crate::store::layers::Filed;
 use crate::store::layout;
 use crate::store::reading::Snapshot;
 use crate::store::recent::Recent;
@@ -127,7 +127,7 @@ impl Writer {
         };
         self.is_filing = false;
         let base = outcome.and_then(|()| self.volume.begin_read());
-        let filed = base.and_then(Base::new).map(|base| {
+        let filed = base.and_then(Filed::new).map(|base| {
             self.layers.base = Some(Arc::new(base));
             self.layers.filing = None;
             self.is_held = false;
@@ -137,7 +137,7 @@ impl Writer {
     }
 
     fn take_base(&mut self) -> Result<(), Refused> {
-        let base = self.volume.begin_read().and_then(Base::new)?;
+        let base = self.volume.begin_read().and_then(Filed::new)?;
         self.layers.base = Some(Arc::new(base));
         self.show(true);
         Ok(())

@@ -207,22 +207,21 @@ pub(super) fn spender(
 fn drip(fleet: &Fleet, broken: &mut Broken) {
     for gateway in &fleet.gateways {
         for _ in 0..DRIPPING {
-            let address = gateway.address;
-            broken.busy.spawn(async move {
-                let Ok(mut stream) = TcpStream::connect(address).await else {
-                    return;
-                };
-                let mut ticks = interval(DRIP_EVERY);
-                for byte in b"GET /strict/1 HTTP/1.1\r\nHost: pay.example\r\nX: "
-                    .iter()
-                    .cycle()
-                {
-                    ticks.tick().await;
-                    if stream.write_all(&[*byte]).await.is_err() {
-                        return;
-                    }
-                }
-            });
+            broken.busy.spawn(drip_at(gateway.address));
+        }
+    }
+}
+
+async fn drip_at(address: SocketAddr) {
+    let Ok(mut stream) = TcpStream::connect(address).await else {
+        return;
+    };
+    let head = b"GET /strict/1 HTTP/1.1\r\nHost: pay.example\r\nX: ";
+    let mut ticks = interval(DRIP_EVERY);
+    for byte in head.iter().cycle() {
+        ticks.tick().await;
+        if stream.write_all(&[*byte]).await.is_err() {
+            return;
         }
     }
 }
