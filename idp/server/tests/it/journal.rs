@@ -4,7 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use idp_core::store::Store as _;
+use idp_core::upkeep::sweep;
 use idp_server::store::{EmbeddedStore, JournalError, OpenError, Options};
+use idp_token::time::UnixSeconds;
 use tempfile::TempDir;
 
 use crate::world::{
@@ -61,6 +64,18 @@ async fn a_store_that_was_left_open_is_as_it_was_and_goes_on() {
     for folder in [left.path(), twice.path()] {
         assert_eq!(generation(&open(folder), "bank").await, 6);
     }
+}
+
+/// As that of a use that is older than what is known.
+#[tokio::test]
+async fn a_transaction_that_comes_to_nothing_leaves_no_gap() {
+    let (folder, store) = written().await;
+    let before = store.moment().unwrap();
+    store.commit(sweep(&[], UnixSeconds(0))).await.unwrap();
+    assert_eq!(store.moment().unwrap(), before);
+    raise(&store, "bank").await.unwrap();
+    let left = left_by(folder.path());
+    assert_eq!(generation(&open(left.path()), "bank").await, 6);
 }
 
 #[tokio::test]

@@ -202,6 +202,12 @@ impl Breakage {
         self.needs_redis() || self.is_of_service() || self == Self::BothCut
     }
 
+    /// Whether a request may have waited for its service longer than it may when its gateway goes on.
+    #[must_use]
+    pub fn delays_gateways(self) -> bool {
+        matches!(self, Self::GatewayPaused | Self::GatewayFilesSpent)
+    }
+
     /// Whether a good token may be answered 502 or 504, or 503 as long as a breaker is open.
     #[must_use]
     pub fn is_of_service(self) -> bool {

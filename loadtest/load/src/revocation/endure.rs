@@ -84,7 +84,7 @@ pub async fn endure(
         seed,
         are_forged: false,
         gateways_start: breakage.starts_gateways(),
-        service_may_fail: breakage.is_of_service() || breakage == Breakage::GatewayFilesSpent,
+        service_may_fail: breakage.is_of_service() || breakage.delays_gateways(),
     };
     let forgeries = WatchSettings {
         are_forged: true,

@@ -61,7 +61,10 @@ impl Draft<'_> {
         if hot::is_written_by(transaction) {
             self.known.clear();
         }
-        self.write(spelled);
+        // It has no version: one of which no frame tells would be a gap after a crash.
+        if !spelled.entries.is_empty() {
+            self.write(spelled);
+        }
         Ok(Ok(Outcome::Done))
     }
 
