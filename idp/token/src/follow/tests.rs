@@ -53,9 +53,9 @@ fn each_change_voids_what_is_remembered_of_its_target() {
         let fence = fence();
         let filled = fence.stamp();
         let marks = [
-            fence.marks(&session, "", "", ""),
-            fence.marks("", "ann", "", ""),
-            fence.marks("", "", "ann", ""),
+            fence.marks(&session, "", "", "bank"),
+            fence.marks("", "ann", "", "bank"),
+            fence.marks("", "", "ann", "bank"),
             fence.marks("", "", "", "ann"),
         ];
         let mut follower = Follower::new(LEASE_DEFAULT);

@@ -150,8 +150,9 @@ async fn tokens_that_nobody_issued_reach_nothing_behind_the_gateway() {
         assert_eq!(phase.odd + phase.good_failed, 0, "{phase:?}");
         assert!(phase.good.count() > 0, "{phase:?}");
         assert_eq!((phase.lookups, phase.questions), (0, 0), "{phase:?}");
-        // Five clients, who are each told three hundred times within ten seconds.
-        assert!(phase.limited > 0 && phase.unauthorized > 0, "{phase:?}");
+        // Five clients, who are each told three hundred times within ten seconds; those may have begun with
+        // the phase before.
+        assert!(phase.limited > 0, "{phase:?}");
     }
     // Connections and their buffers are there already; this is three megabytes of tokens.
     assert!(
