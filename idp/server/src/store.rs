@@ -187,20 +187,20 @@ impl EmbeddedStore {
 
 /// Reads what is filed, and what is in the journal and not yet filed.
 fn begin(volume: &Volume, path: &Path, journal: Option<JournalId>) -> Result<Beginning, OpenError> {
-    let base = volume.begin_read().and_then(Filed::new)?;
-    let filed = base.moment()?;
+    let filed = volume.begin_read().and_then(Filed::new)?;
+    let moment = filed.moment()?;
     let mut layers = Layers {
-        base: Some(Arc::new(base)),
+        filed: Some(Arc::new(filed)),
         filing: None,
         recent: Arc::default(),
-        moment: filed,
+        moment,
     };
     let journal = journal
-        .map(|id| journal::replay(path, (id, volume.options().journal_half_bytes), filed))
+        .map(|id| journal::replay(path, (id, volume.options().journal_half_bytes), moment))
         .transpose()?
         .map(|replayed| {
             layers.moment = replayed.moment;
-            if replayed.moment != filed {
+            if replayed.moment != moment {
                 layers.filing = Some(Arc::new(replayed.recent));
             }
             replayed.journal

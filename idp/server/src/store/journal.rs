@@ -321,6 +321,8 @@ pub(super) fn replay(
     for (header, half, at) in &halves {
         replayed.read(header, half, *at)?;
     }
+    // The last frame may have been written and not synced, and from now on it is shown.
+    replayed.journal.file.sync_data()?;
     replayed.journal.turn()?;
     Ok(replayed)
 }

@@ -48,7 +48,7 @@ impl Filed {
 #[derive(Debug, Clone)]
 pub(super) struct Layers {
     /// None while the database is not open.
-    pub(super) base: Option<Arc<Filed>>,
+    pub(super) filed: Option<Arc<Filed>>,
     pub(super) filing: Option<Arc<Recent>>,
     pub(super) recent: Arc<Recent>,
     /// Of the last transaction. What came later is in none.
@@ -77,12 +77,12 @@ impl Layers {
                 return Ok(found.map(Kept::InMemory));
             }
         }
-        let filed = self.base()?.records.get(key).map_err(failed)?;
+        let filed = self.filed()?.records.get(key).map_err(failed)?;
         Ok(filed.map(Kept::Filed))
     }
 
-    fn base(&self) -> Result<&Filed, Refused> {
-        self.base.as_deref().ok_or(Refused::Closed)
+    fn filed(&self) -> Result<&Filed, Refused> {
+        self.filed.as_deref().ok_or(Refused::Closed)
     }
 
     fn in_memory(&self) -> impl Iterator<Item = &Arc<Recent>> {
@@ -96,7 +96,7 @@ impl Layers {
         prefix: &'l [u8],
     ) -> Result<Merged<'l>, Refused> {
         let filed = self
-            .base()?
+            .filed()?
             .records
             .range::<&[u8]>((from, Bound::Unbounded));
         let filed = filed.map_err(failed)?.map(|entry| {
@@ -126,7 +126,7 @@ impl Layers {
     pub(super) fn rows(
         &self,
     ) -> Result<impl Iterator<Item = Result<(u64, Vec<u8>), Refused>>, Refused> {
-        let table = self.base()?.reading.open_table(OUTBOX).map_err(failed)?;
+        let table = self.filed()?.reading.open_table(OUTBOX).map_err(failed)?;
         let filed = table.range::<u64>(..).map_err(failed)?.map(|entry| {
             let (id, value) = entry?;
             Ok((key_of_row(RowId(id.value())), value.value().to_vec()))
@@ -145,7 +145,7 @@ impl Layers {
 
     /// What the database knows of itself.
     pub(super) fn copy_self(&self, to: &WriteTransaction) -> Result<(), Refused> {
-        let from = self.base()?.reading.open_table(SELF).map_err(failed)?;
+        let from = self.filed()?.reading.open_table(SELF).map_err(failed)?;
         let mut to = to.open_table(SELF).map_err(failed)?;
         for entry in from.iter().map_err(failed)? {
             let (key, value) = entry.map_err(failed)?;

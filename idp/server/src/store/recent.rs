@@ -22,10 +22,11 @@ type Slots = HashMap<Bytes, Slot>;
 #[derive(Debug, Default)]
 pub(super) struct Recent([RwLock<Slots>; PARTS]);
 
-/// What lay under a key, the newest in front.
+/// What lay under a key.
 #[derive(Debug)]
 struct Slot {
     newest: Written,
+    /// The oldest in front.
     before: Vec<Written>,
 }
 
@@ -41,7 +42,8 @@ impl Slot {
         if self.newest.version <= version {
             return Some(&self.newest);
         }
-        self.before.iter().find(|it| it.version <= version)
+        let mut before = self.before.iter().rev();
+        before.find(|it| it.version <= version)
     }
 }
 
@@ -84,7 +86,7 @@ impl Recent {
                     let before = std::mem::replace(&mut slot.newest, written);
                     // Within one version the last word counts.
                     if before.version != version {
-                        slot.before.insert(0, before);
+                        slot.before.push(before);
                     }
                 }
             }
@@ -97,10 +99,10 @@ impl Recent {
             let mut slots = part.write().unwrap_or_else(PoisonError::into_inner);
             slots.retain(|_, slot| {
                 while slot.newest.version > version {
-                    if slot.before.is_empty() {
+                    let Some(before) = slot.before.pop() else {
                         return false;
-                    }
-                    slot.newest = slot.before.remove(0);
+                    };
+                    slot.newest = before;
                 }
                 true
             });

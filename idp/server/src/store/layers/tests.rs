@@ -46,8 +46,8 @@ fn filed(all: &Written) -> (Database, Filed) {
     layout::migrate(&database, layout::STEPS).unwrap();
     let recent = layer(0, all);
     filing::write(&database, &recent, at(all.len() as u64)).unwrap();
-    let base = Filed::new(database.begin_read().unwrap()).unwrap();
-    (database, base)
+    let filed = Filed::new(database.begin_read().unwrap()).unwrap();
+    (database, filed)
 }
 
 /// What is there after all of these.
@@ -71,9 +71,9 @@ proptest! {
     ) {
         let seen = seen.min(third.len());
         let begins = [first.len() as u64, (first.len() + second.len()) as u64];
-        let (_database, base) = filed(&first);
+        let (_database, filed) = filed(&first);
         let layers = Layers {
-            base: Some(Arc::new(base)),
+            filed: Some(Arc::new(filed)),
             filing: Some(Arc::new(layer(begins[0], &second))),
             recent: Arc::new(layer(begins[1], &third)),
             moment: at(begins[1] + seen as u64),

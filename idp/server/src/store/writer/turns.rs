@@ -113,9 +113,9 @@ impl Writer {
             }
             self.failed = None;
         }
-        if self.layers.base.is_none() {
+        if self.layers.filed.is_none() {
             self.volume.reopen();
-            let opened = self.take_base();
+            let opened = self.read_filed();
             self.note(opened)?;
         }
         self.begin_filing();
@@ -126,19 +126,19 @@ impl Writer {
             return Ok(());
         };
         self.is_filing = false;
-        let base = outcome.and_then(|()| self.volume.begin_read());
-        let filed = base.and_then(Filed::new).map(|base| {
-            self.layers.base = Some(Arc::new(base));
+        let reading = outcome.and_then(|()| self.volume.begin_read());
+        let done = reading.and_then(Filed::new).map(|filed| {
+            self.layers.filed = Some(Arc::new(filed));
             self.layers.filing = None;
             self.is_held = false;
             self.show(false);
         });
-        self.note(filed)
+        self.note(done)
     }
 
-    fn take_base(&mut self) -> Result<(), Refused> {
-        let base = self.volume.begin_read().and_then(Filed::new)?;
-        self.layers.base = Some(Arc::new(base));
+    fn read_filed(&mut self) -> Result<(), Refused> {
+        let filed = self.volume.begin_read().and_then(Filed::new)?;
+        self.layers.filed = Some(Arc::new(filed));
         self.show(true);
         Ok(())
     }
@@ -161,10 +161,10 @@ impl Writer {
             return;
         }
         // The old one first: its buffers must not outlive it.
-        self.layers.base = None;
+        self.layers.filed = None;
         self.show(true);
         self.volume.reopen();
-        if let Err(refused) = self.take_base() {
+        if let Err(refused) = self.read_filed() {
             let error = &refused as &dyn std::error::Error;
             tracing::error!(error, "the database of the store cannot be read yet");
         }
