@@ -54,13 +54,8 @@ pub fn resolve(
     if !found.is_good(view, now)? {
         return Ok(Resolved::Inactive);
     }
-    let Some(client) = view.client(&session.client)? else {
+    let Some((client, epochs, record)) = tell(view, written_seq, (session, &access.scopes))? else {
         return Ok(Resolved::Inactive);
-    };
-    let epochs = epochs(view, session)?;
-    let record = GatewayRecord {
-        written_seq,
-        ..record(view, session, client, &access.scopes)?
     };
     Ok(Resolved::Active(Box::new(Active {
         claims: claims(provider, &record, client, (now, access.expires_at, digest)),
@@ -85,13 +80,8 @@ pub fn resolve_value(view: &View, claims: &Claims, now: UnixSeconds) -> Result<R
     if session::check(view, session, now)?.is_err() {
         return Ok(Resolved::Inactive);
     }
-    let Some(client) = view.client(&session.client)? else {
+    let Some((client, epochs, record)) = tell(view, written_seq, (session, &scopes))? else {
         return Ok(Resolved::Inactive);
-    };
-    let epochs = epochs(view, session)?;
-    let record = GatewayRecord {
-        written_seq,
-        ..record(view, session, client, &scopes)?
     };
     let is_as_today = claims.subject == record.subject
         && claims.client_id == record.client_id
@@ -107,6 +97,23 @@ pub fn resolve_value(view: &View, claims: &Claims, now: UnixSeconds) -> Result<R
         epochs,
         expires_at: claims.expires_at,
     })))
+}
+
+/// What a gateway is told of a session, and the client it is of; none if that is gone.
+fn tell<'v>(
+    view: &'v View,
+    written_seq: Seq,
+    (session, scopes): (&Session, &Scopes),
+) -> Result<Option<(&'v Client, Epochs, GatewayRecord)>, Need> {
+    let Some(client) = view.client(&session.client)? else {
+        return Ok(None);
+    };
+    let epochs = epochs(view, session)?;
+    let record = GatewayRecord {
+        written_seq,
+        ..record(view, session, client, scopes)?
+    };
+    Ok(Some((client, epochs, record)))
 }
 
 fn epochs(view: &View, session: &Session) -> Result<Epochs, Need> {
