@@ -26,6 +26,8 @@ pub(crate) struct Wire {
     pub(crate) ahead: BytesMut,
     /// Written, but not yet given to the socket.
     held_back: BytesMut,
+    /// Whether the client was seen to end its side.
+    has_ended: bool,
 }
 
 impl Wire {
@@ -34,6 +36,7 @@ impl Wire {
             stream,
             ahead: BytesMut::new(),
             held_back: BytesMut::new(),
+            has_ended: false,
         }
     }
 
@@ -57,6 +60,22 @@ impl Wire {
         self.ahead.reserve(READ_BYTES);
         let read = ready!(pin!(self.stream.read_buf(&mut self.ahead)).poll(context))?;
         Poll::Ready(Ok(read > 0))
+    }
+
+    /// Ready once the client broke the connection; takes no byte of its next request. A client that only
+    /// ended its side still gets its answer.
+    pub(crate) fn poll_break(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.has_ended || !self.ahead.is_empty() {
+            return Poll::Pending;
+        }
+        match self.poll_fill(context) {
+            Poll::Ready(Ok(is_open)) => {
+                self.has_ended = !is_open;
+                Poll::Pending
+            }
+            Poll::Ready(Err(_)) => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        }
     }
 
     /// Gives memory back that an idle connection does not need.

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use composer_engine::Reply;
 use gateway_core::answer::{AnswerHead, Client, write_head};
@@ -28,8 +28,6 @@ struct Run<'a> {
     wire: Wire,
     outcome: Outcome,
     keeps_alive: bool,
-    /// Whether the client ended its side.
-    client_ended: bool,
 }
 
 enum End {
@@ -49,7 +47,6 @@ pub(super) async fn carry(wire: Wire, admitted: Admitted<Wish>, lifecycle: &Life
         lifecycle,
         wire,
         outcome: Outcome::default(),
-        client_ended: false,
         exchange: Arc::clone(&exchange),
     };
     match run.run(&wish).await {
@@ -92,24 +89,9 @@ impl Run<'_> {
         let mut composing = pin!(wish.answer(exchange.request.id.as_str()));
         poll_fn(|context| match composing.as_mut().poll(context) {
             Poll::Ready(reply) => Poll::Ready(Ok(reply)),
-            Poll::Pending => self.poll_client(context).map(|()| Err(End::ClientLeft)),
+            Poll::Pending => self.wire.poll_break(context).map(|()| Err(End::ClientLeft)),
         })
         .await
-    }
-
-    /// Learns that the client broke the connection. One that only ended its side still gets its answer.
-    fn poll_client(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.client_ended || !self.wire.ahead.is_empty() {
-            return Poll::Pending;
-        }
-        match self.wire.poll_fill(context) {
-            Poll::Ready(Ok(is_open)) => {
-                self.client_ended = !is_open;
-                Poll::Pending
-            }
-            Poll::Ready(Err(_)) => Poll::Ready(()),
-            Poll::Pending => Poll::Pending,
-        }
     }
 
     /// The head as any answer has it, by the rules of the route.

@@ -6,9 +6,7 @@
 //! client the same outcome; a test runs one over the other's cases.
 
 use std::future::poll_fn;
-use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use gateway_core::head::{Framing, Version};
@@ -48,8 +46,6 @@ struct Run<'a> {
     call: Option<Call>,
     /// Whether the client is told that its connection goes on.
     keeps_alive: bool,
-    /// Whether the client ended its side.
-    client_ended: bool,
     attempt_began: Instant,
 }
 
@@ -83,7 +79,6 @@ pub(super) async fn carry(
         request: head,
         outcome: Outcome::default(),
         call: None,
-        client_ended: false,
         attempt_began: exchange.request.began,
         exchange,
     };
@@ -147,21 +142,5 @@ impl Run<'_> {
 
     fn since(&self, moment: Instant) -> Duration {
         clock::now().saturating_duration_since(moment)
-    }
-
-    /// Learns that the client broke the connection, without taking a byte of its next request. A
-    /// client that only ended its side still gets its answer.
-    fn poll_client(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        if self.client_ended || !self.wire.ahead.is_empty() {
-            return Poll::Pending;
-        }
-        match self.wire.poll_fill(context) {
-            Poll::Ready(Ok(is_open)) => {
-                self.client_ended = !is_open;
-                Poll::Pending
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(error),
-            Poll::Pending => Poll::Pending,
-        }
     }
 }

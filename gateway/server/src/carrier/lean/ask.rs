@@ -183,7 +183,7 @@ impl Run<'_> {
             if let Poll::Ready(Err(_)) = self.wire.poll_send(context) {
                 return Poll::Ready(Err(End::ClientLeft));
             }
-            self.poll_client(context).map(|_| Err(End::ClientLeft))
+            self.wire.poll_break(context).map(|()| Err(End::ClientLeft))
         })
         .await
     }

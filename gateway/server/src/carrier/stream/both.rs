@@ -26,8 +26,6 @@ struct Shared {
     sent: Option<Instant>,
     /// Whether the client was told the head of an answer.
     is_told: bool,
-    /// Whether the client ended its side.
-    client_ended: bool,
 }
 
 impl Both {
@@ -38,7 +36,6 @@ impl Both {
                 last_moved: clock::now(),
                 sent: None,
                 is_told: false,
-                client_ended: false,
             }),
             stall,
         }
@@ -100,24 +97,9 @@ impl Both {
         }
     }
 
-    /// Learns that the client broke the connection, without taking a byte of its next request. A
-    /// client that only ended its side still gets its answer.
+    /// Ready once the client broke the connection.
     pub(super) async fn client_left(&self) {
-        poll_fn(|context| {
-            let mut shared = self.shared();
-            if shared.client_ended || !shared.wire.ahead.is_empty() {
-                return Poll::Pending;
-            }
-            match shared.wire.poll_fill(context) {
-                Poll::Ready(Ok(is_open)) => {
-                    shared.client_ended = !is_open;
-                    Poll::Pending
-                }
-                Poll::Ready(Err(_)) => Poll::Ready(()),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await;
+        poll_fn(|context| self.shared().wire.poll_break(context)).await;
     }
 
     /// Writes to the client. Small pieces are held back until there is nothing more to write.
