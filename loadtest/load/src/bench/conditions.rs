@@ -29,6 +29,21 @@ pub(super) struct Version {
 }
 
 impl Conditions {
+    /// Those of a report that a test makes up.
+    #[cfg(test)]
+    pub(super) fn made_up(flags: &str) -> Self {
+        Self {
+            date: "a day".into(),
+            cpu_model: "a model".into(),
+            cpus: 2,
+            kernel: "6".into(),
+            layout: "apart".into(),
+            load_average: "0.1".into(),
+            versions: Vec::new(),
+            flags: flags.into(),
+        }
+    }
+
     pub(super) async fn note(bench: &Workbench, flags: String) -> Result<Self, BenchError> {
         let mut versions = vec![
             version("nginx", &program("nginx"), "-v").await?,

@@ -211,16 +211,7 @@ mod tests {
             at_rest: 1024,
             after: 2048,
         };
-        let conditions = Conditions {
-            date: "a day".into(),
-            cpu_model: "a model".into(),
-            cpus: 2,
-            kernel: "6".into(),
-            layout: "apart".into(),
-            load_average: "0.1".into(),
-            versions: Vec::new(),
-            flags: "2 rounds".into(),
-        };
+        let conditions = Conditions::made_up("2 rounds");
         let peers = rows
             .iter()
             .map(|row| Summary::new(*row, pss, &samples))

@@ -246,16 +246,7 @@ mod tests {
                 });
             let report = SessionsReport {
                 bench: "sessions",
-                conditions: Conditions {
-                    date: "a day".into(),
-                    cpu_model: "a model".into(),
-                    cpus: 2,
-                    kernel: "6".into(),
-                    layout: "apart".into(),
-                    load_average: "0.1".into(),
-                    versions: Vec::new(),
-                    flags: "few".into(),
-                },
+                conditions: Conditions::made_up("few"),
                 missing: Vec::new(),
                 sessions: 1,
                 sessions_per_second: 1.0,

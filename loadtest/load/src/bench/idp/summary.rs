@@ -219,16 +219,7 @@ mod tests {
         }
         IdpReport {
             bench: "idp",
-            conditions: Conditions {
-                date: "a day".into(),
-                cpu_model: "a model".into(),
-                cpus: 2,
-                kernel: "6".into(),
-                layout: "apart".into(),
-                load_average: "0.1".into(),
-                versions: Vec::new(),
-                flags: "2 rounds".into(),
-            },
+            conditions: Conditions::made_up("2 rounds"),
             missing: Vec::new(),
             memory: vec![Memory {
                 provider: "tollgate",

@@ -291,13 +291,7 @@ pub(super) mod tests {
             bench: "peers",
             conditions: Conditions {
                 date: "2026-01-02 03:04 UTC".into(),
-                cpu_model: "a model".into(),
-                cpus: 2,
-                kernel: "6".into(),
-                layout: "apart".into(),
-                load_average: "0.1".into(),
-                versions: Vec::new(),
-                flags: "1 round".into(),
+                ..Conditions::made_up("1 round")
             },
             connections: 64,
             seconds: 3,
