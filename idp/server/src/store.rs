@@ -196,7 +196,7 @@ fn begin(volume: &Volume, path: &Path, journal: Option<JournalId>) -> Result<Beg
         moment,
     };
     let journal = journal
-        .map(|id| journal::replay(path, (id, volume.options().journal_half_bytes), moment))
+        .map(|id| journal::replay(path, (id, writer::half_bytes(volume.options())), moment))
         .transpose()?
         .map(|replayed| {
             layers.moment = replayed.moment;

@@ -291,15 +291,15 @@ pub(super) fn replay(
     // The first half is begun first, and says how long both of them are.
     for at in [0, 1] {
         let at = at * half_bytes;
-        let half = read_half(&file, at, half_bytes)?;
-        let Some(header) = Header::read(&half, at)? else {
+        let head = read_part(&file, at, PAGE_BYTES as u64)?;
+        let Some(header) = Header::read(&head, at)? else {
             break;
         };
         if header.id != id {
             return Err(JournalError::Foreign);
         }
         half_bytes = header.half_bytes;
-        halves.push((header, read_half(&file, at, half_bytes)?, at));
+        halves.push((header, read_part(&file, at, half_bytes)?, at));
     }
     halves.sort_by_key(|(header, ..)| header.turn);
     let turn = halves.last().map_or(0, |(header, ..)| header.turn);
@@ -327,14 +327,15 @@ pub(super) fn replay(
     Ok(replayed)
 }
 
-fn read_half(file: &File, at: u64, bytes: u64) -> io::Result<Vec<u8>> {
+/// As much of it as there is.
+fn read_part(file: &File, at: u64, bytes: u64) -> io::Result<Vec<u8>> {
     use std::io::{Read as _, Seek as _};
 
-    let mut half = Vec::new();
+    let mut part = Vec::new();
     let mut file = file;
     file.seek(io::SeekFrom::Start(at))?;
-    file.take(bytes).read_to_end(&mut half)?;
-    Ok(half)
+    file.take(bytes).read_to_end(&mut part)?;
+    Ok(part)
 }
 
 impl Replayed {

@@ -16,9 +16,10 @@ use idp_core::store::Transaction;
 use idp_token::time::BootTime;
 use tokio::sync::oneshot;
 
+use super::Options;
 use super::filing::Filing;
 use super::hot;
-use super::journal::{Frame, Journal, JournalId};
+use super::journal::{self, Frame, Journal, JournalId};
 use super::layers::Layers;
 use super::layout::Moment;
 use super::volume::{Refused, Volume};
@@ -63,6 +64,11 @@ pub(super) struct Beginning {
     pub(super) layers: Layers,
     /// None if everything is filed.
     pub(super) journal: Option<Journal>,
+}
+
+/// How long each half of a new journal is.
+pub(super) fn half_bytes(options: Options) -> u64 {
+    journal::half_bytes(options.journal_half_bytes, FRAME_BYTES_MAX)
 }
 
 /// It ends when the sending side of the queue is dropped, after what was sent.

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use idp_core::store::{CommitError, Kind, Range, Store as _, StoreError};
 use idp_server::store::EmbeddedStore;
 
-use crate::world::{carry_out, child, create_tenant, new_user, open, scan, told_folder};
+use crate::journal::{left_by, open_unfiled};
+use crate::world::{carry_out, child, contents, create_tenant, new_user, open, scan, told_folder};
 
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 const USERS_MAX: u16 = 4000;
@@ -16,8 +17,18 @@ const ATTEMPTS_MAX: usize = 20_000;
 /// disk. It is told so by an error and not by a signal.
 #[test]
 fn a_full_disk_loses_nothing_and_writing_goes_on_when_there_is_room() {
+    runs_with_little_room("disk::the_process_with_little_room_fills_it");
+}
+
+/// As above, but where it is the journal that there is no room for.
+#[test]
+fn what_was_refused_for_lack_of_room_is_nowhere() {
+    runs_with_little_room("disk::the_process_whose_journal_has_little_room_fills_it");
+}
+
+fn runs_with_little_room(test: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let limited = child("disk::the_process_with_little_room_fills_it", folder.path());
+    let limited = child(test, folder.path());
     let mut shell = Command::new("sh");
     shell
         .arg("-c")
@@ -46,6 +57,31 @@ fn the_process_with_little_room_fills_it() {
     println!("there was no room, and then there was");
 }
 
+/// Does nothing unless it is told where, as a test above tells it.
+#[test]
+fn the_process_whose_journal_has_little_room_fills_it() {
+    let Some(folder) = told_folder() else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(fill_journal(&folder));
+    println!("there was no room, and then there was");
+}
+
+async fn fill_journal(folder: &Path) {
+    let store = open_unfiled(folder).unwrap();
+    create_tenant(&store, "bank").await;
+    let stored = fill_up(&store).await;
+    assert!(
+        10 < stored && stored < USERS_MAX,
+        "{stored} before it was full"
+    );
+    make_room(folder);
+    write_when_there_is_room(&store).await;
+    let left = left_by(folder);
+    assert_eq!(contents(&open(left.path())).await, contents(&store).await);
+}
+
 async fn fill(folder: &Path) {
     let store = open(folder);
     create_tenant(&store, "bank").await;
@@ -72,16 +108,20 @@ async fn fill(folder: &Path) {
     assert!(held == stored || held == stored + 1, "{held} of {stored}");
 
     make_room(folder);
-    let last = USERS_MAX + 1;
-    let mut attempts = 0;
-    while carry_out(&store, &new_user(last)).await.is_err() {
-        attempts += 1;
-        assert!(attempts < ATTEMPTS_MAX, "it does not recover");
-    }
+    write_when_there_is_room(&store).await;
     drop(store);
     let store = open(folder);
     assert_eq!(scan(&store, Kind::User).await.len(), held + 1);
     assert_eq!(scan(&store, Kind::Username).await.len(), held + 1);
+}
+
+async fn write_when_there_is_room(store: &EmbeddedStore) {
+    let last = USERS_MAX + 1;
+    let mut attempts = 0;
+    while carry_out(store, &new_user(last)).await.is_err() {
+        attempts += 1;
+        assert!(attempts < ATTEMPTS_MAX, "it does not recover");
+    }
 }
 
 /// How many users there was room for.

@@ -16,21 +16,26 @@ use crate::world::{
 
 /// So that everything stays where it was written.
 const UNFILED: Options = Options {
+    journal_half_bytes: 16 * 1024 * 1024,
     file_after: Duration::from_secs(3600),
     ..OPTIONS
 };
 
-fn open_unfiled(folder: &Path) -> Result<EmbeddedStore, OpenError> {
+pub(crate) fn open_unfiled(folder: &Path) -> Result<EmbeddedStore, OpenError> {
     EmbeddedStore::open(&folder.join("store"), &key_in(folder), UNFILED)
 }
 
 /// What a crash at this moment would leave.
-fn left_by(store_in: &Path) -> TempDir {
+pub(crate) fn left_by(store_in: &Path) -> TempDir {
     let left = tempfile::tempdir().unwrap();
-    for name in ["store", "store.journal", "key"] {
-        fs::copy(store_in.join(name), left.path().join(name)).unwrap();
-    }
+    copy(store_in, left.path(), &["store", "store.journal", "key"]);
     left
+}
+
+fn copy(from: &Path, to: &Path, names: &[&str]) {
+    for name in names {
+        fs::copy(from.join(name), to.join(name)).unwrap();
+    }
 }
 
 async fn written() -> (TempDir, EmbeddedStore) {
@@ -64,6 +69,32 @@ async fn a_store_that_was_left_open_is_as_it_was_and_goes_on() {
     for folder in [left.path(), twice.path()] {
         assert_eq!(generation(&open(folder), "bank").await, 6);
     }
+}
+
+/// The process was killed again and again before anything could be filed.
+#[tokio::test]
+async fn a_half_that_holds_what_is_not_filed_is_not_written_over() {
+    let (folder, left) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let small = Options {
+        journal_half_bytes: 0,
+        ..UNFILED
+    };
+    let open_small =
+        |folder: &Path| EmbeddedStore::open(&folder.join("store"), &key_in(folder), small).unwrap();
+    let store = open_small(folder.path());
+    create_tenant(&store, "bank").await;
+    copy(folder.path(), left.path(), &["store", "key"]);
+    // There is room for no second frame in a half.
+    let raised = raise(&store, "bank").await.unwrap();
+    copy(folder.path(), left.path(), &["store.journal"]);
+
+    let again = open_small(left.path());
+    assert_eq!(raise(&again, "bank").await.unwrap(), raised + 1);
+    let once_more = left_by(left.path());
+    assert_eq!(
+        generation(&open(once_more.path()), "bank").await,
+        raised + 1
+    );
 }
 
 /// As that of a use that is older than what is known.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use idp_token::time::BootTime;
 
-use super::{FRAME_BYTES_MAX, PAUSE, Writer};
+use super::{FRAME_BYTES_MAX, PAUSE, Writer, half_bytes};
 use crate::clock;
 use crate::store::journal::{self, Journal};
 use crate::store::layers::Filed;
@@ -57,8 +57,7 @@ impl Writer {
                 .journal_id
                 .insert(journal::draw().map_err(Refused::journal)?),
         };
-        let half_bytes = self.volume.options().journal_half_bytes;
-        let half_bytes = journal::half_bytes(half_bytes, FRAME_BYTES_MAX);
+        let half_bytes = half_bytes(self.volume.options());
         let journal = Journal::create(&self.store, id, half_bytes).map_err(Refused::journal)?;
         // From here on the store is not opened without it.
         self.volume
