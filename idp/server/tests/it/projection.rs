@@ -43,10 +43,17 @@ async fn until_beats(connection: &mut Connection, ended: usize) {
     connection.until(has_beats).await;
 }
 
+/// What was published before Redis was found is in what is built there, and not in its log.
+async fn until_built(redis: &RedisServer) {
+    let mut connection = redis.connect().await;
+    connection.until(|held| !held.beats().is_empty()).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_change_is_in_redis_once_and_in_order_with_its_epoch() {
     let redis = RedisServer::start();
     let server = Arc::new(Server::start_with(redis.wishes()).await);
+    until_built(&redis).await;
     let mut revoking = JoinSet::new();
     for _ in 0..40 {
         let server = Arc::clone(&server);
@@ -153,6 +160,7 @@ async fn without_redis_at_the_start_the_provider_serves_and_finds_it_later() {
 async fn a_redis_that_fell_behind_gets_what_it_lacks_before_the_next_beat_and_no_more() {
     let redis = RedisServer::start();
     let server = Server::start_with(redis.wishes()).await;
+    until_built(&redis).await;
     revoke_some(&server, 10).await;
     let mut connection = redis.connect().await;
     let is_beaten = |held: &Held| held.beats().iter().any(|beat| beat.seq == Seq(10));
@@ -189,6 +197,7 @@ async fn a_replica_that_lacks_the_last_writes_gets_them_before_its_first_beat() 
     };
     lead_to(&primary);
     let server = Server::start_with(wishes_for(&folder)).await;
+    until_built(&primary).await;
     revoke_some(&server, 10).await;
     let mut connection = replica.connect().await;
     let has_ten = |held: &Held| held.beats().iter().any(|beat| beat.seq == Seq(10));
