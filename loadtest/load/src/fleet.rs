@@ -56,6 +56,8 @@ pub struct FleetSettings {
     pub service_lines: usize,
     /// Whether every process has a wall clock of its own, which can be set.
     pub has_clocks: bool,
+    /// Whether gateways write a line of each request to a file.
+    pub has_access_logs: bool,
     /// Where alone gateways may run; anywhere if none is named.
     pub gateway_cpu: Option<usize>,
     /// What gateways may take to remember tokens, if not what an operator would find.
@@ -76,17 +78,19 @@ impl FleetSettings {
             service,
             service_lines: 0,
             has_clocks: false,
+            has_access_logs: false,
             gateway_cpu: None,
             cache_mib: None,
         }
     }
 
-    /// With lines to the service and clocks, so that whatever can break can be broken.
+    /// With lines to the service, clocks and access logs, so that whatever can break can be broken.
     #[must_use]
     pub fn breakable(tollgate: PathBuf, service: SocketAddr) -> Self {
         Self {
             service_lines: 2,
             has_clocks: true,
+            has_access_logs: true,
             ..Self::new(tollgate, service)
         }
     }
@@ -243,9 +247,8 @@ impl Gateway {
             redis: to_redis.as_ref().map(FaultProxy::address),
             endpoints,
         };
-        let key = dir.with_file_name("idp").join("gateway.key");
         let file = dir.join("tollgate.yaml");
-        write(&file, &site.file(settings, idp, &key))?;
+        write(&file, &site.file(settings, idp, dir))?;
         let clock = clock(settings, dir)?;
         let mut launch = launch(settings, (name, "gateway"), (dir, &file), clock.as_ref());
         launch.cpu = settings.gateway_cpu;

@@ -107,7 +107,7 @@ provider:
 }
 
 impl GatewaySite<'_> {
-    pub(super) fn file(&self, settings: &FleetSettings, idp: &IdpSite, key: &Path) -> String {
+    pub(super) fn file(&self, settings: &FleetSettings, idp: &IdpSite, dir: &Path) -> String {
         let require = "require: { scopes: [pay.read] }";
         let endpoints = self.endpoints.iter().map(|at| format!("\"{at}\""));
         let endpoints: Vec<_> = endpoints.collect();
@@ -115,7 +115,7 @@ impl GatewaySite<'_> {
             r#"listen: [{{ address: "{listen}" }}]
 admin: {{ address: "{admin}" }}
 threads: 1
-log: {{ access: off }}
+log: {{ access: {access} }}
 deadlines: {{ lame_duck: 100ms, drain: 5s }}
 idp:
   issuer: "http://{public}"
@@ -134,7 +134,8 @@ routes:
             admin = self.admin,
             public = idp.public,
             internal = self.idp,
-            key = key.display(),
+            access = access(settings, dir),
+            key = dir.with_file_name("idp").join("gateway.key").display(),
             lease = settings.lease.as_millis(),
             grace = settings.grace.as_millis(),
             redis = redis(self.redis),
@@ -148,6 +149,13 @@ fn redis(at: Option<SocketAddr>) -> String {
     at.map_or_else(String::new, |at| {
         format!("  redis: {{ url: \"redis://{at}/0\" }}\n")
     })
+}
+
+fn access(settings: &FleetSettings, dir: &Path) -> String {
+    match settings.has_access_logs {
+        true => format!("\"{}\"", dir.join("access.log").display()),
+        false => "off".to_owned(),
+    }
 }
 
 fn cache(mib: Option<u32>) -> String {

@@ -49,7 +49,11 @@ pub enum Breakage {
     GatewayStopped,
     /// All of them load their configuration, again and again.
     GatewaysReloaded,
+    /// They are told to load a file that is wrong.
+    GatewaysMisled,
     GatewayFilesSpent,
+    /// The file of its access log may not grow.
+    GatewayDiskFull,
     GatewayClock(i64),
     /// One of two.
     EndpointDead,
@@ -94,7 +98,9 @@ impl Breakage {
             Self::GatewayPaused,
             Self::GatewayStopped,
             Self::GatewaysReloaded,
+            Self::GatewaysMisled,
             Self::GatewayFilesSpent,
+            Self::GatewayDiskFull,
         ];
         let of_others = [
             Self::EndpointDead,
@@ -142,7 +148,9 @@ impl Breakage {
             Self::GatewayPaused => "a gateway paused",
             Self::GatewayStopped => "a gateway stopped and started",
             Self::GatewaysReloaded => "gateways reload all the time",
+            Self::GatewaysMisled => "gateways told to load a file that is wrong",
             Self::GatewayFilesSpent => "a gateway out of file descriptors",
+            Self::GatewayDiskFull => "disk of a gateway's access log full",
             Self::GatewayClock(off) => return clock("a gateway", off),
             Self::EndpointDead => "an endpoint of two dead",
             Self::EndpointHalfOpen => "an endpoint of two half-open",
@@ -182,7 +190,9 @@ impl Breakage {
             Self::BothCut
                 | Self::GatewayStopped
                 | Self::GatewaysReloaded
+                | Self::GatewaysMisled
                 | Self::GatewayFilesSpent
+                | Self::GatewayDiskFull
                 | Self::GatewayClock(_)
                 | Self::IdpClock(_)
         );

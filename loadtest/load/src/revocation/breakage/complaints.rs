@@ -6,9 +6,13 @@ use super::Breakage;
 use super::deeds::{Broken, spender};
 use crate::bench::BenchError;
 use crate::closed::{Load, Request};
-use crate::fleet::{ACCESS_LIFE, Fleet, Route};
+use crate::fleet::{ACCESS_LIFE, Fleet, Gateway, Route};
 use crate::revocation::forgery;
 
+/// A file that was not taken.
+const REFUSED: &str = "tollgate_reloads_total{result=\"refused\"}";
+/// A line of an access log that no disk took.
+const DROPPED: &str = "tollgate_access_log_dropped_total";
 const DAY: i64 = 24 * 60 * 60;
 /// Seconds begin at different moments, and asking takes a while.
 const SECONDS_OFF_MAX: i64 = 2;
@@ -32,10 +36,29 @@ pub(in crate::revocation) async fn complain(
             return Ok(Some("its log does not tell".to_owned()));
         }
     }
+    if breakage == Breakage::GatewaysMisled {
+        return unless_all_counted(&fleet.gateways, REFUSED).await;
+    }
+    if breakage == Breakage::GatewayDiskFull {
+        return unless_all_counted(fleet.gateways.get(..1).unwrap_or_default(), DROPPED).await;
+    }
     if let Breakage::IdpClock(off) | Breakage::GatewayClock(off) = breakage {
         let told = difference(fleet, breakage).await?;
         if told.is_none_or(|told| (told - off).abs() > SECONDS_OFF_MAX) {
             return Ok(Some(format!("the clocks differ by {told:?} s")));
+        }
+    }
+    Ok(None)
+}
+
+/// It happened to each of them, and each counted it.
+async fn unless_all_counted(
+    gateways: &[Gateway],
+    metric: &str,
+) -> Result<Option<String>, BenchError> {
+    for gateway in gateways {
+        if gateway.metric(metric).await? == 0 {
+            return Ok(Some(format!("{metric} is 0")));
         }
     }
     Ok(None)

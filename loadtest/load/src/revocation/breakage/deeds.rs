@@ -14,13 +14,16 @@ use crate::faults::{Conduct, FaultProxy, Mishap, Plan, Way};
 use crate::fleet::{Fleet, Gateway, Limit, Member, Redis};
 
 const SLOW: Duration = Duration::from_millis(300);
-/// A page of the store, whose file is far longer.
+/// A page of the store, whose file is far longer, as that of an access log soon is.
 const FULL_BYTES: u64 = 4096;
 /// Who comes to a process that cannot take anybody.
 const CROWD: usize = 64;
 /// Who drips at each gateway, and how fast.
 const DRIPPING: usize = 100;
 const DRIP_EVERY: Duration = Duration::from_millis(100);
+/// What a gateway takes, and what it does not.
+const RIGHT: &str = "staleness: tolerant";
+const WRONG: &str = "staleness: whatever";
 /// In the middle of the head of an answer.
 const BREAK_OFF_AT: u64 = 30;
 
@@ -72,6 +75,11 @@ pub(in crate::revocation) async fn break_it(
         Breakage::GatewayPaused => first_gateway(fleet)?.member.pause(),
         Breakage::GatewayStopped => first_gateway(fleet)?.member.stop().await,
         Breakage::GatewaysReloaded => {}
+        Breakage::GatewaysMisled => mislead(fleet, RIGHT, WRONG)?,
+        Breakage::GatewayDiskFull => {
+            let full = Limit::FileBytes(Some(FULL_BYTES));
+            first_gateway(fleet)?.member.limit(full)?;
+        }
         Breakage::GatewayClock(off) => first_gateway(fleet)?.member.set_clock(off)?,
         Breakage::EndpointDead => follow(endpoint(fleet), &Plan::Refuse).await?,
         Breakage::EndpointHalfOpen => endpoint(fleet).for_each(FaultProxy::freeze),
@@ -119,6 +127,11 @@ pub(in crate::revocation) async fn mend(
             first_gateway(fleet)?.member.restart().await?;
         }
         Breakage::GatewayPaused => first_gateway(fleet)?.member.resume(),
+        Breakage::GatewaysMisled => mislead(fleet, WRONG, RIGHT)?,
+        Breakage::GatewayDiskFull => {
+            let enough = Limit::FileBytes(None);
+            first_gateway(fleet)?.member.limit(enough)?;
+        }
         Breakage::GatewayClock(_) => first_gateway(fleet)?.member.set_clock(0)?,
         Breakage::EndpointHalfOpen => endpoint(fleet).for_each(FaultProxy::thaw),
         Breakage::ServiceHalfOpen => fleet.to_service.iter().for_each(FaultProxy::thaw),
@@ -224,6 +237,15 @@ async fn drip_at(address: SocketAddr) {
             return;
         }
     }
+}
+
+/// Changes the files of all gateways and has them loaded.
+fn mislead(fleet: &Fleet, old: &str, new: &str) -> Result<(), BenchError> {
+    for gateway in &fleet.gateways {
+        gateway.rewrite(old, new)?;
+        gateway.member.hang_up();
+    }
+    Ok(())
 }
 
 fn line_error() -> impl FnOnce(std::io::Error) -> BenchError {
