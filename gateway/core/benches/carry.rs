@@ -116,7 +116,7 @@ fn of_callers() -> Vec<Case> {
     let wanted = Requirement::new(vec!["pay.read".to_owned()], vec!["teller".to_owned()]);
     let known = Remembered {
         ends_at: UnixSeconds(NOW.0 + 600),
-        idles_at: Some(UnixSeconds(NOW.0 + 60)),
+        is_idle: false,
         value_expires_at: Some(UnixSeconds(NOW.0 + 60)),
     };
     let head = head();

@@ -17,13 +17,13 @@ use idp_token::session::Over;
 use idp_token::time::UnixSeconds;
 use idp_token::value::ValueTokenError;
 
-/// The times of what is remembered of a token.
+/// How what is remembered of a token stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Remembered {
     /// When the token or its session is over, used or not.
     pub ends_at: UnixSeconds,
-    /// When the session is over unless it is used again; none if it never idles out.
-    pub idles_at: Option<UnixSeconds>,
+    /// Whether nobody used its session here for as long as that may lie idle.
+    pub is_idle: bool,
     /// When what the service would be shown expires; none if it is shown nothing.
     pub value_expires_at: Option<UnixSeconds>,
 }
@@ -118,7 +118,7 @@ pub fn judge(
             false => look_up(Gap::Void, trust),
         };
     }
-    if known.idles_at.is_some_and(|end| now >= end) {
+    if known.is_idle {
         return look_up(Gap::Idle, trust);
     }
     if known.value_expires_at.is_some_and(|end| now >= end) {

@@ -1,6 +1,6 @@
 //! What comes in late, and what may go?
 
-use idp_token::session::SessionId;
+use idp_token::ask::uses::{USES_MAX, Use};
 use idp_token::time::UnixSeconds;
 
 use crate::decision::{Decided, Decision};
@@ -8,18 +8,8 @@ use crate::record::Standing;
 use crate::store::{Key, Stored, Transaction};
 use crate::view::View;
 
-/// Uses per commit.
-pub const USES_MAX: usize = 1024;
-
-/// What a gateway tells: this session was used then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Use {
-    pub session: SessionId,
-    pub at: UnixSeconds,
-}
-
-/// Takes reports of uses, in any order and any number of times. A use that is yet to come was
-/// reported by a clock that is ahead, and counts as now: nobody may keep a session alive in advance.
+/// Takes a report of uses, as of now. Reports may come in any order, and nobody can say that a session will
+/// be used: that would keep it alive in advance.
 pub fn note_uses(view: &View, uses: &[Use], now: UnixSeconds) -> Decided<()> {
     let uses = uses.get(..USES_MAX).unwrap_or(uses);
     view.want(uses.iter().map(|used| Key::Session(used.session)))?;
@@ -28,7 +18,7 @@ pub fn note_uses(view: &View, uses: &[Use], now: UnixSeconds) -> Decided<()> {
         let known = view.session(used.session)?;
         let live = known.filter(|it| it.standing == Standing::Live && now < it.ends_at);
         if let Some(session) = live {
-            transaction.raise(session.id, used.at.min(now), session.ends_at);
+            transaction.raise(session.id, now.before(used.age), session.ends_at);
         }
     }
     Ok(Decision {

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use idp_core::upkeep::{self, Use};
+use idp_core::upkeep;
 use idp_token::ask::report::Report;
 use idp_token::ask::resolve::VALUE_PATH;
 use idp_token::ask::uses::{USES_BYTES_MAX, read_uses};
@@ -92,15 +92,9 @@ async fn filter_keys(State(desk): State<Arc<Desk>>) -> impl IntoResponse {
     (private(), [(header::CONTENT_TYPE, JSON)], told)
 }
 
-/// When sessions were last used, as far as a gateway knows.
+/// How long ago sessions were last used, as far as a gateway knows.
 async fn uses(State(desk): State<Arc<Desk>>, body: Bytes) -> Result<StatusCode, Problem> {
-    let uses: Vec<_> = read_uses(&body)?
-        .into_iter()
-        .map(|used| Use {
-            session: used.session,
-            at: used.at,
-        })
-        .collect();
+    let uses = read_uses(&body)?;
     let count = uses.len() as u64;
     let noted = desk.decide(move |case| upkeep::note_uses(case.view, &uses, case.now));
     noted.await?;

@@ -15,6 +15,12 @@ impl UnixSeconds {
         Self(self.0.saturating_add(span.as_secs()))
     }
 
+    /// The moment so much earlier, or the first there is.
+    #[must_use]
+    pub const fn before(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(span.as_secs()))
+    }
+
     /// How long ago the other was; nothing if it is still to come.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
@@ -26,3 +32,11 @@ impl UnixSeconds {
 /// (`CLOCK_BOOTTIME`). It never goes back and means nothing elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BootTime(pub Duration);
+
+impl BootTime {
+    /// How long ago the other was; nothing if it is still to come.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}

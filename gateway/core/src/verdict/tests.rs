@@ -10,7 +10,7 @@ fn at(seconds: u64) -> UnixSeconds {
 
 const KNOWN: Remembered = Remembered {
     ends_at: UnixSeconds(2_000),
-    idles_at: Some(UnixSeconds(1_500)),
+    is_idle: false,
     value_expires_at: Some(UnixSeconds(1_500)),
 };
 
@@ -81,7 +81,7 @@ fn decide(token: Token, trust: Trust) -> Decision {
         Token::Unknown => None,
         Token::Known | Token::Void | Token::Killed => Some(KNOWN),
         Token::Idle => Some(Remembered {
-            idles_at: Some(NOW),
+            is_idle: true,
             ..KNOWN
         }),
         Token::Spent => Some(Remembered {
@@ -206,21 +206,20 @@ fn every_end_is_met_at_its_very_second() {
         judge(Some(&remembered), true, || false, Trust::Fresh, now)
     };
     let served = Decision::Serve(Proof::Fresh);
-    let only = |ends_at, idles_at, value_expires_at| Remembered {
+    let only = |ends_at, is_idle, value_expires_at| Remembered {
         ends_at,
-        idles_at,
+        is_idle,
         value_expires_at,
     };
     #[rustfmt::skip]
     let cases = [
-        (only(at(10), None, None),                  9,  served),
-        (only(at(10), None, None),                  10, Decision::Refuse(Invalid::Over(Over::Ended))),
-        (only(at(99), Some(at(10)), None),          9,  served),
-        (only(at(99), Some(at(10)), None),          10, Decision::Refetch(Gap::Idle)),
-        (only(at(99), None, Some(at(10))),          9,  served),
-        (only(at(99), None, Some(at(10))),          10, Decision::Refetch(Gap::Spent)),
-        (only(at(10), Some(at(10)), Some(at(10))),  10, Decision::Refuse(Invalid::Over(Over::Ended))),
-        (only(at(99), Some(at(10)), Some(at(10))),  10, Decision::Refetch(Gap::Idle)),
+        (only(at(10), false, None),          9,  served),
+        (only(at(10), false, None),          10, Decision::Refuse(Invalid::Over(Over::Ended))),
+        (only(at(99), true, None),           10, Decision::Refetch(Gap::Idle)),
+        (only(at(99), false, Some(at(10))),  9,  served),
+        (only(at(99), false, Some(at(10))),  10, Decision::Refetch(Gap::Spent)),
+        (only(at(10), true, Some(at(10))),   10, Decision::Refuse(Invalid::Over(Over::Ended))),
+        (only(at(99), true, Some(at(10))),   10, Decision::Refetch(Gap::Idle)),
     ];
     for (remembered, now, expected) in cases {
         assert_eq!(of(remembered, at(now)), expected, "{remembered:?} at {now}");
@@ -245,14 +244,14 @@ proptest! {
     /// Tenet one: never a pass without proof, and never a refusal without one.
     #[test]
     fn nothing_passes_or_is_refused_without_proof(
-        known in prop::option::of((0_u64..20, prop::option::of(0_u64..20), prop::option::of(0_u64..20))),
+        known in prop::option::of((0_u64..20, any::<bool>(), prop::option::of(0_u64..20))),
         (holds, was_ended) in (any::<bool>(), any::<bool>()),
         trust in prop::sample::select(vec![Trust::Fresh, Trust::Grace, Trust::Ask]),
         now in 0_u64..20,
     ) {
-        let known = known.map(|(ends, idles, expires)| Remembered {
+        let known = known.map(|(ends, is_idle, expires)| Remembered {
             ends_at: at(ends),
-            idles_at: idles.map(at),
+            is_idle,
             value_expires_at: expires.map(at),
         });
         let decision = judge(known.as_ref(), holds, || was_ended, trust, at(now));
@@ -263,7 +262,7 @@ proptest! {
                 prop_assert!(holds && trust != Trust::Ask);
                 prop_assert_eq!(proof == Proof::Fresh, trust == Trust::Fresh);
                 prop_assert!(!is_past(Some(known.ends_at)));
-                prop_assert!(!is_past(known.idles_at) && !is_past(known.value_expires_at));
+                prop_assert!(!known.is_idle && !is_past(known.value_expires_at));
             }
             Decision::Refuse(_) => {
                 let known = known.unwrap();

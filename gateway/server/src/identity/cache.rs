@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use idp_token::digest::TokenDigest;
 use idp_token::fence::Fence;
-use idp_token::time::UnixSeconds;
+use idp_token::time::BootTime;
 
 use super::entry::Entry;
 use packed::Packed;
@@ -80,7 +80,7 @@ impl Cache {
     }
 
     /// Others were told of a use.
-    pub(crate) fn note_told(&self, entry: &Entry, now: UnixSeconds) {
+    pub(crate) fn note_told(&self, entry: &Entry, now: BootTime) {
         entry.note_told(now);
         self.packed.note_told(&entry.digest, now);
     }

@@ -8,7 +8,7 @@ use gateway_core::caller::Caller;
 use gateway_core::verdict::Remembered;
 use idp_token::digest::TokenDigest;
 use idp_token::fence::{Fence, Marks, Seen, Stamp};
-use idp_token::time::UnixSeconds;
+use idp_token::time::{BootTime, UnixSeconds};
 
 /// What allocating an entry and its texts costs beyond their bytes.
 const OVERHEAD_BYTES: usize = 64;
@@ -22,7 +22,7 @@ pub(crate) struct Entry {
     pub(crate) stamp: Stamp,
     seen: Seen,
     pub(crate) ends_at: UnixSeconds,
-    /// The latest use that others may know of, in seconds since 1970.
+    /// The latest use that others may know of, in seconds by the clock that nobody sets.
     told_at: AtomicU64,
     pub(crate) idle: Option<Duration>,
     /// How long a use may be kept to oneself; none if nobody needs to know.
@@ -64,14 +64,14 @@ impl Entry {
         (stamp, marks): (Stamp, Marks),
         value: Option<Value>,
         (ends_at, idle): (UnixSeconds, Option<(Duration, Duration)>),
-        used_at: UnixSeconds,
+        used_at: BootTime,
     ) -> Self {
         Self {
             digest,
             stamp,
             seen: Seen::default(),
             ends_at,
-            told_at: AtomicU64::new(used_at.0),
+            told_at: AtomicU64::new(used_at.0.as_secs()),
             idle: idle.map(|(idle, _)| idle),
             report_after: idle.map(|(_, report)| report),
             is_being_renewed: AtomicBool::new(false),
@@ -88,11 +88,11 @@ impl Entry {
     }
 
     /// What decides about its use.
-    pub(crate) fn remembered(&self) -> Remembered {
-        let told_at = self.told_at();
+    pub(crate) fn remembered(&self, now: BootTime) -> Remembered {
+        let unused = || now.since(self.told_at());
         Remembered {
             ends_at: self.ends_at,
-            idles_at: self.idle.map(|idle| told_at.after(idle)),
+            is_idle: self.idle.is_some_and(|idle| unused() >= idle),
             value_expires_at: self.value.as_ref().map(|value| value.expires_at),
         }
     }
@@ -103,17 +103,17 @@ impl Entry {
     }
 
     /// Whether others are to be told of a use that happens now.
-    pub(super) fn is_use_due(&self, now: UnixSeconds) -> bool {
+    pub(super) fn is_use_due(&self, now: BootTime) -> bool {
         let age = now.since(self.told_at());
         self.report_after.is_some_and(|after| age >= after)
     }
 
-    pub(super) fn told_at(&self) -> UnixSeconds {
-        UnixSeconds(self.told_at.load(Ordering::Relaxed))
+    pub(super) fn told_at(&self) -> BootTime {
+        BootTime(Duration::from_secs(self.told_at.load(Ordering::Relaxed)))
     }
 
-    pub(super) fn note_told(&self, now: UnixSeconds) {
-        self.told_at.fetch_max(now.0, Ordering::Relaxed);
+    pub(super) fn note_told(&self, now: BootTime) {
+        self.told_at.fetch_max(now.0.as_secs(), Ordering::Relaxed);
     }
 
     /// Whether its value token nears its end, so that somebody is to get the next one.
@@ -210,7 +210,56 @@ impl fmt::Debug for Value {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use idp_token::digest::Tid;
+    use idp_token::epoch::Seq;
+
     use super::*;
+
+    /// Of a session that may lie idle for 900 s, and whose uses may be kept to oneself for 15.
+    fn used_at(second: u64) -> Entry {
+        let fence = Fence::new(&[1; 16], 16, 16, Seq::NONE);
+        let digest = TokenDigest::of(b"x");
+        let caller = Caller {
+            tid: Tid::of(&digest),
+            session: None,
+            subject: "u".into(),
+            rights: Arc::default(),
+            auth_time: None,
+        };
+        let idle = (Duration::from_secs(900), Duration::from_secs(15));
+        Entry::new(
+            (digest, caller),
+            (fence.stamp(), fence.marks("s", "u", "c", "t")),
+            None,
+            (UnixSeconds(u64::MAX), Some(idle)),
+            at(second),
+        )
+    }
+
+    fn at(second: u64) -> BootTime {
+        BootTime(Duration::from_secs(second))
+    }
+
+    #[test]
+    fn an_entry_is_idle_and_its_use_is_due_at_the_very_second() {
+        let entry = used_at(1000);
+        let stands = |second| {
+            (
+                entry.is_use_due(at(second)),
+                entry.remembered(at(second)).is_idle,
+            )
+        };
+        assert_eq!(stands(1014), (false, false));
+        assert_eq!(stands(1015), (true, false));
+        assert_eq!(stands(1899), (true, false));
+        assert_eq!(stands(1900), (true, true));
+        entry.note_told(at(1500));
+        entry.note_told(at(1400));
+        assert_eq!(stands(1514), (false, false));
+        assert_eq!(stands(2400), (true, true));
+    }
 
     #[test]
     fn a_text_is_what_it_was_wherever_it_lies() {

@@ -157,7 +157,7 @@ impl Identity {
     ) -> Decision {
         let knowledge = &self.following.knowledge;
         let trust = knowledge.trust(tolerance, now.boot);
-        let remembered = entry.map(Entry::remembered);
+        let remembered = entry.map(|it| it.remembered(now.boot));
         let holds = entry.is_some_and(|it| it.holds(knowledge.fence()));
         let session = entry.and_then(|it| it.caller.session);
         let was_ended = || session.is_some_and(|session| knowledge.was_ended(&session));
@@ -172,8 +172,8 @@ impl Identity {
         (proof, now): (Proof, Moment),
     ) -> Granted<'static> {
         let entry = found.entry();
-        if entry.is_use_due(now.unix) {
-            self.note_use(entry, now.unix);
+        if entry.is_use_due(now.boot) {
+            self.note_use(entry, now);
         }
         if entry.is_to_be_renewed(now.unix)
             && let Ok(unproved) = Unproved::read(text, now.unix)
@@ -184,10 +184,10 @@ impl Identity {
         Granted::remembered(found, proof)
     }
 
-    pub(super) fn note_use(&self, entry: &Entry, now: UnixSeconds) {
+    pub(super) fn note_use(&self, entry: &Entry, now: Moment) {
         let session = entry.caller.session;
-        if session.is_some_and(|session| self.following.uses.note(session, now)) {
-            self.cache.note_told(entry, now);
+        if session.is_some_and(|session| self.following.uses.note(session, now.boot)) {
+            self.cache.note_told(entry, now.boot);
         }
     }
 

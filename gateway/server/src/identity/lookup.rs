@@ -210,7 +210,7 @@ impl Lookup {
         let entry = Arc::new(self.entry(active, stamp)?);
         self.identity.cache.insert(Arc::clone(&entry));
         if entry.report_after.is_some() {
-            self.identity.note_use(&entry, clock::unix_seconds());
+            self.identity.note_use(&entry, Moment::now());
         }
         Ok(Outcome::Active {
             entry,
@@ -304,7 +304,7 @@ impl Lookup {
             (stamp, marks),
             value,
             (ends_at, idle),
-            clock::unix_seconds(),
+            clock::boot(),
         ))
     }
 }

@@ -135,7 +135,7 @@ impl Identity {
             (stamp, marks),
             None,
             (claims.expires_at, None),
-            now.unix,
+            now.boot,
         ))
     }
 }

@@ -1,4 +1,4 @@
-//! When were sessions last used? Gathered here, and told to the identity provider some at a time.
+//! How long ago were sessions last used? Gathered here, and told to the identity provider some at a time.
 //!
 //! Of each session the latest use is kept until it is told. What cannot be told is kept and told
 //! with the next; what does not fit is lost, as it would be were this process killed.
@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use idp_token::ask::uses::{USES_MAX, Use};
 use idp_token::session::SessionId;
-use idp_token::time::UnixSeconds;
+use idp_token::time::BootTime;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::patience::Patience;
 use super::provider::{CallError, Provider};
+use crate::clock;
 use crate::metrics::SourceMetrics;
 
 /// Sessions that are kept.
@@ -29,7 +30,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) struct Uses {
-    kept: Mutex<HashMap<SessionId, UnixSeconds>>,
+    kept: Mutex<HashMap<SessionId, BootTime>>,
     /// There are enough for a message.
     is_full: Notify,
     provider: Arc<Provider>,
@@ -49,9 +50,9 @@ impl Uses {
     /// To be called when the last one noted is `Session::report_after` ago. False if it is not kept:
     /// then it is to be noted again with the next use.
     #[must_use]
-    pub(crate) fn note(&self, session: SessionId, at: UnixSeconds) -> bool {
+    pub(crate) fn note(&self, session: SessionId, at: BootTime) -> bool {
         let mut kept = self.kept();
-        let is_kept = keep(&mut kept, Use { session, at });
+        let is_kept = keep(&mut kept, (session, at));
         let count = kept.len();
         drop(kept);
         if !is_kept {
@@ -103,7 +104,7 @@ impl Uses {
             };
             // Should this be dropped midway, nothing is lost.
             let taken = Taken { uses: self, told };
-            if let Err(error) = self.provider.note_uses(&taken.told).await {
+            if let Err(error) = self.provider.note_uses(&taken.as_of(clock::boot())).await {
                 self.metrics.count_call_failed("uses");
                 return Err(error);
             }
@@ -111,31 +112,31 @@ impl Uses {
         }
     }
 
-    fn take(&self) -> Option<Vec<Use>> {
+    fn take(&self) -> Option<Vec<(SessionId, BootTime)>> {
         let mut kept = self.kept();
         let mut told = Vec::with_capacity(USES_MAX.min(kept.len()));
         let sessions: Vec<_> = kept.keys().take(USES_MAX).copied().collect();
         for session in sessions {
             let at = kept.remove(&session);
-            told.extend(at.map(|at| Use { session, at }));
+            told.extend(at.map(|at| (session, at)));
         }
         self.note_waiting(&kept);
         (!told.is_empty()).then_some(told)
     }
 
-    fn put_back(&self, told: &[Use]) {
+    fn put_back(&self, told: &[(SessionId, BootTime)]) {
         let mut kept = self.kept();
         let lost = told.iter().filter(|it| !keep(&mut kept, **it)).count();
         self.metrics.uses_lost.inc_by(lost as u64);
         self.note_waiting(&kept);
     }
 
-    fn note_waiting(&self, kept: &HashMap<SessionId, UnixSeconds>) {
+    fn note_waiting(&self, kept: &HashMap<SessionId, BootTime>) {
         let waiting = i64::try_from(kept.len()).unwrap_or(i64::MAX);
         self.metrics.uses_waiting.set(waiting);
     }
 
-    fn kept(&self) -> MutexGuard<'_, HashMap<SessionId, UnixSeconds>> {
+    fn kept(&self) -> MutexGuard<'_, HashMap<SessionId, BootTime>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -143,10 +144,18 @@ impl Uses {
 /// What is being told, and is kept again if that does not succeed.
 struct Taken<'a> {
     uses: &'a Uses,
-    told: Vec<Use>,
+    told: Vec<(SessionId, BootTime)>,
 }
 
 impl Taken<'_> {
+    fn as_of(&self, now: BootTime) -> Vec<Use> {
+        let uses = self.told.iter().map(|(session, at)| Use {
+            session: *session,
+            age: now.since(*at),
+        });
+        uses.collect()
+    }
+
     fn forget(mut self) {
         self.told.clear();
     }
@@ -161,16 +170,16 @@ impl Drop for Taken<'_> {
 }
 
 /// The later of two uses of a session is the one that counts.
-fn keep(kept: &mut HashMap<SessionId, UnixSeconds>, used: Use) -> bool {
+fn keep(kept: &mut HashMap<SessionId, BootTime>, (session, at): (SessionId, BootTime)) -> bool {
     let has_room = kept.len() < KEPT_MAX;
-    match kept.entry(used.session) {
+    match kept.entry(session) {
         Entry::Occupied(mut known) => {
-            let later = used.at.max(*known.get());
+            let later = at.max(*known.get());
             known.insert(later);
             true
         }
         Entry::Vacant(place) if has_room => {
-            place.insert(used.at);
+            place.insert(at);
             true
         }
         Entry::Vacant(_) => false,
@@ -185,11 +194,8 @@ mod tests {
         SessionId((number as u128).to_be_bytes())
     }
 
-    fn used(number: usize, at: u64) -> Use {
-        Use {
-            session: session(number),
-            at: UnixSeconds(at),
-        }
+    fn used(number: usize, at: u64) -> (SessionId, BootTime) {
+        (session(number), BootTime(Duration::from_secs(at)))
     }
 
     #[test]
@@ -198,7 +204,10 @@ mod tests {
         for at in [7, 9, 8] {
             assert!(keep(&mut kept, used(1, at)));
         }
-        assert_eq!(kept.get(&session(1)), Some(&UnixSeconds(9)));
+        assert_eq!(
+            kept.get(&session(1)),
+            Some(&BootTime(Duration::from_secs(9)))
+        );
         assert_eq!(kept.len(), 1);
     }
 

@@ -1,6 +1,9 @@
 //! Rules at their edges: the last value that is taken and the first that is not, what is done by hand,
 //! and what is left undone because nobody would notice.
 
+use std::time::Duration;
+
+use idp_token::ask::uses::{USES_MAX, Use};
 use idp_token::refresh::Standing;
 use idp_token::session::SessionId;
 use idp_token::time::UnixSeconds;
@@ -15,7 +18,7 @@ use crate::refusal::Refusal;
 use crate::scope::Scopes;
 use crate::store::{Kind, RowId, Transaction, Write};
 use crate::token::{self, ByHand, Issued, issue_by_hand};
-use crate::upkeep::{USES_MAX, Use, note_uses, sweep};
+use crate::upkeep::{note_uses, sweep};
 use crate::view::{Need, View};
 
 use super::world::{
@@ -286,16 +289,17 @@ fn a_repeat_writes_nothing_of_its_family() {
     assert!(records.all(|record| !matches!(**record, Record::Refresh(_))));
 }
 
-fn used(session: SessionId, at: UnixSeconds) -> Use {
-    Use { session, at }
+fn used(session: SessionId, seconds_ago: u64) -> Use {
+    let age = Duration::from_secs(seconds_ago);
+    Use { session, age }
 }
 
 #[test]
 fn a_use_from_before_a_session_began_takes_nothing_from_its_time() {
     let world = World::new();
     let begun = world.begin();
-    let (early, now) = (UnixSeconds(world.now().0 - 100_000), world.now());
-    let uses = [used(begun.session, early)];
+    let now = world.now();
+    let uses = [used(begun.session, 100_000)];
     let noted = world.run(|view, _| note_uses(view, &uses, now));
     assert!(!noted.transaction.is_empty() && !noted.transaction.must_survive());
     world.pass(1);
@@ -306,7 +310,7 @@ fn a_use_from_before_a_session_began_takes_nothing_from_its_time() {
 fn uses_are_taken_up_to_their_limit_and_only_of_sessions_that_go_on() {
     let world = World::new();
     let many: Vec<_> = (0..=USES_MAX as u128)
-        .map(|number| used(SessionId(number.to_be_bytes()), world.now()))
+        .map(|number| used(SessionId(number.to_be_bytes()), 0))
         .collect();
     let Err(Need(keys)) = note_uses(&View::default(), &many, world.now()) else {
         panic!("nothing is known of them yet");
@@ -314,7 +318,7 @@ fn uses_are_taken_up_to_their_limit_and_only_of_sessions_that_go_on() {
     assert_eq!(keys.len(), USES_MAX);
 
     let begun = world.begin();
-    let uses = [used(begun.session, world.now())];
+    let uses = [used(begun.session, 0)];
     let ends_at = world.session(begun.session).ends_at;
     for (now, is_noted) in [(UnixSeconds(ends_at.0 - 1), true), (ends_at, false)] {
         let noted = world.see(|view| note_uses(view, &uses, now));

@@ -104,9 +104,9 @@ impl Server {
     pub(crate) async fn report_uses(&self, uses: &[(SessionId, u64)]) {
         let uses: Vec<_> = uses
             .iter()
-            .map(|(session, at)| Use {
+            .map(|(session, age)| Use {
                 session: *session,
-                at: idp_token::time::UnixSeconds(*at),
+                age: Duration::from_secs(*age),
             })
             .collect();
         let reply = self.tell("/internal/uses", &write_uses(&uses)).await;

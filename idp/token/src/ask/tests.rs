@@ -224,16 +224,16 @@ fn an_answer_that_may_mean_something_else_is_refused() {
 fn uses_are_read_as_they_were_written_and_bounded() {
     let one = Use {
         session: SESSION,
-        at: UnixSeconds(1000),
+        age: Duration::from_secs(1000),
     };
     let text = write_uses(&[one]);
-    let spelled = r#"{"v":1,"uses":[{"sid":"abababababababababababababababab","at":1000}]}"#;
+    let spelled = r#"{"v":1,"uses":[{"sid":"abababababababababababababababab","age":1000}]}"#;
     assert_eq!(text, spelled);
     assert_eq!(read_uses(text.as_bytes()), Ok(vec![one]));
     assert_eq!(read_uses(write_uses(&[]).as_bytes()), Ok(Vec::new()));
 
     let last = Use {
-        at: UnixSeconds(u64::MAX),
+        age: Duration::from_secs(u64::MAX),
         ..one
     };
     let read = |count| read_uses(write_uses(&vec![last; count]).as_bytes());
@@ -246,8 +246,8 @@ fn uses_are_read_as_they_were_written_and_bounded() {
     };
     for (from, to, expected) in [
         ("abab", "ABAB", item(MemberError::Value("sid"))),
-        ("1000", "-1", item(MemberError::Kind("at"))),
-        (r#""at""#, r#""by""#, item(MemberError::Unknown)),
+        ("1000", "-1", item(MemberError::Kind("age"))),
+        (r#""age""#, r#""at""#, item(MemberError::Unknown)),
     ] {
         let found = read_uses(spelled.replacen(from, to, 1).as_bytes());
         assert_eq!(found, expected, "{to}");

@@ -1,17 +1,20 @@
 //! When was a session last used? `POST /internal/uses`
 //!
 //! ```json
-//! {"v":1,"uses":[{"sid":"00ff…","at":1800000000}]}
+//! {"v":1,"uses":[{"sid":"00ff…","age":3}]}
 //! ```
 //!
-//! The latest use of each session since the last report. Uses are merged by their maximum, so that
-//! a report may be sent again, or come late, and nothing is lost but what was not sent.
+//! The latest use of each session since the last report, and how many seconds ago it was when the report
+//! was written. A gateway counts them on a clock that nobody sets, so that it may be wrong about the time
+//! of day; a report counts as later by as long as it was under way. Uses are merged by their maximum, so
+//! that reports may come in any order, and nothing is lost but what was not sent.
+
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::json::MemberError;
 use crate::session::SessionId;
-use crate::time::UnixSeconds;
 
 use super::{MessageError, VERSION, items, members};
 
@@ -21,7 +24,8 @@ pub const USES_BYTES_MAX: usize = 32 + USES_MAX * 80;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Use {
     pub session: SessionId,
-    pub at: UnixSeconds,
+    /// In whole seconds.
+    pub age: Duration,
 }
 
 /// At most `USES_MAX` of them; more are refused by whoever reads them.
@@ -29,7 +33,7 @@ pub struct Use {
 pub fn write_uses(uses: &[Use]) -> String {
     let uses = uses.iter().map(|it| WrittenUse {
         sid: it.session.to_string(),
-        at: it.at.0,
+        age: it.age.as_secs(),
     });
     let uses = uses.collect();
     serde_json::to_string(&WrittenUses { v: VERSION, uses })
@@ -43,10 +47,10 @@ pub fn read_uses(body: &[u8]) -> Result<Vec<Use>, MessageError> {
         return Err(MessageError::Count(list.len()));
     }
     items(list, |_, item| {
-        item.check_names(&["sid", "at"])?;
+        item.check_names(&["sid", "age"])?;
         let session = SessionId::parse(item.text("sid")?).ok_or(MemberError::Value("sid"))?;
-        let at = UnixSeconds(item.whole("at")?);
-        Ok(Use { session, at })
+        let age = Duration::from_secs(item.whole("age")?);
+        Ok(Use { session, age })
     })
 }
 
@@ -59,5 +63,5 @@ struct WrittenUses {
 #[derive(Serialize)]
 struct WrittenUse {
     sid: String,
-    at: u64,
+    age: u64,
 }

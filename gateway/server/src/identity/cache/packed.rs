@@ -16,7 +16,7 @@ use gateway_core::caller::Caller;
 use idp_token::digest::{Alias, TokenDigest};
 use idp_token::fence::{Fence, Marks, Stamp};
 use idp_token::session::SessionId;
-use idp_token::time::UnixSeconds;
+use idp_token::time::{BootTime, UnixSeconds};
 
 use crate::identity::entry::{Entry, Value};
 use form::{Filling, Form, SIGNATURE_BYTES};
@@ -98,7 +98,8 @@ impl Packed {
         let (record, data) = self.look(digest)?;
         record.note_recent();
         let shape = self.shapes.find(data.shape)?;
-        let entry = data.entry(shape.as_ref()?, fence, UnixSeconds(record.told_at()));
+        let told_at = BootTime(Duration::from_secs(record.told_at()));
+        let entry = data.entry(shape.as_ref()?, fence, told_at);
         if record.is_being_renewed() {
             entry.begin_renewal();
         }
@@ -116,16 +117,16 @@ impl Packed {
             return;
         };
         let words = Said { shape, ..data }.words();
-        let told_at = entry.told_at();
+        let told_at = entry.told_at().0.as_secs();
         let way = Way::of(entry.digest.as_bytes());
         let mut writing = self.lock();
         if let Some((record, _)) = self.look(&entry.digest) {
-            record.write(&words, told_at.0);
+            record.write(&words, told_at);
             return;
         }
         let number = self.make_room(&mut writing, way);
         if let Some(record) = self.record(number) {
-            record.write(&words, told_at.0);
+            record.write(&words, told_at);
             if !self.index.add(way, number) {
                 writing.free.push(number);
             }
@@ -143,9 +144,9 @@ impl Packed {
         }
     }
 
-    pub(super) fn note_told(&self, digest: &TokenDigest, now: UnixSeconds) {
+    pub(super) fn note_told(&self, digest: &TokenDigest, now: BootTime) {
         if let Some((record, _)) = self.look(digest) {
-            record.note_told(now.0);
+            record.note_told(now.0.as_secs());
         }
     }
 
@@ -291,7 +292,7 @@ impl Said {
         }
     }
 
-    fn entry(&self, shape: &Shape, fence: &Fence, told_at: UnixSeconds) -> Entry {
+    fn entry(&self, shape: &Shape, fence: &Fence, told_at: BootTime) -> Entry {
         let digest = TokenDigest::from_bytes(self.digest);
         let alias = Alias::of(&digest);
         let common = &shape.common;

@@ -4,6 +4,7 @@ use gateway_core::caller::{Caller, Rights};
 use idp_token::digest::Alias;
 use idp_token::epoch::Seq;
 use idp_token::session::SessionId;
+use idp_token::time::UnixSeconds;
 use idp_token::value::{Algorithm, Claims, SigningKey};
 
 use super::super::entry::Value;
@@ -11,6 +12,7 @@ use super::*;
 
 const NOW: u64 = 1_800_000_000;
 const NOW_SHORT: u32 = 1_800_000_000;
+const BOOT: BootTime = BootTime(Duration::from_secs(1000));
 
 /// Makes entries as look-ups do.
 struct Maker {
@@ -80,7 +82,7 @@ impl Maker {
             (self.fence.stamp(), marks),
             Some(value),
             (UnixSeconds(NOW + 3600), idle),
-            UnixSeconds(NOW),
+            BOOT,
         )
     }
 }
@@ -181,11 +183,12 @@ fn the_latest_that_was_learned_counts_and_what_is_forgotten_is_gone() {
 fn uses_and_renewals_are_known_of_an_entry_however_it_is_found() {
     let (maker, cache) = (Maker::new(), Cache::new(1 << 20));
     cache.insert(Arc::new(maker.entry(1, |_, _| {})));
+    let later = BootTime(BOOT.0 + Duration::from_secs(20));
     let found = cache.find(&digest(1), &maker.fence).unwrap();
-    cache.note_told(found.entry(), UnixSeconds(NOW + 20));
+    cache.note_told(found.entry(), later);
     assert!(cache.begin_renewal(found.entry()));
     let packed = cache.packed.find(&digest(1), &maker.fence).unwrap();
-    assert_eq!(packed.told_at(), UnixSeconds(NOW + 20));
+    assert_eq!(packed.told_at(), later);
     let late = UnixSeconds(NOW + 500);
     assert!(!packed.is_to_be_renewed(late) && !found.entry().is_to_be_renewed(late));
     assert!(!cache.begin_renewal(&packed));
@@ -213,7 +216,7 @@ fn all_of_it_never_takes_more_than_it_may_and_a_session_takes_little() {
             (entry.stamp, entry.marks),
             Some(value),
             (entry.ends_at, None),
-            UnixSeconds(NOW),
+            BOOT,
         ))
     };
     for number in 0..8_000 {

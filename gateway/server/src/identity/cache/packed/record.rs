@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 /// What is packed, in words.
 pub(super) const WORDS: usize = 17;
 
-/// The second from which uses are counted: then they fit into 30 bits until the year 2057.
-const SINCE: u64 = 1_700_000_000;
+/// Of a machine that runs for 34 years.
 const SECONDS: u32 = (1 << 30) - 1;
 const RECENT: u32 = 1 << 30;
 const RENEWING: u32 = 1 << 31;
@@ -18,7 +17,7 @@ const RENEWING: u32 = 1 << 31;
 #[derive(Default)]
 pub(super) struct Record {
     version: AtomicU32,
-    /// The latest use that others may know of, and two marks.
+    /// The latest use that others may know of, in seconds since the start of the machine, and two marks.
     state: AtomicU32,
     words: [AtomicU64; WORDS],
 }
@@ -51,7 +50,7 @@ impl Record {
     }
 
     pub(super) fn told_at(&self) -> u64 {
-        SINCE + u64::from(self.state.load(Ordering::Relaxed) & SECONDS)
+        u64::from(self.state.load(Ordering::Relaxed) & SECONDS)
     }
 
     pub(super) fn note_told(&self, now: u64) {
@@ -88,9 +87,8 @@ impl Record {
     }
 }
 
-fn seconds(unix: u64) -> u32 {
-    let since = u32::try_from(unix.saturating_sub(SINCE)).unwrap_or(SECONDS);
-    since.min(SECONDS)
+fn seconds(boot: u64) -> u32 {
+    u32::try_from(boot).unwrap_or(SECONDS).min(SECONDS)
 }
 
 #[cfg(test)]
@@ -108,22 +106,22 @@ mod tests {
     #[test]
     fn uses_and_marks_do_not_get_into_each_others_way() {
         let record = Record::default();
-        record.write(&[1; WORDS], 1_800_000_000);
-        assert_eq!(record.told_at(), 1_800_000_000);
+        record.write(&[1; WORDS], 1_000_000);
+        assert_eq!(record.told_at(), 1_000_000);
         assert!(
             !record.take_recent(),
             "it was not used since it was written"
         );
         record.note_recent();
         assert!(record.begin_renewal() && !record.begin_renewal());
-        record.note_told(1_800_000_005);
-        record.note_told(1_800_000_003);
-        assert_eq!(record.told_at(), 1_800_000_005);
+        record.note_told(1_000_005);
+        record.note_told(1_000_003);
+        assert_eq!(record.told_at(), 1_000_005);
         assert!(record.take_recent() && record.is_being_renewed());
         record.note_not_renewed();
         assert!(!record.is_being_renewed());
         record.note_told(u64::MAX);
-        assert_eq!(record.told_at(), SINCE + u64::from(SECONDS));
+        assert_eq!(record.told_at(), u64::from(SECONDS));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 use std::sync::atomic::AtomicBool;
 use std::thread;
+use std::time::Duration;
 
 use gateway_core::caller::Caller;
 use idp_token::digest::Tid;
 use idp_token::epoch::Seq;
 use idp_token::fence::Fence;
 use idp_token::session::SessionId;
-use idp_token::time::UnixSeconds;
+use idp_token::time::{BootTime, UnixSeconds};
 
 use super::*;
 use crate::identity::entry::Value;
@@ -44,7 +45,7 @@ impl Maker {
             (self.0.stamp(), marks),
             Some(value),
             (ends_at, None),
-            UnixSeconds(1),
+            BootTime(Duration::from_secs(1)),
         ))
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use idp_token::ask::uses::USES_MAX;
 use idp_token::reference::ReferenceToken;
 use idp_token::session::SessionId;
-use idp_token::time::UnixSeconds;
+use idp_token::time::BootTime;
 
 use super::provider::Instead;
 use super::site::{LONG, Site, token};
@@ -17,13 +18,17 @@ fn id(number: usize) -> SessionId {
     SessionId((number as u128).to_be_bytes())
 }
 
-/// The latest use of each session, over all that was told.
+fn ago(seconds: u64) -> BootTime {
+    BootTime(clock::boot().0 - Duration::from_secs(seconds))
+}
+
+/// How many seconds ago each session was last used, over all that was told.
 fn told(site: &Site) -> HashMap<SessionId, u64> {
     let facts = site.provider.facts();
     let mut latest = HashMap::new();
     for used in facts.uses.iter().flatten() {
-        let at = latest.entry(used.session).or_insert(0);
-        *at = (*at).max(used.at.0);
+        let age = latest.entry(used.session).or_insert(u64::MAX);
+        *age = (*age).min(used.age.as_secs());
     }
     latest
 }
@@ -32,15 +37,17 @@ fn told(site: &Site) -> HashMap<SessionId, u64> {
 async fn uses_are_told_some_at_a_time_and_each_session_once() {
     let site = Site::start_fresh(None, LONG).await;
     let count = USES_MAX + 10;
-    for at in [5, 7, 6] {
+    for age in [900, 300, 600] {
         for number in 0..count {
-            assert!(site.following.uses.note(id(number), UnixSeconds(at)));
+            assert!(site.following.uses.note(id(number), ago(age)));
         }
     }
     site.until("all are told", |it| told(it).len() == count)
         .await;
-    site.until("the latest is", |it| told(it).values().all(|at| *at == 7))
-        .await;
+    site.until("the latest is", |it| {
+        told(it).values().all(|age| (300..400).contains(age))
+    })
+    .await;
     let facts = site.provider.facts();
     assert!(facts.uses.iter().all(|uses| uses.len() <= USES_MAX));
 }
@@ -53,15 +60,21 @@ async fn uses_that_could_not_be_told_are_told_later() {
         .facts()
         .instead
         .insert("/internal/uses", instead);
-    assert!(site.following.uses.note(id(1), UnixSeconds(5)));
+    let used_at = ago(500);
+    assert!(site.following.uses.note(id(1), used_at));
     site.until("it failed", |it| {
         it.metric("call_failures_total", "uses") > 0.0
     })
     .await;
-    assert!(site.following.uses.note(id(1), UnixSeconds(4)));
+    // sleeps: what was told in vain is older when it is told again.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(site.following.uses.note(id(1), ago(900)));
     site.provider.facts().instead.clear();
-    site.until("it is told", |it| told(it).get(&id(1)) == Some(&5))
+    site.until("it is told", |it| told(it).contains_key(&id(1)))
         .await;
+    let age = told(&site).remove(&id(1));
+    let may_be = 501..=clock::boot().since(used_at).as_secs();
+    assert!(age.is_some_and(|age| may_be.contains(&age)), "{age:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -74,7 +87,7 @@ async fn a_gateway_that_stops_tells_all_that_is_left() {
         .insert("/internal/uses", instead);
     let count = 3 * USES_MAX;
     for number in 0..count {
-        assert!(site.following.uses.note(id(number), UnixSeconds(5)));
+        assert!(site.following.uses.note(id(number), ago(5)));
     }
     // Some are on their way by now, to somebody who does not answer.
     site.until("some are taken", |it| it.metric("uses_waiting", "") > 0.0)
