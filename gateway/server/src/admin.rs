@@ -26,6 +26,7 @@ use crate::clock;
 use crate::gateway::Gateway;
 use crate::identity::Identity;
 use crate::lifecycle::Phase;
+use crate::snapshot::Snapshot;
 use crate::spawn::spawn;
 
 const CONNECTIONS_MAX: usize = 64;
@@ -89,22 +90,44 @@ fn router(gateway: Arc<Gateway>) -> Router {
 }
 
 /// Ready means: send requests here. What is missing is said in the answer.
+///
+/// Nobody waits for other issuers, who may be gone for good: their routes alone answer 503 then.
 async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
-    let is_unknown = |identity: &Arc<Identity>| !identity.was_reached();
+    let snapshot = gateway.snapshot.load();
     let missing = match gateway.lifecycle.phase() {
-        Phase::Serving if gateway.identity.as_ref().is_some_and(is_unknown) => {
-            "starting: the identity provider was never reached, so no token can be judged\n"
-        }
-        Phase::Serving => match gateway.snapshot.load().composer.as_ref() {
-            Some(composer) if !composer.engine.is_ready() => {
-                "starting: the tables of the composer are being read\n"
-            }
-            Some(_) | None => return "ready\n".into_response(),
-        },
-        Phase::LameDuck => "stopping: still answering, send new requests elsewhere\n",
-        Phase::Draining => "stopping: waiting for requests under way\n",
+        Phase::Serving => missing(gateway.identity.as_ref(), &snapshot),
+        Phase::LameDuck => Some("stopping: still answering, send new requests elsewhere\n"),
+        Phase::Draining => Some("stopping: waiting for requests under way\n"),
     };
-    (StatusCode::SERVICE_UNAVAILABLE, missing).into_response()
+    if let Some(missing) = missing {
+        return (StatusCode::SERVICE_UNAVAILABLE, missing).into_response();
+    }
+    let without = snapshot.issuers_without_keys();
+    let lines = without.map(|name| format!("without the keys of the issuer {name}\n"));
+    lines
+        .fold("ready\n".to_owned(), |text, line| text + &line)
+        .into_response()
+}
+
+/// Without which requests would be answered 503 that could be served elsewhere.
+fn missing(identity: Option<&Arc<Identity>>, snapshot: &Snapshot) -> Option<&'static str> {
+    if let Some(identity) = identity {
+        if !identity.was_reached() {
+            return Some(
+                "starting: the identity provider was never reached, so no token can be judged\n",
+            );
+        }
+        if snapshot.takes_value_tokens() && !identity.has_value_keys() {
+            return Some(
+                "starting: the public keys of the identity provider were never fetched, so no value token \
+                 can be judged, which some routes take\n",
+            );
+        }
+    }
+    let composer = snapshot.composer.as_ref();
+    composer
+        .is_some_and(|composer| !composer.engine.is_ready())
+        .then_some("starting: the tables of the composer are being read\n")
 }
 
 /// What this gateway thinks of the token with a digest, in base64url.

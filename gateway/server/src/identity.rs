@@ -107,6 +107,11 @@ impl Identity {
         self.following.knowledge.filter_keys().is_some()
     }
 
+    /// Whether a value token that a client shows can be told from a forged one.
+    pub(crate) fn has_value_keys(&self) -> bool {
+        self.following.knowledge.value_tokens().is_some()
+    }
+
     /// What is kept for a caller is kept under this: it is another after each change of the log that may
     /// bear on them, and for a request that such a change has overtaken.
     pub(crate) fn era(&self, entry: &Entry) -> (Era, bool) {

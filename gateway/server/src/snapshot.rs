@@ -171,6 +171,16 @@ impl Snapshot {
         self.issuers.names()
     }
 
+    pub(crate) fn issuers_without_keys(&self) -> impl Iterator<Item = &str> {
+        self.issuers.without_keys()
+    }
+
+    /// Whether clients may show value tokens of our own somewhere.
+    pub(crate) fn takes_value_tokens(&self) -> bool {
+        let mut admissions = self.routes().filter_map(|route| route.admission.as_ref());
+        admissions.any(|it| it.issuer == Choice::Own && it.accept.takes_value())
+    }
+
     pub(crate) fn routes(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter().map(|state| &state.route)
     }

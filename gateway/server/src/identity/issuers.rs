@@ -104,6 +104,15 @@ impl Issuers {
         self.0.iter().find(|issuer| *issuer.policy.name == *name)
     }
 
+    /// Those whose tokens are all unknown for now.
+    pub(crate) fn without_keys(&self) -> impl Iterator<Item = &str> {
+        let without = self.0.iter().filter(|issuer| match &issuer.source {
+            Source::Keys(keys) => !keys.are_there(),
+            Source::Introspection(_) => false,
+        });
+        without.map(|issuer| &*issuer.policy.name)
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|issuer| &*issuer.policy.name)
     }

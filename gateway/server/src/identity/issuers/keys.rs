@@ -117,6 +117,11 @@ impl Keys {
         Followed { keys, task }
     }
 
+    /// Whether there are any that may be used.
+    pub(super) fn are_there(&self) -> bool {
+        self.trusted(clock::boot()).is_some()
+    }
+
     /// Whoever holds a token of which that is known already.
     pub(super) fn known(&self, digest: &TokenDigest) -> Option<Arc<Caller>> {
         let now = clock::boot();

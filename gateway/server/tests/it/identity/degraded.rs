@@ -101,6 +101,45 @@ async fn a_provider_that_fails_makes_nobody_bad() {
 }
 
 #[tokio::test]
+async fn a_gateway_whose_routes_take_value_tokens_is_ready_once_it_can_judge_them() {
+    let mut town = Town::start(LONG).await;
+    let fail = ("/jwks", Instead::Status(500));
+    town.provider.facts().instead.extend([fail]);
+    assert_eq!(town.edge.admin("/readyz").await.0, 200, "it keeps its keys");
+    town.restart().await;
+    town.until("it can judge other tokens", async |town| {
+        town.edge.admin("/readyz").await.1.contains("value token")
+    })
+    .await;
+    let token = town.provider.value_token(1);
+    assert_eq!(town.get("/value", &token).await.status, 503);
+    let reference = town.provider.issue(1);
+    town.until("these are served", async |town| {
+        town.get("/read", &reference).await.status == 200
+    })
+    .await;
+    assert_eq!(town.edge.admin("/readyz").await.0, 503);
+    town.provider.facts().instead.clear();
+    town.until("it is ready", async |town| {
+        town.edge.admin("/readyz").await == (200, "ready\n".to_owned())
+    })
+    .await;
+    assert_ne!(town.get("/value", &token).await.status, 503);
+}
+
+#[tokio::test]
+async fn a_gateway_without_routes_for_value_tokens_needs_no_keys_for_them() {
+    let mut town = Town::start_unproved(LONG).await;
+    let fail = ("/jwks", Instead::Status(500));
+    town.provider.facts().instead.extend([fail]);
+    town.restart_without(["accept: any", "accept: value"]).await;
+    town.until("it is ready", async |town| {
+        town.edge.admin("/readyz").await.0 == 200
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_gateway_that_never_reached_its_provider_says_so() {
     let mut town = Town::start_unproved(LONG).await;
     town.provider.cut().await;

@@ -448,6 +448,10 @@ async fn told_keys() -> String {
     ToldKeys::new(key, None).unwrap().write().to_string()
 }
 
-async fn jwks(State(world): State<Arc<World>>) -> String {
-    key_set([&world.signing])
+async fn jwks(State(world): State<Arc<World>>) -> Response {
+    let fails = world.facts.lock().unwrap().instead.contains_key("/jwks");
+    match fails {
+        true => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        false => key_set([&world.signing]).into_response(),
+    }
 }

@@ -62,6 +62,20 @@ async fn each_token_is_answered_for_what_it_is() {
 }
 
 #[tokio::test]
+async fn a_gateway_is_ready_without_the_keys_of_other_issuers_and_says_so() {
+    let signer = Signer::new("k");
+    let service = Upstream::start([ok("fine")]).await;
+    let there = publisher(&[&signer]).await;
+    let silent = Upstream::start([Step::SayAndClose(String::new())]).await;
+    let issuers = [("a", by_keys("a", &there)), ("b", by_keys("b", &silent))];
+    let edge = edge(&service, &issuers, "require: {}").await;
+    let token = signer.sign(&claims("a"));
+    assert_eq!(show(&edge, "/a/x", &token).await.status, 200);
+    let told = "ready\nwithout the keys of the issuer b\n".to_owned();
+    assert_eq!(edge.admin("/readyz").await, (200, told));
+}
+
+#[tokio::test]
 async fn an_issuer_that_cannot_be_asked_makes_no_token_bad() {
     let signer = Signer::new("k");
     let service = Upstream::start([ok("fine")]).await;
