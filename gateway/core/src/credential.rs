@@ -2,8 +2,9 @@
 //!
 //! A bearer token in the one `Authorization` field (RFC 6750 §2.1), and nowhere else. A token in a
 //! query is refused, since it has gone through logs and histories already (§2.3 allows it, RFC 9700
-//! §4.3.2 no more); so is a refresh token, which is for the identity provider alone. Of the token
-//! itself only the alphabet and the length are judged here, and which kind of token it may be.
+//! §4.3.2 no more), and one of ours whatever its parameter is called, since the service would see it; so
+//! is a refresh token, which is for the identity provider alone. Of the token itself only the alphabet and
+//! the length are judged here, and which kind of token it may be.
 
 use idp_token::{reference, refresh};
 
@@ -48,7 +49,7 @@ impl<'a> Credential<'a> {
     /// The bearer token of a request, if there is one. Another scheme is as good as none: its field
     /// never reaches a service that asks for callers.
     pub fn find(head: &Head<'a>) -> Result<Option<Self>, CredentialError> {
-        if query::names(head.query, IN_QUERY) {
+        if query::names(head.query, IN_QUERY) || head.query.is_some_and(holds_token) {
             return Err(CredentialError::InQuery);
         }
         let mut values = head.values("authorization");
@@ -103,6 +104,13 @@ impl std::fmt::Debug for Credential<'_> {
             Self::Other(_) => "Other([redacted])",
         })
     }
+}
+
+/// Whether a token of ours stands in a query, in a parameter of whatever name: the service would see it.
+/// Most queries are shorter than any.
+fn holds_token(query: &str) -> bool {
+    let holds = |prefix| query::holds(query, prefix);
+    query.len() >= reference::SPELLED_BYTES && (holds(reference::PREFIX) || holds(refresh::PREFIX))
 }
 
 /// What stands behind `Bearer` and its spaces, in whatever case; none if the scheme is another.

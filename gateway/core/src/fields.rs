@@ -5,6 +5,7 @@
 //! no spelling of a field by which the gateway speaks gets past it.
 
 use http::{HeaderName, HeaderValue};
+use idp_token::{reference, refresh};
 
 /// What one direction of a route does to header fields, in this order: remove, set, add.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,6 +85,12 @@ fn is_reserved(name: &str) -> bool {
 #[must_use]
 pub fn is_authorization(name: &str) -> bool {
     folds_to(name, "authorization")
+}
+
+/// Whether a token of ours stands in a value, of whatever field. Most values are shorter than any.
+pub(crate) fn holds_token(value: &[u8]) -> bool {
+    let holds = |prefix: &[u8]| memchr::memmem::find(value, prefix).is_some();
+    value.len() >= reference::SPELLED_BYTES && (holds(reference::PREFIX) || holds(refresh::PREFIX))
 }
 
 /// Whether somebody may take a name for the other, which is in lower case.

@@ -38,6 +38,19 @@ pub fn names(query: Option<&str>, name: &str) -> bool {
     pairs.any(|pair| spells(pair.split_once('=').unwrap_or((pair, "")).0, name))
 }
 
+/// Whether this stands anywhere in a query, however it is escaped.
+#[must_use]
+pub(crate) fn holds(query: &str, meant: &[u8]) -> bool {
+    let Some(first) = meant.first() else {
+        return true;
+    };
+    let stands_at = |at: usize| {
+        let rest = query.get(at..).unwrap_or_default();
+        decoded(rest).take(meant.len()).eq(meant.iter().copied())
+    };
+    memchr::memchr2_iter(*first, b'%', query.as_bytes()).any(stands_at)
+}
+
 fn spells(written: &str, meant: &str) -> bool {
     decoded(written).eq(meant.bytes())
 }

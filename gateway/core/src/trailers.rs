@@ -2,9 +2,9 @@
 //!
 //! A trailer comes after the head was judged and acted on, so it may say nothing that a head
 //! decides: how the message is framed, where it goes, who asks (RFC 9110 §6.5.1). Such fields are
-//! left out; what is malformed is refused.
+//! left out, and so is a token of ours in whatever field; what is malformed is refused.
 
-use crate::fields::{FieldRules, ends_here, folds_to, write_field};
+use crate::fields::{FieldRules, ends_here, folds_to, holds_token, write_field};
 use crate::head::{Field, HeadError, fold_fields};
 
 /// Trailer fields of one message.
@@ -31,7 +31,7 @@ const OF_THE_HEAD: [&str; 14] = [
 /// Reads trailer lines, the empty one that ends them included, and leaves out what may not pass.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Field<'_>>, HeadError> {
     let mut fields = fold_fields(bytes, FIELDS_MAX, |_| Ok::<_, HeadError>(()))?;
-    fields.retain(|field| may_pass(field.name));
+    fields.retain(|field| may_pass(field.name) && !holds_token(field.value));
     Ok(fields)
 }
 
@@ -67,6 +67,15 @@ mod tests {
         let fields = parse(lines).unwrap();
         let names: Vec<_> = fields.iter().map(|field| field.name).collect();
         assert_eq!(names, ["Grpc-Status", "Digest"]);
+    }
+
+    #[test]
+    fn a_token_of_ours_goes_on_in_no_trailer() {
+        let token = "A".repeat(44);
+        let lines = format!("X-A: tg_at_{token}\r\nX-B: a tg_rt_{token}\r\nX-C: {token}\r\n\r\n");
+        let fields = parse(lines.as_bytes()).unwrap();
+        let names: Vec<_> = fields.iter().map(|field| field.name).collect();
+        assert_eq!(names, ["X-C"]);
     }
 
     #[test]

@@ -121,7 +121,25 @@ fn a_token_in_the_query_is_refused_however_it_is_spelled() {
         ("/?",                           false),
         ("/",                            false),
     ];
-    for (target, is_refused) in cases {
+    let long = "A".repeat(44);
+    let tokens = [
+        (format!("/?t=tg_at_{long}"), true),
+        (format!("/?tg_at_{long}"), true),
+        (format!("/?a=b&t=tg_rt_{long}&c=d"), true),
+        (format!("/?t=%74g_at_{long}"), true),
+        (format!("/?t=tg%5Fat%5f{long}"), true),
+        (format!("/?t=%tg_at_{long}"), true),
+        (format!("/?t=TG_AT_{long}"), false),
+        (format!("/?t=tg_st_{long}"), false),
+        (format!("/?t=tg%255Fat_{long}"), false),
+        (format!("/?t=tg_at{long}{long}"), false),
+        // One byte short of a token is none.
+        (format!("/?tg_at_{}", &long[1..]), false),
+    ];
+    let tokens = tokens
+        .iter()
+        .map(|(target, is_refused)| (target.as_str(), *is_refused));
+    for (target, is_refused) in cases.into_iter().chain(tokens) {
         for fields in ["", "Authorization: Bearer tg_at_x\r\n"] {
             let found = find(target, fields);
             let refused = found == Err(CredentialError::InQuery);

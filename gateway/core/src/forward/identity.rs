@@ -8,11 +8,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use idp_token::{reference, refresh};
-
 use super::Hop;
 use crate::caller::Caller;
-use crate::fields::is_authorization;
+use crate::fields::{holds_token, is_authorization};
 use crate::head::Field;
 use crate::route::Route;
 
@@ -39,12 +37,6 @@ impl fmt::Debug for Identity<'_> {
 /// Whether a field of a client stays here, which would otherwise go on.
 pub(super) fn is_kept_back(route: &Route, field: &Field<'_>) -> bool {
     (route.admission.is_some() && is_authorization(field.name)) || holds_token(field.value)
-}
-
-/// Whether a token of ours stands in a value, of whatever field. Most values are shorter than any.
-fn holds_token(value: &[u8]) -> bool {
-    let holds = |prefix: &[u8]| memchr::memmem::find(value, prefix).is_some();
-    value.len() >= reference::SPELLED_BYTES && (holds(reference::PREFIX) || holds(refresh::PREFIX))
 }
 
 /// Tells each field in turn, its value in parts.

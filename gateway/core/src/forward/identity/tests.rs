@@ -4,6 +4,7 @@ use std::sync::Arc;
 use idp_token::digest::{Tid, TokenDigest};
 use idp_token::lease::Tolerance;
 use idp_token::session::SessionId;
+use idp_token::{reference, refresh};
 use proptest::prelude::*;
 
 use super::super::tests::route as open_route;
