@@ -16,6 +16,7 @@ mod site;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -224,6 +225,12 @@ impl Idp {
             self.internal,
             self.admin_key.with_file_name("gateway.key").display()
         )
+    }
+
+    /// Tells a verb of the binary that is for operators where it is.
+    pub fn name_to(&self, command: &mut Command) {
+        command.arg("--idp").arg(self.internal.to_string());
+        command.arg("--key-file").arg(&self.admin_key);
     }
 
     /// The sum of its metrics whose names begin so.

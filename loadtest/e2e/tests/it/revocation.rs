@@ -7,12 +7,13 @@
 use std::time::Duration;
 
 use load::closed::Load;
-use load::fleet::{Fleet, FleetSettings, Gateway, Route, Service};
+use load::fleet::{Fleet, FleetSettings, Gateway, Route, Service, Wait};
 use load::revocation::{
-    Breakage, FloodSettings, Spell, count_lookups, end_everywhere, endure, flood, measure_lag,
-    recall, take_receipts,
+    Breakage, FloodSettings, Pace, Spell, count_lookups, end_everywhere, endure, flood,
+    measure_lag, recall, take_receipts,
 };
 
+use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::stack::binary;
@@ -137,16 +138,26 @@ async fn signing_somebody_out_everywhere_is_one_change() {
 #[tokio::test]
 async fn tokens_that_nobody_issued_reach_nothing_behind_the_gateway() {
     let site = Site::start(true).await;
-    let settings = FloodSettings {
-        forged: 3000,
-        rounds: 1,
+    let pace = Pace {
+        requests: 3000,
         per_second: 1000,
+    };
+    let settings = FloodSettings {
+        mass: pace,
+        rounds: 1,
+        each: pace,
         strangers: 5,
+        gives_way: false,
         good_per_second: 200,
         seed: SEED,
     };
     let flood = flood(&site.fleet, settings).await.unwrap();
-    for phase in flood.forged.iter().chain(&flood.anonymous) {
+    for phase in flood
+        .forged
+        .iter()
+        .chain(&flood.unread)
+        .chain([&flood.mass])
+    {
         assert_eq!(phase.odd + phase.good_failed, 0, "{phase:?}");
         assert!(phase.good.count() > 0, "{phase:?}");
         assert_eq!((phase.lookups, phase.questions), (0, 0), "{phase:?}");
@@ -159,6 +170,58 @@ async fn tokens_that_nobody_issued_reach_nothing_behind_the_gateway() {
         flood.rss_kib_after < flood.rss_kib_before + 1024,
         "{flood:?}"
     );
+}
+
+#[tokio::test]
+async fn an_operator_is_told_what_each_gateway_would_do_with_a_token() {
+    let service = Service::start().await.unwrap();
+    let settings = FleetSettings {
+        gateways: 2,
+        ..FleetSettings::new(binary().to_owned(), service.address)
+    };
+    let fleet = Fleet::start(&settings).await.unwrap();
+    let mut operator = fleet.operator().unwrap();
+    let token = operator.issue(None).await.unwrap();
+    let request = Gateway::request(Route::Strict, &token.text);
+    let tally = Load::new(fleet.gateways[0].address, request).run(1).await;
+    assert_eq!(tally.ok, 1);
+    let (is_good, said) = inspect(&fleet, &token.text).await;
+    let [provider, first, second] = said.as_slice() else {
+        panic!("{said:?}");
+    };
+    assert!(is_good && provider.contains(&token.session), "{provider}");
+    assert!(first.starts_with(&fleet.gateways[0].admin.to_string()));
+    assert!(first.contains("serve it"), "{first}");
+    assert!(
+        second.contains("look it up: nothing is remembered"),
+        "{second}"
+    );
+
+    let ended = operator.end_session(&token.session, Wait::All).await;
+    ended.unwrap();
+    let (is_good, said) = inspect(&fleet, &token.text).await;
+    assert!(
+        !is_good && said[1].contains("refuse it: the session was ended"),
+        "{said:?}"
+    );
+    assert!(
+        said.iter().all(|part| !part.contains(&token.text)),
+        "{said:?}"
+    );
+}
+
+/// Whether a token is good, and what is said of it by the provider and each gateway.
+async fn inspect(fleet: &Fleet, token: &str) -> (bool, Vec<String>) {
+    let mut command = Command::new(binary());
+    command.args(["token", "inspect", token]);
+    fleet.idp.name_to(command.as_std_mut());
+    for gateway in &fleet.gateways {
+        command.arg("--gateway").arg(gateway.admin.to_string());
+    }
+    let output = command.output().await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let parts = said.split("\ngateway ").map(str::to_owned);
+    (output.status.success(), parts.collect())
 }
 
 #[tokio::test]

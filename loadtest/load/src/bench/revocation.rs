@@ -28,6 +28,8 @@ const NAME: &str = "tollgate";
 /// How long sessions may lie unused where that is measured, and how far apart reports then are.
 const IDLE: Duration = Duration::from_secs(60);
 const REPORTED_EVERY: Duration = Duration::from_secs(5);
+/// Of two gateways there.
+const CLOCKS_OFF_SECONDS: [i64; 2] = [-120, 120];
 const SEED: u64 = 20_261_128;
 
 /// What to run, and how much of it; nothing of what is 0.
@@ -223,9 +225,14 @@ async fn lag(fleet: &Fleet, revocations: usize) -> Result<LagRow, BenchError> {
 async fn idleness(settings: &FleetSettings, sessions: usize) -> Result<IdlenessRow, BenchError> {
     let settings = FleetSettings {
         idle: IDLE,
+        has_clocks: true,
         ..settings.clone()
     };
     let mut fleet = Fleet::start(&settings).await?;
+    // What counts is how long nobody used a session, whoever is wrong about the time of day.
+    for (gateway, off) in fleet.gateways.iter().zip(CLOCKS_OFF_SECONDS) {
+        gateway.member.set_clock(off)?;
+    }
     let it = slide(&mut fleet, sessions, (IDLE, REPORTED_EVERY), SEED).await?;
     for note in &it.notes {
         say(note);

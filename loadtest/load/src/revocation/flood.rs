@@ -1,16 +1,21 @@
 //! What does a flood of tokens that nobody issued cost those who have good ones, and what does it
 //! reach behind the gateway?
 //!
-//! Strangers and customers send at a fixed pace, so that neither is slowed down by the other. Three
-//! things take turns: customers alone, beside as many strangers *without* a token, and beside
-//! strangers with forged, bit-flipped and expired ones. A gateway that does no more for a bad token
-//! than for none shows in the second pair; what strangers cost anyhow shows in the first.
+//! Strangers and customers send at a fixed pace, so that neither is slowed down by the other. First many
+//! strangers come at once, and what is counted is what they reach. Then three things take turns: customers
+//! alone, beside strangers who send bad tokens in a field that nobody reads, and beside strangers who show
+//! the same tokens. The latter two send as many bytes and are answered 401 alike, so that they differ in
+//! nothing but what the gateway does about a token.
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
+use std::process::Command;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::runtime;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
@@ -30,22 +35,33 @@ const WARM_UP_MAX: u64 = 4000;
 
 #[derive(Clone, Copy, Debug)]
 pub struct FloodSettings {
-    /// Requests with bad tokens, in all.
-    pub forged: u64,
-    /// The phases take turns so many times.
+    /// The first ones, all with bad tokens.
+    pub mass: Pace,
+    /// The phases take turns so many times, each at this pace of strangers.
     pub rounds: u32,
-    /// Requests of strangers, each from an address of its own.
-    pub per_second: u32,
+    pub each: Pace,
+    /// Each has an address of its own.
     pub strangers: u32,
+    /// Whether strangers get only what time of a CPU the others leave, as if they were elsewhere.
+    pub gives_way: bool,
     /// Requests of customers.
     pub good_per_second: u32,
     pub seed: u64,
+}
+
+/// So many requests, and how fast.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    pub requests: u64,
+    pub per_second: u32,
 }
 
 /// What was seen in one span of time.
 #[derive(Clone, Debug, Default)]
 pub struct Phase {
     pub lasted: Duration,
+    /// What the gateway had of its CPU.
+    pub cpu: Duration,
     /// Of requests with good tokens, from sending to the whole answer.
     pub good: Histogram,
     /// Good ones that were not answered 200.
@@ -63,13 +79,15 @@ pub struct Phase {
     pub notes: Vec<String>,
 }
 
-/// The phases, in the order in which they took turns.
+/// The phases; those that took turns in the order of their rounds.
 #[derive(Clone, Debug, Default)]
 pub struct Flood {
+    pub mass: Phase,
     pub quiet: Vec<Phase>,
-    pub anonymous: Vec<Phase>,
+    /// Beside tokens in a field that nobody reads.
+    pub unread: Vec<Phase>,
     pub forged: Vec<Phase>,
-    /// Of the gateway, before the first phase and after the last.
+    /// Of the gateway, before the mass of strangers and after it.
     pub rss_kib_before: u64,
     pub rss_kib_after: u64,
 }
@@ -77,33 +95,55 @@ pub struct Flood {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Strangers {
     None,
-    Anonymous,
+    Unread,
     Forged,
+}
+
+impl Strangers {
+    /// Both are spelled with as many letters.
+    const fn field(self) -> &'static str {
+        match self {
+            Self::None | Self::Unread => "Authorisation",
+            Self::Forged => "Authorization",
+        }
+    }
 }
 
 /// Floods the first gateway of the fleet.
 pub async fn flood(fleet: &Fleet, settings: FloodSettings) -> Result<Flood, BenchError> {
     let town = Town::settle(fleet, settings).await?;
-    let warm_up = WARM_UP_MAX.min(settings.forged / 4);
-    town.live((Strangers::Anonymous, warm_up / 2)).await?;
-    town.live((Strangers::Forged, warm_up)).await?;
+    let Pace {
+        requests,
+        per_second,
+    } = settings.mass;
+    let warm_up = |requests| Pace {
+        requests,
+        per_second,
+    };
+    let warming = WARM_UP_MAX.min(requests / 4);
+    town.live(Strangers::Unread, warm_up(warming / 2)).await?;
+    town.live(Strangers::Forged, warm_up(warming)).await?;
+    let rss_kib_before = town.gateway.member.rss_kib()?;
     let mut flood = Flood {
-        rss_kib_before: town.gateway.member.rss_kib()?,
+        mass: town.live(Strangers::Forged, settings.mass).await?,
+        rss_kib_before,
+        rss_kib_after: town.gateway.member.rss_kib()?,
         ..Flood::default()
     };
-    let forged = settings.forged.div_ceil(u64::from(settings.rounds.max(1)));
-    for _ in 0..settings.rounds {
-        let shorter = forged / 2;
-        flood
-            .quiet
-            .push(town.live((Strangers::None, shorter)).await?);
-        let anonymous = town.live((Strangers::Anonymous, shorter)).await?;
-        flood.anonymous.push(anonymous);
-        flood
-            .forged
-            .push(town.live((Strangers::Forged, forged)).await?);
+    for round in 0..settings.rounds {
+        let mut order = [Strangers::None, Strangers::Unread, Strangers::Forged];
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for strangers in order {
+            let phase = town.live(strangers, settings.each).await?;
+            match strangers {
+                Strangers::None => flood.quiet.push(phase),
+                Strangers::Unread => flood.unread.push(phase),
+                Strangers::Forged => flood.forged.push(phase),
+            }
+        }
     }
-    flood.rss_kib_after = town.gateway.member.rss_kib()?;
     Ok(flood)
 }
 
@@ -149,31 +189,30 @@ impl<'a> Town<'a> {
     }
 
     /// For as long as so many requests of strangers take, whether there are strangers or not.
-    async fn live(&self, (kind, requests): (Strangers, u64)) -> Result<Phase, BenchError> {
+    async fn live(&self, kind: Strangers, pace: Pace) -> Result<Phase, BenchError> {
         let before = Counts::read(self.fleet, self.gateway).await?;
+        let cpu_before = self.gateway.member.cpu_time()?;
         let began = Instant::now();
         let stop = watch::Sender::new(false);
         let mut living = JoinSet::new();
         self.send_customers(&mut living, &stop);
-        if kind == Strangers::None {
-            let pace = f64::from(self.settings.per_second.max(1));
-            sleep(Duration::from_secs_f64(requests as f64 / pace)).await;
+        let mut sum = if kind == Strangers::None {
+            let per_second = f64::from(pace.per_second.max(1));
+            sleep(Duration::from_secs_f64(pace.requests as f64 / per_second)).await;
+            Phase::default()
         } else {
-            let mut coming = JoinSet::new();
-            self.send_strangers(&mut coming, kind, requests);
-            for phase in coming.join_all().await {
-                living.spawn(async move { phase });
-            }
-        }
+            self.send_strangers(kind, pace).await?
+        };
         let lasted = began.elapsed();
+        let cpu = self.gateway.member.cpu_time()?.saturating_sub(cpu_before);
         stop.send_replace(true);
-        let mut sum = Phase::default();
         for phase in living.join_all().await {
             sum.add(&phase);
         }
         let after = Counts::read(self.fleet, self.gateway).await?;
         Ok(Phase {
             lasted,
+            cpu,
             lookups: after.lookups - before.lookups,
             questions: (after.asked - before.asked).max(after.answered - before.answered),
             redis_commands: after.redis - before.redis,
@@ -195,29 +234,76 @@ impl<'a> Town<'a> {
         }
     }
 
-    fn send_strangers(&self, coming: &mut JoinSet<Phase>, kind: Strangers, requests: u64) {
-        let FloodSettings {
-            strangers,
-            per_second,
-            seed,
-            ..
-        } = self.settings;
-        let strangers = strangers.max(1);
-        let pace = Duration::from_secs(1) * strangers / per_second.max(1);
-        for number in 0..strangers {
+    async fn send_strangers(&self, kind: Strangers, pace: Pace) -> Result<Phase, BenchError> {
+        let count = self.settings.strangers.max(1);
+        let every = Duration::from_secs(1) * count / pace.per_second.max(1);
+        let strangers = (0..count).map(|number| {
             let [_, _, high, low] = number.to_be_bytes();
             let source = IpAddr::V4(Ipv4Addr::new(127, 2, high, low));
             let limits = Limits::default();
-            let stranger = Stranger {
+            Stranger {
                 dialogue: Dialogue::new(self.gateway.address, limits).from(source),
-                models: (kind == Strangers::Forged).then(|| Arc::clone(&self.models)),
-                dice: Dice::of(seed, &["stranger", &number.to_string()]),
-                first: pace * number / strangers,
-                pace,
-            };
-            coming.spawn(stranger.come(requests.div_ceil(u64::from(strangers))));
-        }
+                field: kind.field(),
+                models: Arc::clone(&self.models),
+                dice: Dice::of(self.settings.seed, &["stranger", &number.to_string()]),
+                first: every * number / count,
+                pace: every,
+            }
+        });
+        let strangers: Vec<_> = strangers.collect();
+        let each = pace.requests.div_ceil(u64::from(count));
+        let gives_way = self.settings.gives_way;
+        let (tell, told) = oneshot::channel();
+        let thread = thread::Builder::new().name("strangers".to_owned());
+        let started = thread.spawn(move || {
+            // Whoever waits for it may have given up.
+            let _ = tell.send(come_from_elsewhere(strangers, each, gives_way));
+        });
+        started.map_err(BenchError::io("cannot start the thread of strangers"))?;
+        let told = told.await;
+        told.map_err(|_| super::lag::wrong("the thread of strangers broke".to_owned()))?
     }
+}
+
+/// Sends what strangers send from this thread.
+fn come_from_elsewhere(
+    strangers: Vec<Stranger>,
+    each: u64,
+    gives_way: bool,
+) -> Result<Phase, BenchError> {
+    if gives_way {
+        give_way()?;
+    }
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(BenchError::io("cannot start a runtime"))?;
+    Ok(runtime.block_on(async {
+        let coming: JoinSet<_> = strangers.into_iter().map(|it| it.come(each)).collect();
+        let mut sum = Phase::default();
+        for phase in coming.join_all().await {
+            sum.add(&phase);
+        }
+        sum
+    }))
+}
+
+/// Has this thread run only where no other wants to.
+fn give_way() -> Result<(), BenchError> {
+    let own = fs::read_link("/proc/thread-self");
+    let own = own.map_err(BenchError::io("cannot tell the number of a thread"))?;
+    let number = own.file_name().unwrap_or_default();
+    let output = Command::new("chrt")
+        .args(["--idle", "--pid", "0"])
+        .arg(number)
+        .output()
+        .map_err(BenchError::io("cannot start chrt"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(BenchError::Failed {
+        program: "chrt",
+        said,
+    })
 }
 
 struct Customer {
@@ -253,8 +339,9 @@ impl Customer {
 
 struct Stranger {
     dialogue: Dialogue,
-    /// None shows no token at all.
-    models: Option<Arc<Models>>,
+    /// Where it says its tokens.
+    field: &'static str,
+    models: Arc<Models>,
     dice: Dice,
     first: Duration,
     pace: Duration,
@@ -263,14 +350,13 @@ struct Stranger {
 impl Stranger {
     async fn come(mut self, requests: u64) -> Phase {
         let mut seen = Phase::default();
+        // One that was held up makes up for it.
         let mut ticks = interval_at(Instant::now() + self.first, self.pace);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for number in 0..requests {
             ticks.tick().await;
-            let request = match self.token(number) {
-                Some(token) => Gateway::request(Route::Strict, &token),
-                None => Request::get(Route::Strict.path()),
-            };
+            let token = self.token(number).unwrap_or_default();
+            let request = Request::get(Route::Strict.path());
+            let request = request.header(self.field, format!("Bearer {token}"));
             match self.dialogue.ask(&request).await {
                 Ok(answer) if answer.status == 401 => seen.unauthorized += 1,
                 Ok(answer) if answer.status == 429 => seen.limited += 1,
@@ -289,7 +375,7 @@ impl Stranger {
 
     /// Forged, flipped and expired in turn.
     fn token(&mut self, number: u64) -> Option<String> {
-        let models = self.models.as_ref()?;
+        let models = &self.models;
         let model = models.good.get(self.dice.below(models.good.len()))?;
         match number % 3 {
             0 => Some(forgery::forge(model, &mut self.dice)),
