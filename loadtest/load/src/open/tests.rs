@@ -82,6 +82,18 @@ fn every_request_that_is_due_is_sent_once_and_accounted_for() {
     assert_eq!(sum.latency.count(), 500);
     assert_eq!(ran.record.moments.iter().map(|it| it.due).sum::<u64>(), 500);
     assert_eq!(ran.record.connects, 4);
+    assert_eq!(ran.record.lateness.count() + ran.record.waited, 500);
+}
+
+#[test]
+fn what_warms_up_is_sent_and_in_no_figure() {
+    let server = Server::start(None);
+    let scenario = server.scenario("lasts: 1s\nwarm_up: 2s\nrate: 100");
+    let ran = run(scenario, &|_| {}).unwrap();
+    assert_eq!(server.requests.load(Ordering::Relaxed), 300);
+    assert_eq!(ran.record.sum().answered, 100);
+    assert_eq!(ran.record.sum().latency.count(), 100);
+    assert!(ran.lasted < Duration::from_secs(2), "{:?}", ran.lasted);
 }
 
 /// A server that stands still for a fifth of the time delays a fifth of the requests: a closed loop
@@ -98,6 +110,9 @@ fn a_server_that_stands_still_shows_in_the_percentiles() {
     assert!(sum.latency.p99() > Duration::from_millis(150));
     // What was sent late was answered soon: the time of service alone does not show it.
     assert!(sum.service.permille(850) < sum.latency.permille(850) / 2);
+    // Those that no connection was free for are told apart from those that the generator sent late.
+    assert!(ran.record.waited > 100, "{}", ran.record.waited);
+    assert_eq!(ran.record.lateness.count() + ran.record.waited, 1200);
 }
 
 #[test]
