@@ -15,6 +15,7 @@ use crate::closed::Histogram;
 mod chart;
 mod compare;
 mod environment;
+mod generator;
 mod page;
 mod summary;
 
@@ -22,17 +23,13 @@ pub use compare::{Comparison, compare};
 pub use environment::Environment;
 pub use page::page;
 
+use generator::Generator;
+
 /// The shares at which curves are drawn: a step to each nine.
 const SHARES: [f64; 22] = [
     0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99, 0.995,
     0.999, 0.9995, 0.9999, 0.99999, 1.0,
 ];
-/// A generator that used more of its cores was near its limit.
-const BUSY: f64 = 0.85;
-/// One that was kept from its cores for more of the time shared them with others.
-const CROWDED: f64 = 0.05;
-/// One that is late by more than this share of what it measured has measured itself.
-const LATE: f64 = 0.2;
 
 /// Everything about a run. What is read is what was written by the same version.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -103,22 +100,6 @@ pub struct Moment {
     pub failed: u64,
     pub p50: u64,
     pub p99: u64,
-}
-
-/// What the generator says of itself.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Generator {
-    /// CPU time over the time that its threads had.
-    pub share: f64,
-    /// Time that they were kept from a CPU, over the same.
-    pub kept_waiting: f64,
-    /// By how much requests were late that a connection was free for.
-    pub late_p99: u64,
-    /// Requests that waited for a free connection.
-    pub waited: u64,
-    pub connects: u64,
-    /// Why the figures may be the generator's own.
-    pub doubts: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -278,64 +259,6 @@ impl Revocations {
     #[must_use]
     pub fn are_clean(&self) -> bool {
         self.late == 0 && self.failed == 0
-    }
-}
-
-impl Generator {
-    fn of(ran: &Ran, all: &Figures) -> Self {
-        let late_p99 = us(ran.record.lateness.p99());
-        let mut doubts = Vec::new();
-        if ran.generator_share > BUSY {
-            doubts.push(format!(
-                "its threads used {:.0} % of the time they had: give it more, or a smaller rate",
-                ran.generator_share * 100.0
-            ));
-        }
-        if ran.generator_kept_waiting > CROWDED {
-            doubts.push(format!(
-                "its threads had no CPU for {:.0} % of the time, though they were ready: others use \
-                 this machine",
-                ran.generator_kept_waiting * 100.0
-            ));
-        }
-        if late_p99 as f64 > all.latency.p99 as f64 * LATE {
-            doubts.push(format!(
-                "it sent a request in a hundred late by {late_p99} µs or more, though a connection was free"
-            ));
-        }
-        if ran.record.waited * 10 > all.answered && all.failed * 10 < all.answered {
-            doubts.push(format!(
-                "{} requests waited for a free connection: more connections would tell whether the \
-                 server was slow or there were too few",
-                ran.record.waited
-            ));
-        }
-        Self {
-            share: ran.generator_share,
-            kept_waiting: ran.generator_kept_waiting,
-            late_p99,
-            waited: ran.record.waited,
-            connects: ran.record.connects,
-            doubts,
-        }
-    }
-}
-
-impl Generator {
-    /// Whether the figures are those of the server.
-    #[must_use]
-    pub fn verdict(&self) -> String {
-        let what = if self.doubts.is_empty() {
-            "it was not the limit"
-        } else {
-            "it may have been the limit itself, and the figures its own"
-        };
-        format!(
-            "{what}: {:.0} % of its time in use, {:.0} % without a CPU, late by {} µs at 99 %",
-            self.share * 100.0,
-            self.kept_waiting * 100.0,
-            self.late_p99
-        )
     }
 }
 

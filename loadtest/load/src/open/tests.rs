@@ -116,6 +116,19 @@ fn a_server_that_stands_still_shows_in_the_percentiles() {
 }
 
 #[test]
+fn a_rate_that_the_generator_cannot_keep_shows_in_its_own_time() {
+    let server = Server::start(None);
+    let rest = |rate| format!("lasts: 1s\nrate: {rate}\nconnections: 1\ntimeout: 1s");
+    let told = |rate| {
+        let ran = run(server.scenario(&rest(rate)), &|_| {}).unwrap();
+        ran.generator_share + ran.generator_kept_waiting
+    };
+    let (idle, busy) = (told(10), told(2_000_000));
+    // It has nothing to do in the end but to wait for the last answers.
+    assert!(idle < 0.1 && busy > 0.5, "{idle} {busy}");
+}
+
+#[test]
 fn connections_that_are_new_for_each_request_are_opened_for_each() {
     let server = Server::start(None);
     let scenario = server.scenario("lasts: 1s\nrate: 100\nconnections: { new: 10 }");
