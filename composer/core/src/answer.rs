@@ -10,7 +10,7 @@ use http::header::IF_NONE_MATCH;
 
 use crate::compose::{Composition, Part, Refused, Rows, Seen};
 use crate::json::quoted;
-use crate::plan::{Column, Endpoint, List, ListId, Member, Shape, StepId};
+use crate::plan::{Column, Endpoint, List, ListId, Member, Shape, StepId, Value};
 use crate::status::{cache_status, composition_status};
 
 pub(crate) use errors::Errors;
@@ -59,7 +59,7 @@ impl Composition {
             composition: &self,
             endpoint,
             errors,
-            out: Vec::with_capacity(4_096),
+            out: Vec::with_capacity(self.bytes_expected()),
         };
         writer.object(&endpoint.answer, true);
         let Writer { errors, out, .. } = writer;
@@ -153,6 +153,23 @@ impl Writer<'_> {
             ..
         } in &list.columns
         {
+            // What a row is passed on as is most of an answer.
+            let cell = match value {
+                Value::Row { list, member, path } if *list == id && path.is_empty() => {
+                    rows.cell(row, *member)
+                }
+                Value::Row { .. }
+                | Value::Param(_)
+                | Value::Query(_)
+                | Value::Step { .. }
+                | Value::Joined { .. } => None,
+            };
+            if let Some(cell) = cell {
+                self.separate(start);
+                self.out.extend_from_slice(label.as_bytes());
+                self.out.extend_from_slice(cell.bytes());
+                continue;
+            }
             let seen = self.composition.see(value, row);
             if *is_kept && matches!(seen, Seen::Nothing) {
                 continue;

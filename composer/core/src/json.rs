@@ -6,14 +6,21 @@
 //! they are.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
+use notes::Notes;
 use scan::Scanner;
 
+pub(crate) use select::Selection;
+
+mod notes;
 mod scan;
+mod select;
 mod text;
 
 #[cfg(test)]
@@ -23,8 +30,12 @@ mod tests;
 pub const DEPTH_MAX: usize = 64;
 
 /// One sound value of JSON with the bytes it was sent in.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Json(Bytes);
+#[derive(Clone)]
+pub struct Json {
+    bytes: Bytes,
+    /// What was found out while it was judged, so that it is not passed over again and again.
+    notes: Option<Arc<Notes>>,
+}
 
 /// A sound value inside a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,47 +69,120 @@ pub struct Name(Box<str>);
 impl Json {
     /// Judges a whole body; white space around the value is not part of it.
     pub fn parse(body: &Bytes) -> Result<Self, Unsound> {
+        Self::judge(body, |scanner, notes| scanner.judge(notes))
+    }
+
+    /// The same for a body whose lists will be read row by row.
+    pub fn parse_rows(body: &Bytes) -> Result<Self, Unsound> {
+        Self::judge(body, |scanner, notes| scanner.judge_rows(notes))
+    }
+
+    fn judge(
+        body: &Bytes,
+        judge: impl FnOnce(&mut Scanner<'_>, &mut Notes) -> Result<usize, Unsound>,
+    ) -> Result<Self, Unsound> {
         if std::str::from_utf8(body).is_err() {
             return Err(Unsound::NotText);
         }
-        let mut scanner = Scanner::new(body);
-        let span = scanner.judge()?;
-        Ok(Self(body.slice(span)))
+        let is_white = |byte: &&u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+        let start = body.iter().take_while(is_white).count();
+        let body = body.slice(start..);
+        let mut notes = Notes::default();
+        let judged = judge(&mut Scanner::new(&body), &mut notes);
+        let length = judged.map_err(|unsound| match unsound {
+            Unsound::Broken(at) => Unsound::Broken(start + at),
+            Unsound::TooDeep | Unsound::NotText => unsound,
+        })?;
+        Ok(Self {
+            bytes: body.slice(..length),
+            notes: notes.end(),
+        })
     }
 
     /// A value that is known from the start.
     pub fn null() -> Self {
-        Self(Bytes::from_static(b"null"))
+        Self::of_judged(Bytes::from_static(b"null"))
+    }
+
+    /// Of bytes that were judged before.
+    fn of_judged(bytes: Bytes) -> Self {
+        Self { bytes, notes: None }
     }
 
     pub fn value(&self) -> Value<'_> {
-        Value(&self.0)
+        Value(&self.bytes)
     }
 
     pub fn bytes(&self) -> &Bytes {
-        &self.0
+        &self.bytes
+    }
+
+    /// What was noted of it takes so many bytes.
+    pub fn bytes_noted(&self) -> usize {
+        self.notes.as_deref().map_or(0, Notes::bytes)
+    }
+
+    /// What lies at the end of a path of members.
+    pub fn follow(&self, path: &[Name], duplicates: &mut u64) -> Option<Value<'_>> {
+        let members = self.notes.as_deref().map_or(&[][..], Notes::members);
+        let Some((first, rest)) = path.split_first().filter(|_| !members.is_empty()) else {
+            return self.value().follow(path, duplicates);
+        };
+        let mut found = None;
+        for member in members {
+            if first.is(self.part(member.name.range())?.0) {
+                *duplicates += u64::from(found.is_some());
+                found = Some(member.value);
+            }
+        }
+        self.part(found?.range())?.follow(rest, duplicates)
+    }
+
+    /// The items of an array in this body, with what members of these names each has; `None` for
+    /// anything else.
+    pub(crate) fn select<'a, 'n>(
+        &'a self,
+        array: Value<'a>,
+        names: &'n [Name],
+    ) -> Option<Selection<'a, 'n>> {
+        let start = self.place_of(array).start;
+        let grids = self.notes.as_deref().map_or(&[][..], Notes::grids);
+        if let Some(grid) = grids.iter().find(|grid| grid.start() == start) {
+            return Some(Selection::of_grid(&self.bytes, grid, names));
+        }
+        let mut scanner = Scanner::new(array.0);
+        let is_array = scanner.enter(b'[');
+        is_array.then(|| Selection::of_array(scanner, names))
     }
 
     /// A part of this body that lives as long as it needs to; the body is shared, not copied.
     pub fn share(&self, part: Value<'_>) -> Self {
         let place = self.place_of(part);
-        match self.0.get(place.clone()) {
-            Some(bytes) if bytes == part.0 => Self(self.0.slice(place)),
+        match self.bytes.get(place.clone()) {
+            Some(bytes) if bytes == part.0 => Self::of_judged(self.bytes.slice(place)),
             Some(_) | None => part.to_json(),
         }
     }
 
     /// Where a part of this body stands in it.
     pub(crate) fn place_of(&self, part: Value<'_>) -> Range<usize> {
-        let start = (part.0.as_ptr() as usize).wrapping_sub(self.0.as_ptr() as usize);
+        let start = (part.0.as_ptr() as usize).wrapping_sub(self.bytes.as_ptr() as usize);
         start..start.wrapping_add(part.0.len())
     }
 
     /// The part of this body that stands in a place.
     pub(crate) fn part(&self, place: Range<usize>) -> Option<Value<'_>> {
-        self.0.get(place).map(Value)
+        self.bytes.get(place).map(Value)
     }
 }
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Json {}
 
 impl<'a> Value<'a> {
     /// The bytes as they were sent.
@@ -108,7 +192,23 @@ impl<'a> Value<'a> {
 
     /// A copy that does not keep the rest of the body alive.
     pub fn to_json(self) -> Json {
-        Json(Bytes::copy_from_slice(self.0))
+        Json::of_judged(Bytes::copy_from_slice(self.0))
+    }
+
+    /// A copy to be kept and read often: where its members stand is found out once.
+    pub fn to_record(self) -> Json {
+        let mut notes = Notes::default();
+        let place = |part: &[u8]| {
+            let start = (part.as_ptr() as usize).wrapping_sub(self.0.as_ptr() as usize);
+            start..start.wrapping_add(part.len())
+        };
+        for (name, value) in self.members() {
+            notes.member(place(name), place(value.0));
+        }
+        Json {
+            notes: notes.end(),
+            ..self.to_json()
+        }
     }
 
     pub fn kind(self) -> Kind {
@@ -184,51 +284,6 @@ impl<'a> Value<'a> {
 #[derive(Debug)]
 pub struct Items<'a>(Scanner<'a>);
 
-impl<'a> Items<'a> {
-    /// What the next item is, and its members of these names in their slots, all in one pass; none are
-    /// in what is no object.
-    pub(crate) fn next_selected(
-        &mut self,
-        names: &[Name],
-        slots: &mut Vec<Option<Value<'a>>>,
-        duplicates: &mut u64,
-    ) -> Option<Kind> {
-        slots.clear();
-        slots.resize(names.len(), None);
-        if self.0.next_start(b']')? != b'{' {
-            return self.0.pass().map(|bytes| Value(bytes).kind());
-        }
-        self.0.pass_members(|name, value| {
-            let raw = name.get(1..name.len().saturating_sub(1));
-            put(
-                names,
-                slots,
-                (raw.unwrap_or_default(), Value(value)),
-                duplicates,
-            );
-        })?;
-        Some(Kind::Object)
-    }
-}
-
-/// Puts a member into the slot of its name, if that is wanted.
-fn put<'a>(
-    names: &[Name],
-    slots: &mut [Option<Value<'a>>],
-    (raw, value): (&[u8], Value<'a>),
-    duplicates: &mut u64,
-) {
-    let place = if raw.contains(&b'\\') {
-        names.iter().position(|name| name.is(raw))
-    } else {
-        names.iter().position(|name| name.0.as_bytes() == raw)
-    };
-    if let Some(slot) = place.and_then(|place| slots.get_mut(place)) {
-        *duplicates += u64::from(slot.is_some());
-        *slot = Some(value);
-    }
-}
-
 impl<'a> Iterator for Items<'a> {
     type Item = Value<'a>;
 
@@ -262,10 +317,16 @@ impl Name {
 
     /// Whether a raw name of a body, escapes and all, is this one.
     fn is(&self, raw: &[u8]) -> bool {
-        if memchr::memchr(b'\\', raw).is_none() {
-            return raw == self.0.as_bytes();
+        let name = self.0.as_bytes();
+        let is_escaped = || memchr::memchr(b'\\', raw).is_some();
+        // What is escaped takes more bytes than what it stands for.
+        match raw.len().cmp(&name.len()) {
+            Ordering::Less => false,
+            Ordering::Equal => raw == name && !is_escaped(),
+            Ordering::Greater => {
+                is_escaped() && text::unescape(raw).is_some_and(|name| *name == *self.0)
+            }
         }
-        text::unescape(raw).is_some_and(|name| *name == *self.0)
     }
 
     /// The name as it is written into a body, quotes and colon with it.
@@ -287,7 +348,7 @@ pub(crate) fn quoted(text: &str) -> String {
 /// Bodies hold what is nobody else's business, so nothing of them is shown.
 impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Json({} bytes)", self.0.len())
+        write!(f, "Json({} bytes)", self.bytes.len())
     }
 }
 

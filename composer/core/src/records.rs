@@ -110,16 +110,15 @@ pub fn of_table(body: &Json, lookup: &Lookup) -> Result<Changes, NoArray> {
                 .is_some_and(Value::is_true),
             LookupSource::Batch { .. } => false,
         };
-        changes.rows.push((key, (!is_gone).then(|| item.to_json())));
+        changes
+            .rows
+            .push((key, (!is_gone).then(|| item.to_record())));
     }
     Ok(changes)
 }
 
 fn items<'b>(body: &'b Json, path: &[Name], odd: &mut Odd) -> Result<Items<'b>, NoArray> {
-    let array = body
-        .value()
-        .follow(path, &mut odd.duplicates)
-        .ok_or(NoArray)?;
+    let array = body.follow(path, &mut odd.duplicates).ok_or(NoArray)?;
     array.items().ok_or(NoArray)
 }
 

@@ -247,7 +247,7 @@ impl Answers {
         if reply.status != StatusCode::OK {
             return failed(Cause::Status(reply.status));
         }
-        let Ok(record) = Json::parse(&reply.body) else {
+        let Ok(record) = Json::parse_rows(&reply.body) else {
             reply.blame(&self.clock);
             return failed(Cause::Unsound);
         };

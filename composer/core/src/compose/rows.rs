@@ -31,7 +31,7 @@ pub(super) enum Unread {
 
 impl Rows {
     pub(super) fn read(list: &List, body: &Json, duplicates: &mut u64) -> Result<Self, Unread> {
-        let array = body.value().follow(&list.path, duplicates);
+        let array = body.follow(&list.path, duplicates);
         let mut rows = Self {
             count: 0,
             is_cut: false,
@@ -49,9 +49,10 @@ impl Rows {
                 Err(Unread::NoArray)
             };
         };
-        let mut items = array.items().ok_or(Unread::NoArray)?;
+        let selection = body.select(array, &list.names);
+        let mut items = selection.ok_or(Unread::NoArray)?;
         let mut slots = Vec::new();
-        while let Some(kind) = items.next_selected(&list.names, &mut slots, duplicates) {
+        while let Some(kind) = items.next(&mut slots, duplicates) {
             if rows.count == list.rows_max {
                 if !list.is_cut {
                     let rows_max = list.rows_max;

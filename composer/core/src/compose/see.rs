@@ -9,6 +9,9 @@ use crate::json::{Name, Value};
 use crate::keys::text_of;
 use crate::plan::{JoinId, ListId, StepId, Value as Source};
 
+/// An answer may leave out most of what its steps brought.
+const BYTES_EXPECTED_MAX: usize = 64 * 1024;
+
 /// What an expression comes to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Seen<'c> {
@@ -43,6 +46,16 @@ impl Composition {
         }
     }
 
+    /// About what the answer will measure, so that it does not grow from little: what its rows measure
+    /// that are passed on.
+    pub(crate) fn bytes_expected(&self) -> usize {
+        let bodies = self.steps.iter().map(|step| match step {
+            StepState::Answered { body, .. } => body.bytes().len(),
+            StepState::Waiting | StepState::Begun | StepState::Replaced { .. } => 0,
+        });
+        bodies.sum::<usize>().clamp(512, BYTES_EXPECTED_MAX)
+    }
+
     pub(crate) fn list(&self, list: ListId) -> Option<&super::Rows> {
         self.rows.get(list.0).and_then(Option::as_ref)
     }
@@ -59,7 +72,7 @@ impl Composition {
     fn see_step(&self, step: StepId, path: &[Name]) -> Seen<'_> {
         match self.steps.get(step.0) {
             Some(StepState::Answered { body, .. } | StepState::Replaced { body, .. }) => {
-                Seen::of(body.value().follow(path, &mut 0))
+                Seen::of(body.follow(path, &mut 0))
             }
             Some(StepState::Waiting | StepState::Begun) | None => Seen::Nothing,
         }
@@ -87,11 +100,11 @@ impl Composition {
         };
         match found.and_then(Option::as_ref) {
             Some(Found::Record(json)) => {
-                let value = json.value().follow(path, &mut 0);
+                let value = json.follow(path, &mut 0);
                 stale.map_or(Seen::of(value), |failure| Seen::Stale(value, failure))
             }
             Some(Found::Stale(json, cause)) => {
-                Seen::Stale(json.value().follow(path, &mut 0), failure(*cause))
+                Seen::Stale(json.follow(path, &mut 0), failure(*cause))
             }
             Some(Found::Failed(cause)) => Seen::Failed(failure(*cause)),
             Some(Found::Absent) | None => stale.map_or(Seen::Nothing, |it| Seen::Stale(None, it)),

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::notes::{Grid, Notes};
 use super::{DEPTH_MAX, Unsound};
 
 /// A place in a body. What only passes over leaves the checks to [`Scanner::judge`].
@@ -22,25 +23,114 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Judges everything; where the one value stands in it.
-    pub(super) fn judge(&mut self) -> Result<Range<usize>, Unsound> {
-        self.skip_white();
-        let start = self.at;
-        self.judge_value(0)?;
+    /// Judges everything from the first byte of the one value on; where that ends.
+    pub(super) fn judge(&mut self, notes: &mut Notes) -> Result<usize, Unsound> {
+        self.judge_whole(notes, |scanner, depth, _| scanner.judge_value(depth))
+    }
+
+    /// The same, taking notes of the rows of each array that is all there is, or a member of it.
+    pub(super) fn judge_rows(&mut self, notes: &mut Notes) -> Result<usize, Unsound> {
+        self.judge_whole(notes, |scanner, depth, notes| {
+            if scanner.peek() != Some(b'[') {
+                return scanner.judge_value(depth);
+            }
+            let mut grid = Grid::new(scanner.at);
+            scanner.judge_container(depth, b']', |scanner, depth| {
+                scanner.judge_row(depth, &mut grid)
+            })?;
+            notes.grid(grid);
+            Ok(())
+        })
+    }
+
+    fn judge_whole(
+        &mut self,
+        notes: &mut Notes,
+        judge: impl Fn(&mut Self, usize, &mut Notes) -> Result<(), Unsound>,
+    ) -> Result<usize, Unsound> {
+        if self.peek() == Some(b'{') {
+            self.judge_container(0, b'}', |scanner, depth| {
+                let name = scanner.judge_name()?;
+                let start = scanner.at;
+                judge(scanner, depth, notes)?;
+                notes.member(name, start..scanner.at);
+                Ok(())
+            })?;
+        } else {
+            judge(self, 0, notes)?;
+        }
         let end = self.at;
         self.skip_white();
         if self.at == self.bytes.len() {
-            Ok(start..end)
+            Ok(end)
         } else {
             Err(self.broken())
         }
     }
 
+    /// An item of an array, whose members are noted where it is an object.
+    fn judge_row(&mut self, depth: usize, grid: &mut Grid) -> Result<(), Unsound> {
+        let row_start = self.at;
+        if self.peek() != Some(b'{') {
+            self.judge_value(depth)?;
+            grid.row(row_start);
+            return Ok(());
+        }
+        if depth == DEPTH_MAX {
+            return Err(Unsound::TooDeep);
+        }
+        self.at += 1;
+        let mut place = 0;
+        while let Some(name) = self.judge_stretch(place, grid)? {
+            let start = self.at;
+            self.judge_value(depth + 1)?;
+            grid.cell(name, &(start..self.at));
+            place += 1;
+        }
+        grid.row(row_start);
+        Ok(())
+    }
+
+    /// What stands before the next value of a row; nothing at the end of the row.
+    fn judge_stretch(&mut self, place: usize, grid: &mut Grid) -> Result<Option<usize>, Unsound> {
+        if let Some((stretch, name)) = grid.expected(place)
+            && self.pass_same(&stretch)
+        {
+            return Ok(Some(name));
+        }
+        let start = self.at;
+        self.skip_white();
+        if self.take(b'}') {
+            return Ok(None);
+        }
+        if place > 0 {
+            self.expect(b',')?;
+            self.skip_white();
+        }
+        let name = self.judge_name()?;
+        Ok(Some(grid.learn(place, start..self.at, &name)))
+    }
+
+    /// Passes over the same bytes as stood in another place, if they stand here, and over the white
+    /// space behind them.
+    fn pass_same(&mut self, place: &Range<usize>) -> bool {
+        let known = self.bytes.get(place.clone());
+        let is_same = known.is_some_and(|known| self.rest().starts_with(known));
+        if is_same {
+            self.at += place.len();
+            self.skip_white();
+        }
+        is_same
+    }
+
     fn judge_value(&mut self, depth: usize) -> Result<(), Unsound> {
         match self.peek() {
-            Some(b'{') => self.judge_container(depth, b'}', Self::judge_member),
-            Some(b'[') => self.judge_container(depth, b']', Self::judge_value),
             Some(b'"') => self.judge_string(),
+            Some(b'{') => self.judge_container(depth, b'}', |scanner, depth| {
+                scanner.judge_name()?;
+                scanner.judge_value(depth)
+            }),
+            Some(b'[') => self.judge_container(depth, b']', Self::judge_value),
             Some(b'-' | b'0'..=b'9') => self.judge_number(),
             Some(b't') => self.judge_word(b"true"),
             Some(b'f') => self.judge_word(b"false"),
@@ -53,7 +143,7 @@ impl<'a> Scanner<'a> {
         &mut self,
         depth: usize,
         end: u8,
-        judge: fn(&mut Self, usize) -> Result<(), Unsound>,
+        mut judge: impl FnMut(&mut Self, usize) -> Result<(), Unsound>,
     ) -> Result<(), Unsound> {
         if depth == DEPTH_MAX {
             return Err(Unsound::TooDeep);
@@ -74,15 +164,18 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn judge_member(&mut self, depth: usize) -> Result<(), Unsound> {
+    /// The name of a member with what stands between it and its value: where it is, without quotes.
+    fn judge_name(&mut self) -> Result<Range<usize>, Unsound> {
         if self.peek() != Some(b'"') {
             return Err(self.broken());
         }
+        let start = self.at + 1;
         self.judge_string()?;
+        let end = self.at - 1;
         self.skip_white();
         self.expect(b':')?;
         self.skip_white();
-        self.judge_value(depth)
+        Ok(start..end)
     }
 
     fn judge_string(&mut self) -> Result<(), Unsound> {
@@ -227,7 +320,7 @@ impl<'a> Scanner<'a> {
     fn pass_string(&mut self) {
         self.at += 1;
         loop {
-            self.at += plain_len(self.rest());
+            self.at += quoted_len(self.rest());
             match self.peek() {
                 Some(b'\\') => self.at += 2,
                 Some(_) => {
@@ -291,29 +384,45 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// How many bytes from here on stand for themselves inside a string. Most strings are shorter than what
-/// a search by vectors pays for, so eight are looked at together.
+/// How many bytes from here on stand for themselves inside a string.
 fn plain_len(bytes: &[u8]) -> usize {
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
+    len_before(bytes, specials, is_special)
+}
+
+/// The same inside a string that was judged, where nothing stands that may not.
+fn quoted_len(bytes: &[u8]) -> usize {
+    len_before(bytes, ends, |byte| matches!(byte, b'"' | b'\\'))
+}
+
+/// Most strings are shorter than what a search by vectors pays for, so eight bytes are looked at
+/// together.
+fn len_before(bytes: &[u8], marks: impl Fn(u64) -> u64, is_marked: impl Fn(&u8) -> bool) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     for (place, word) in words.iter().enumerate() {
-        let special = specials(u64::from_le_bytes(*word));
-        if special != 0 {
-            return place * 8 + special.trailing_zeros() as usize / 8;
+        let marked = marks(u64::from_le_bytes(*word));
+        if marked != 0 {
+            return place * 8 + marked.trailing_zeros() as usize / 8;
         }
     }
-    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
-    let found = rest.iter().position(is_special);
+    let found = rest.iter().position(is_marked);
     words.len() * 8 + found.unwrap_or(rest.len())
 }
 
-/// The highest bit of each byte that ends or escapes something, or may not be there. Below the first of
-/// them no bit is set; above it one may be that should not.
-fn specials(word: u64) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = ONES << 7;
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGH: u64 = ONES << 7;
+
+/// The highest bit of each byte that ends or escapes something. Below the first of them no bit is set;
+/// above it one may be that should not.
+fn ends(word: u64) -> u64 {
     let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
     let quotes = zeros(word ^ (ONES * b'"' as u64));
     let escapes = zeros(word ^ (ONES * b'\\' as u64));
-    let controls = word.wrapping_sub(ONES * b' ' as u64) & !word;
-    (quotes | escapes | controls) & HIGH
+    (quotes | escapes) & HIGH
+}
+
+/// The same with each byte that may not be there.
+fn specials(word: u64) -> u64 {
+    let controls = word.wrapping_sub(ONES * b' ' as u64) & !word & HIGH;
+    ends(word) | controls
 }

@@ -275,13 +275,10 @@ fn select<'a>(value: Value<'a>, names: &[Name], duplicates: &mut u64) -> Vec<Opt
     let list = format!("[{}]", std::str::from_utf8(value.bytes()).unwrap());
     let list = parse(&list).unwrap();
     let mut slots = Vec::new();
-    let mut items = list.value().items().unwrap();
-    let kind = items.next_selected(names, &mut slots, duplicates);
+    let mut items = list.select(list.value(), names).unwrap();
+    let kind = items.next(&mut slots, duplicates);
     assert_eq!(kind, Some(Kind::Object));
-    assert_eq!(
-        items.next_selected(names, &mut Vec::new(), duplicates),
-        None
-    );
+    assert_eq!(items.next(&mut Vec::new(), duplicates), None);
     let place = |found: Value<'_>| list.place_of(found);
     let found = slots.into_iter().map(|slot| slot.map(place));
     let found = found.map(|slot| slot.map(|it| &value.bytes()[it.start - 1..it.end - 1]));

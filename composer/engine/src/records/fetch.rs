@@ -125,7 +125,7 @@ impl Records {
             let landed = match fetched {
                 // A copy, which does not keep the rest of the answer alive.
                 Fetched::Record(record) => {
-                    let json = record.json.value().to_json();
+                    let json = record.json.value().to_record();
                     terms.land(Some(json), record.version, terms.present)
                 }
                 Fetched::Absent => terms.land(None, None, terms.absent),

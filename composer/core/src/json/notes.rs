@@ -1,0 +1,209 @@
+//! Where in a body things stand that will be looked for: members of its outermost object, and those of
+//! the rows of its lists.
+//!
+//! Rows of one list are mostly made alike: what stands between two values of a row, name, colon and
+//! all, stands there in the next row too. The same bytes behind a value mean the same, so such a
+//! *stretch* is judged once and then only compared.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Members of the outermost object that are noted; where there are more, none are.
+const MEMBERS_MAX: usize = 64;
+/// Members of a row that the next one is compared with.
+const ALIKE_MAX: usize = 64;
+/// Of all rows of a list; where there are more, none are noted.
+const CELLS_MAX: usize = 64 * 1024;
+
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    members: Vec<Member>,
+    grids: Vec<Grid>,
+    has_too_many: bool,
+}
+
+/// A place that is noted. Nothing longer is read into memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    start: u32,
+    end: u32,
+}
+
+/// A raw name, without its quotes, and its value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Member {
+    pub(super) name: Place,
+    pub(super) value: Place,
+}
+
+/// The rows of one array.
+#[derive(Debug)]
+pub(super) struct Grid {
+    start: usize,
+    /// The raw names that rows have, some of them perhaps several times.
+    names: Vec<Place>,
+    rows: Vec<Row>,
+    cells: Vec<Cell>,
+    /// What is expected, by the place of a member in its row.
+    stretches: Vec<Stretch>,
+    has_too_many: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    pub(super) start: u32,
+    /// Its cells end there; they begin where those of the row before end.
+    pub(super) cells_end: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cell {
+    /// Among the names.
+    pub(super) name: usize,
+    pub(super) value: Place,
+}
+
+/// What stands before a value: from the end of the one before it, or from the start of the object.
+#[derive(Debug, Clone)]
+struct Stretch {
+    place: Range<usize>,
+    name: usize,
+}
+
+impl Notes {
+    pub(super) fn member(&mut self, name: Range<usize>, value: Range<usize>) {
+        let (name, value) = (Place::of(&name), Place::of(&value));
+        match name.zip(value) {
+            Some((name, value)) if self.members.len() < MEMBERS_MAX => {
+                self.members.push(Member { name, value });
+            }
+            Some(_) | None => self.has_too_many = true,
+        }
+    }
+
+    pub(super) fn grid(&mut self, grid: Grid) {
+        if !grid.has_too_many && self.grids.len() < MEMBERS_MAX {
+            self.grids.push(grid);
+        }
+    }
+
+    /// All of it, if there is anything.
+    pub(super) fn end(mut self) -> Option<Arc<Self>> {
+        if self.has_too_many {
+            self.members.clear();
+        }
+        let is_empty = self.members.is_empty() && self.grids.is_empty();
+        (!is_empty).then(|| Arc::new(self))
+    }
+
+    pub(super) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    pub(super) fn grids(&self) -> &[Grid] {
+        &self.grids
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let grids = self.grids.iter().map(Grid::bytes);
+        size_of::<Self>() + self.members.capacity() * size_of::<Member>() + grids.sum::<usize>()
+    }
+}
+
+impl Place {
+    fn of(range: &Range<usize>) -> Option<Self> {
+        Some(Self {
+            start: u32::try_from(range.start).ok()?,
+            end: u32::try_from(range.end).ok()?,
+        })
+    }
+
+    pub(super) fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+impl Grid {
+    /// Of an array that begins there.
+    pub(super) fn new(start: usize) -> Self {
+        Self {
+            start,
+            names: Vec::new(),
+            rows: Vec::new(),
+            cells: Vec::new(),
+            stretches: Vec::new(),
+            has_too_many: false,
+        }
+    }
+
+    /// What probably stands before the value of the next row in this place, and its name.
+    pub(super) fn expected(&self, place: usize) -> Option<(Range<usize>, usize)> {
+        let stretch = self.stretches.get(place)?;
+        Some((stretch.place.clone(), stretch.name))
+    }
+
+    /// Takes a stretch for what is expected from now on. Its name among those that rows have.
+    pub(super) fn learn(
+        &mut self,
+        place: usize,
+        stretch: Range<usize>,
+        name: &Range<usize>,
+    ) -> usize {
+        let known = self.names.len();
+        match Place::of(name) {
+            Some(name) if known < CELLS_MAX => self.names.push(name),
+            Some(_) | None => self.has_too_many = true,
+        }
+        let stretch = Stretch {
+            place: stretch,
+            name: known,
+        };
+        match self.stretches.get_mut(place) {
+            Some(expected) => *expected = stretch,
+            None if place < ALIKE_MAX => self.stretches.push(stretch),
+            None => {}
+        }
+        known
+    }
+
+    pub(super) fn cell(&mut self, name: usize, value: &Range<usize>) {
+        match Place::of(value) {
+            Some(value) if self.cells.len() < CELLS_MAX => self.cells.push(Cell { name, value }),
+            Some(_) | None => self.has_too_many = true,
+        }
+    }
+
+    pub(super) fn row(&mut self, start: usize) {
+        match u32::try_from(start) {
+            Ok(start) if self.rows.len() < CELLS_MAX => self.rows.push(Row {
+                start,
+                cells_end: self.cells.len(),
+            }),
+            Ok(_) | Err(_) => self.has_too_many = true,
+        }
+    }
+
+    pub(super) fn start(&self) -> usize {
+        self.start
+    }
+
+    pub(super) fn names(&self) -> &[Place] {
+        &self.names
+    }
+
+    pub(super) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    pub(super) fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.names.capacity() * size_of::<Place>()
+            + self.rows.capacity() * size_of::<Row>()
+            + self.cells.capacity() * size_of::<Cell>()
+            + self.stretches.capacity() * size_of::<Stretch>()
+    }
+}

@@ -1,0 +1,179 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::json::Json;
+
+const WANTED: [&str; 3] = ["a", "ab", "b"];
+
+/// Rows as services send them: mostly alike, until one is not.
+fn rows() -> impl Strategy<Value = String> {
+    let name = prop::sample::select(vec!["a", "ab", "b", "c", "\\u0061", "a\\n", "ab "]);
+    let value = prop::sample::select(vec![
+        "1",
+        "10.00",
+        "null",
+        "true",
+        "\"\"",
+        "\"a\\\"b\"",
+        "{}",
+        "{\"a\":[1,{\"b\":2}]}",
+        "[ ]",
+        "\"\\\\\"",
+        "\",\\\"ab\\\":1\"",
+        "[\"}\"]",
+    ]);
+    let white = prop::sample::select(vec!["", "", "", " ", "\n\t"]);
+    let member = (
+        white.clone(),
+        name,
+        white.clone(),
+        white.clone(),
+        value,
+        white.clone(),
+    )
+        .prop_map(|(a, name, b, c, value, d)| format!("{a}\"{name}\"{b}:{c}{value}{d}"));
+    let row = (prop::collection::vec(member, 0..5), white.clone()).prop_map(|(members, white)| {
+        match members.is_empty() {
+            true => format!("{{{white}}}"),
+            false => format!("{{{}}}", members.join(",")),
+        }
+    });
+    let odd = prop::sample::select(vec!["7", "null", "[{\"a\":1}]", "\"{\""]);
+    let run = (
+        prop_oneof![9 => row, 1 => odd.prop_map(str::to_owned)],
+        1..4_usize,
+    );
+    let run = run.prop_map(|(row, times)| vec![row; times]);
+    (prop::collection::vec(run, 0..6), white).prop_map(|(runs, white)| {
+        let rows = runs.concat();
+        format!("[{white}{}]", rows.join(&format!("{white},{white}")))
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_row_is_read_as_it_would_be_alone(text in rows(), is_inner in any::<bool>()) {
+        let text = if is_inner { format!(" {{\"a\":1,\"items\" : {text} }}\n") } else { text };
+        let body = Bytes::from(text.clone());
+        let path = if is_inner { vec![Name::new("items")] } else { Vec::new() };
+        let names = WANTED.map(Name::new);
+        for json in [Json::parse(&body).unwrap(), Json::parse_rows(&body).unwrap()] {
+            let array = json.follow(&path, &mut 0).unwrap();
+            let (mut ours, mut theirs) = (0, 0);
+            let mut selection = json.select(array, &names).unwrap();
+            let mut slots = Vec::new();
+            for item in array.items().unwrap() {
+                prop_assert_eq!(selection.next(&mut slots, &mut ours), Some(item.kind()), "{}", text);
+                let alone = names.each_ref().map(|name| item.member(name, &mut theirs));
+                prop_assert_eq!(&slots[..], &alone[..], "{}", text);
+            }
+            prop_assert_eq!(selection.next(&mut slots, &mut ours), None);
+            prop_assert_eq!(ours, theirs, "{}", text);
+        }
+    }
+
+    #[test]
+    fn rows_are_judged_as_anything_else_is(
+        text in rows(),
+        at in any::<prop::sample::Index>(),
+        byte in prop::sample::select(b"{}[],:\"\\0-.eEtfn \n\x01\xff".to_vec()),
+    ) {
+        for text in [text.clone(), format!("{{\"items\":{text}}}")] {
+            let mut bytes = text.into_bytes();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            let bytes = Bytes::from(bytes);
+            let (plain, rows) = (Json::parse(&bytes), Json::parse_rows(&bytes));
+            prop_assert_eq!(plain, rows, "{:?}", bytes);
+        }
+    }
+
+    #[test]
+    fn a_member_is_where_it_was_noted(text in rows()) {
+        let json = Json::parse(&Bytes::from(text)).unwrap();
+        let paths = [vec!["a"], vec!["ab"], vec!["b"], vec!["a", "a"], vec!["b", "a"], vec![]];
+        for item in json.value().items().unwrap() {
+            let padded = [b" ", item.bytes(), b"\n"].concat();
+            let whole = Json::parse(&Bytes::from(padded)).unwrap();
+            let record = item.to_record();
+            prop_assert_eq!(&record, &whole);
+            for path in &paths {
+                let path: Vec<_> = path.iter().map(|name| Name::new(*name)).collect();
+                let (mut here, mut noted, mut kept) = (0, 0, 0);
+                let expected = item.follow(&path, &mut here);
+                prop_assert_eq!(whole.follow(&path, &mut noted), expected);
+                prop_assert_eq!(record.follow(&path, &mut kept), expected);
+                prop_assert_eq!((noted, kept), (here, here));
+            }
+        }
+    }
+}
+
+#[test]
+fn members_are_noted_up_to_a_limit_and_found_past_it() {
+    for count in [63, 64, 65] {
+        let members = (0..count).map(|place| format!("\"m{place}\":{place}"));
+        let text = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
+        let json = Json::parse(&Bytes::from(text)).unwrap();
+        assert_eq!(json.bytes_noted() > 0, count <= 64, "{count}");
+        for place in [0, count - 1] {
+            let found = json.follow(&[Name::new(format!("m{place}"))], &mut 0);
+            assert_eq!(found.unwrap().bytes(), place.to_string().as_bytes());
+        }
+        assert!(json.follow(&[Name::new("m")], &mut 0).is_none());
+    }
+}
+
+#[test]
+fn rows_past_what_is_compared_are_read_all_the_same() {
+    let row = |end: &str| {
+        let members = (0..100).map(|place| format!("\"m{place}\":{place}"));
+        format!("{{{}{end}}}", members.collect::<Vec<_>>().join(","))
+    };
+    let text = format!("[{},{}]", row(""), row(",\"last\":true"));
+    let json = Json::parse_rows(&Bytes::from(text)).unwrap();
+    let names = [Name::new("m99"), Name::new("last")];
+    let mut selection = json.select(json.value(), &names).unwrap();
+    let mut slots = Vec::new();
+    for expected in [["99", ""], ["99", "true"]] {
+        assert_eq!(selection.next(&mut slots, &mut 0), Some(Kind::Object));
+        let found = slots.iter().map(|slot| slot.map_or(&[][..], Value::bytes));
+        assert_eq!(found.collect::<Vec<_>>(), expected.map(str::as_bytes));
+    }
+}
+
+#[test]
+fn rows_are_noted_up_to_a_limit_and_read_past_it() {
+    for count in [65_536, 65_537] {
+        let text = format!("[{}]", vec!["{\"a\":7}"; count].join(","));
+        let json = Json::parse_rows(&Bytes::from(text)).unwrap();
+        assert_eq!(json.bytes_noted() > 0, count == 65_536, "{count}");
+        let names = [Name::new("a")];
+        let mut selection = json.select(json.value(), &names).unwrap();
+        let mut slots = Vec::new();
+        let mut read = 0;
+        while selection.next(&mut slots, &mut 0).is_some() {
+            assert_eq!(slots[0].map(Value::bytes), Some(&b"7"[..]));
+            read += 1;
+        }
+        assert_eq!(read, count);
+    }
+}
+
+#[test]
+fn rows_are_as_deep_as_anything_else() {
+    for (open, close) in [("[{\"a\":", "}]"), ("{\"b\":[{\"a\":", "}]}")] {
+        let levels = open.matches(['[', '{']).count();
+        for depth in [crate::json::DEPTH_MAX, crate::json::DEPTH_MAX + 1] {
+            let inner = depth - levels;
+            let nested = format!("{open}{}{}{close}", "[".repeat(inner), "]".repeat(inner));
+            let bytes = Bytes::from(nested);
+            assert_eq!(Json::parse(&bytes), Json::parse_rows(&bytes));
+            assert_eq!(
+                Json::parse_rows(&bytes).is_ok(),
+                depth == crate::json::DEPTH_MAX
+            );
+        }
+    }
+}
