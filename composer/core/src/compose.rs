@@ -373,6 +373,7 @@ impl Composition {
             None => 1,
             Some(rows) => rows.and_then(Option::as_ref).map_or(0, |rows| rows.count),
         };
+        keys.reserve(count);
         let slots = (0..count).map(|row| {
             let seen = self.see(&join.key, row);
             match seen.key_text() {

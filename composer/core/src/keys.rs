@@ -3,23 +3,25 @@
 //! A key is text: `7` and `"7"` are the same, `"007"` is another, and an id of forty digits stays
 //! what it is. What is asked for twice is asked once.
 
-use std::borrow::{Borrow, Cow};
-use std::collections::HashMap;
-use std::fmt;
+use std::borrow::Cow;
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
 use crate::call::{Call, encoded_len};
 use crate::json::{Kind, Value};
+
+pub use key::Key;
+
+mod key;
 
 #[cfg(test)]
 mod tests;
 
 /// Past this a key is a mistake, not a name.
 pub const KEY_BYTES_MAX: usize = 256;
-
-/// The canonical spelling of a key.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key(Arc<str>);
 
 /// Why a value cannot be a key: no number or string, empty, too long, or with a comma in it, which
 /// a list of keys in a query could not tell from two keys.
@@ -54,33 +56,9 @@ pub struct Chunks {
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     in_order: Vec<Key>,
-    places: HashMap<Key, usize>,
-}
-
-impl Key {
-    pub fn parse(text: &str) -> Result<Self, NoKey> {
-        let is_sound =
-            !text.is_empty() && text.len() <= KEY_BYTES_MAX && !text.contains([',', '\0']);
-        if is_sound {
-            Ok(Self(text.into()))
-        } else {
-            Err(NoKey)
-        }
-    }
-
-    /// The key that a value stands for; none for `null`.
-    pub fn of(value: Value<'_>) -> Result<Option<Self>, NoKey> {
-        text_of(value)?.map(|text| Self::parse(&text)).transpose()
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The text without a copy.
-    pub fn text(&self) -> Arc<str> {
-        Arc::clone(&self.0)
-    }
+    places: HashTable<usize>,
+    /// Others choose the keys, so it has a seed that they do not know.
+    hashes: RandomState,
 }
 
 /// The text of a value in the place of a key; none for `null`.
@@ -95,13 +73,21 @@ pub(crate) fn text_of(value: Value<'_>) -> Result<Option<Cow<'_, str>>, NoKey> {
 impl Keys {
     /// The place of a key, which is its old one where it was seen before.
     pub(crate) fn add(&mut self, text: &str) -> Result<usize, NoKey> {
-        if let Some(place) = self.places.get(text) {
-            return Ok(*place);
+        let hash = self.hash(text.as_bytes());
+        if let Some(place) = self.find(text.as_bytes(), hash) {
+            return Ok(place);
         }
-        let key = Key::parse(text)?;
         let place = self.in_order.len();
-        self.in_order.push(key.clone());
-        self.places.insert(key, place);
+        self.in_order.push(Key::parse(text)?);
+        let Self {
+            in_order,
+            places,
+            hashes,
+        } = self;
+        places.insert_unique(hash, place, |place| {
+            let known = in_order.get(*place);
+            known.map_or(0, |known| hashes.hash_one(known.as_bytes()))
+        });
         Ok(place)
     }
 
@@ -110,7 +96,29 @@ impl Keys {
         if self.in_order.get(guess) == Some(key) {
             return Some(guess);
         }
-        self.places.get(key).copied()
+        self.find(key.as_bytes(), self.hash(key.as_bytes()))
+    }
+
+    fn find(&self, text: &[u8], hash: u64) -> Option<usize> {
+        let is_it = |place: &usize| {
+            let known = self.in_order.get(*place);
+            known.is_some_and(|known| known.as_bytes() == text)
+        };
+        self.places.find(hash, is_it).copied()
+    }
+
+    fn hash(&self, text: &[u8]) -> u64 {
+        self.hashes.hash_one(text)
+    }
+
+    /// Makes room for so many more.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.in_order.reserve(count);
+        let (in_order, hashes) = (&self.in_order, &self.hashes);
+        self.places.reserve(count, |place| {
+            let known = in_order.get(*place);
+            known.map_or(0, |known| hashes.hash_one(known.as_bytes()))
+        });
     }
 
     /// The keys that were added after the first `count`.
@@ -163,18 +171,5 @@ pub fn chunks(call: &Call, wanted: impl IntoIterator<Item = Wanted>, max: ChunkM
 impl From<Key> for Wanted {
     fn from(key: Key) -> Self {
         Self { key, version: None }
-    }
-}
-
-impl Borrow<str> for Key {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Keys name customers, so logs do not show them.
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({} bytes)", self.0.len())
     }
 }

@@ -21,6 +21,8 @@ const RULES: &[(&str, Rule)] = &[
         "composer-core",
         Rule::Only(&[
             "bytes",
+            "foldhash",
+            "hashbrown",
             "http",
             "httpdate",
             "memchr",
