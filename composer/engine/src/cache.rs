@@ -8,15 +8,20 @@ use composer_core::freshness::{self, Control, Freshness, Reuse, Timing};
 use composer_core::json::Json;
 use composer_core::plan;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use quick_cache::sync::DefaultLifecycle;
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use crate::clock::Clock;
 use crate::generations::{Generation, Generations};
 use crate::random;
-use crate::scope::Slot;
+use crate::scope::{Scope, Slot, SlotRef};
 
-/// What an entry takes besides its key and its value: the entry itself, its place in the map, in the
-/// two queues of the map and in its sketch of what is popular.
-const OVERHEAD_BYTES: usize = 400;
+/// What an entry takes besides its key and its value: the entry itself, what counts its owners, and
+/// its places in the map, which may be half empty.
+const OVERHEAD_BYTES: usize = size_of::<Entry>() + size_of::<Kept>() + 2 * 16 + 160;
+/// Of a part of the map that has a lock of its own: large enough for the largest answer.
+const PART_BYTES_MIN: usize = 10 * 1024 * 1024;
+const PARTS_MAX: usize = 16;
 
 /// One record, or one whole answer, with what may be done with it.
 #[derive(Debug, Clone)]
@@ -52,35 +57,58 @@ pub(crate) enum Age {
 
 #[derive(Debug)]
 pub(crate) struct Cache {
-    entries: moka::sync::Cache<Slot, Arc<Kept>>,
+    entries: quick_cache::sync::Cache<Slot, Kept, Weights>,
+    life: Duration,
     generations: Arc<Generations>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Kept {
     entry: Arc<Entry>,
     generation: Generation,
+    /// With its key.
+    bytes: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Weights;
+
+impl Weighter<Slot, Kept> for Weights {
+    fn weight(&self, _: &Slot, kept: &Kept) -> u64 {
+        kept.bytes
+    }
 }
 
 impl Cache {
-    /// A cache of so many bytes, of which none outlives `life`.
+    /// A cache of so many bytes. What is older than `life` is of no use to anybody.
     pub(crate) fn new(bytes_max: usize, life: Duration, generations: Arc<Generations>) -> Self {
-        let entries = moka::sync::Cache::builder()
-            .max_capacity(bytes_max as u64)
-            .weigher(|slot: &Slot, kept: &Arc<Kept>| weight(slot, &kept.entry))
-            .time_to_live(life)
+        let parts = (bytes_max / PART_BYTES_MIN).clamp(1, PARTS_MAX);
+        let options = OptionsBuilder::new()
+            // It takes a power of two, and would otherwise round up.
+            .shards(1 << parts.ilog2())
+            .estimated_items_capacity(bytes_max / OVERHEAD_BYTES)
+            .weight_capacity(bytes_max as u64)
             .build();
+        let options = options.expect("invariant: both capacities are set");
+        // The hash that the standard library has: clients choose keys, and entries stay for long.
+        let (hashes, endings) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
         Self {
-            entries,
+            entries: quick_cache::sync::Cache::with_options(options, Weights, hashes, endings),
+            life,
             generations,
         }
     }
 
     /// An entry that no invalidation made void, however old.
     pub(crate) fn find(&self, slot: &Slot) -> Option<Arc<Entry>> {
-        let kept = self.entries.get(slot)?;
-        let is_of_now = kept.generation == self.generations.of(&slot.key);
-        is_of_now.then(|| Arc::clone(&kept.entry))
+        self.find_key(&slot.scope, &slot.key)
+    }
+
+    /// The same, of a key for which no slot was made.
+    pub(crate) fn find_key(&self, scope: &Scope, key: &str) -> Option<Arc<Entry>> {
+        let kept = self.entries.get(&SlotRef { scope, key })?;
+        let is_of_now = kept.generation == self.generations.of(key);
+        is_of_now.then_some(kept.entry)
     }
 
     /// Keeps an entry, unless what is held is of a newer version. Whoever calls this makes sure that
@@ -94,21 +122,23 @@ impl Cache {
         let kept = Kept {
             entry: Arc::clone(entry),
             generation,
+            bytes: weight(slot, entry),
         };
-        self.entries.insert(slot.clone(), Arc::new(kept));
+        self.entries.insert(slot.clone(), kept);
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        self.entries.weighted_size()
+        self.entries.weight()
     }
 
     pub(crate) fn count(&self) -> u64 {
-        self.entries.entry_count()
+        self.entries.len() as u64
     }
 
-    /// Does what the map puts off, so that its figures are those of now.
-    pub(crate) fn settle(&self) {
-        self.entries.run_pending_tasks();
+    /// Gives up what is of no use to anybody any more.
+    pub(crate) fn settle(&self, now: Instant) {
+        self.entries
+            .retain(|_, kept| now.saturating_duration_since(kept.entry.known) < self.life);
     }
 }
 
@@ -183,11 +213,11 @@ pub(crate) fn judge(
     freshness::judge(StatusCode::OK, headers, timing, scope, terms).ok()
 }
 
-fn weight(slot: &Slot, entry: &Entry) -> u32 {
+fn weight(slot: &Slot, entry: &Entry) -> u64 {
     let record = entry
         .record
         .as_ref()
-        .map_or(0, |record| record.bytes().len());
+        .map_or(0, |record| record.bytes().len() + record.bytes_noted());
     let version = entry.version.as_ref().map_or(0, |version| version.len());
     let fields = entry.validators.iter();
     let fields: usize = fields
@@ -197,8 +227,7 @@ fn weight(slot: &Slot, entry: &Entry) -> u32 {
     let kept: usize = kept
         .map(|(name, value)| name.as_str().len() + value.len() + 80)
         .sum();
-    let bytes = slot.bytes() + kept + record + version + fields + OVERHEAD_BYTES;
-    u32::try_from(bytes).unwrap_or(u32::MAX)
+    (slot.bytes() + kept + record + version + fields + OVERHEAD_BYTES) as u64
 }
 
 #[cfg(test)]

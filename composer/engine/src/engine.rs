@@ -198,7 +198,7 @@ impl Engine {
             match source {
                 Source::Records(records) => {
                     if let Some(cache) = records.cache() {
-                        cache.settle();
+                        cache.settle(self.clock.now());
                         set(
                             &self.metrics.cache_bytes.with_label_values(&name),
                             cache.bytes(),

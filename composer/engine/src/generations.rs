@@ -8,8 +8,10 @@
 //! Keys share generations by their hash: an invalidation may void a few entries too many, and it
 //! costs no memory that grows.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use foldhash::fast::RandomState;
 
 const PLACES: usize = 4096;
 
@@ -32,7 +34,7 @@ impl Generations {
         Self {
             of_all: AtomicU64::new(0),
             of_keys: (0..PLACES).map(|_| AtomicU64::new(0)).collect(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
         }
     }
 

@@ -153,6 +153,10 @@ impl Records {
     pub(crate) async fn find(self: &Arc<Self>, keys: &[Key], errand: &Errand<'_>) -> Looked {
         let scope = errand.asker.scope(self.lookup.scope == plan::Scope::Shared);
         let now = self.clock.now();
+        if let Some(found) = self.known(keys, &scope, now) {
+            self.metrics.source.hits.inc_by(keys.len() as u64);
+            return Looked { found, calls: 0 };
+        }
         let slots = keys.iter().map(|key| Slot {
             scope: scope.clone(),
             key: key.text(),
@@ -196,6 +200,20 @@ impl Records {
                 .await;
         }
         looked
+    }
+
+    /// All of it, where all is known and fresh: no slot is made of any key then.
+    fn known(&self, keys: &[Key], scope: &Scope, now: Instant) -> Option<Vec<Found>> {
+        let cache = self.cache()?;
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            let entry = cache.find_key(scope, key.as_str())?;
+            if entry.age(now) != Age::Fresh {
+                return None;
+            }
+            found.push(Found::Known(entry));
+        }
+        Some(found)
     }
 
     fn held(&self, slot: &Slot) -> Option<Arc<Entry>> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderValue;
+use quick_cache::Equivalent;
 
 /// Who asks, as whoever mounts the engine knows them.
 #[derive(Clone)]
@@ -54,6 +55,19 @@ pub(crate) struct Slot {
     pub(crate) scope: Scope,
     /// A key in its canonical spelling, or the target of a call.
     pub(crate) key: Arc<str>,
+}
+
+/// A slot to look for. It hashes as the slot does that it is equal to.
+#[derive(Debug, Hash)]
+pub(crate) struct SlotRef<'a> {
+    pub(crate) scope: &'a Scope,
+    pub(crate) key: &'a str,
+}
+
+impl Equivalent<Slot> for SlotRef<'_> {
+    fn equivalent(&self, slot: &Slot) -> bool {
+        *self.scope == slot.scope && *self.key == *slot.key
+    }
 }
 
 impl Slot {

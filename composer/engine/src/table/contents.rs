@@ -9,6 +9,7 @@ use composer_core::json::Json;
 use composer_core::keys::Key;
 use composer_core::plan::Lookup;
 use composer_core::records::{Changes, of_table};
+use foldhash::fast::RandomState;
 use http::HeaderMap;
 use http::header::LAST_MODIFIED;
 
@@ -23,7 +24,7 @@ const OVERHEAD_BYTES: usize = 120;
 
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
-    records: HashMap<Key, Json>,
+    records: HashMap<Key, Json, RandomState>,
     bytes: usize,
     /// As the service says it, where it does.
     last_modified: Option<String>,
@@ -89,7 +90,7 @@ impl Update<'_> {
     /// The whole table anew.
     pub(super) fn replace(&self, held: Option<&Snapshot>) -> Result<Option<Snapshot>, Unbelieved> {
         let changes = self.read()?;
-        let mut snapshot = self.begin(HashMap::new());
+        let mut snapshot = self.begin(HashMap::default());
         let rows = changes.rows.into_iter();
         snapshot
             .records
@@ -115,7 +116,7 @@ impl Update<'_> {
         self.check(snapshot, Some(held.len()))
     }
 
-    fn begin(&self, records: HashMap<Key, Json>) -> Snapshot {
+    fn begin(&self, records: HashMap<Key, Json, RandomState>) -> Snapshot {
         let last_modified = self.headers.get(LAST_MODIFIED);
         Snapshot {
             records,
@@ -146,7 +147,9 @@ impl Update<'_> {
         }
         let sizes = snapshot.records.iter();
         snapshot.bytes = sizes
-            .map(|(key, record)| key.as_str().len() + record.bytes().len() + OVERHEAD_BYTES)
+            .map(|(key, record)| {
+                key.as_str().len() + record.bytes().len() + record.bytes_noted() + OVERHEAD_BYTES
+            })
             .sum();
         if snapshot.bytes > self.bytes_max {
             return Err(Unbelieved::TooLarge);
