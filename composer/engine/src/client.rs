@@ -11,34 +11,33 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use composer_core::cause::Cause;
 use gateway_upstream::{Call, Change, Fault, Kind, News, Picked, Refusal, Service, TimeLimit};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, Response, StatusCode, Uri};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue,
+};
+use http::uri::PathAndQuery;
+use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
 use hyper::body::Incoming;
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::random;
 
 mod body;
+mod lines;
 
 use body::Unread;
+use lines::{Line, Lines};
 
 const REQUEST_TIMEOUT_MS: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const IDLE_PER_ENDPOINT_MAX: usize = 256;
-const HEAD_BYTES_MAX: usize = 64 * 1024;
-const HEAD_FIELDS_MAX: usize = 100;
 /// With less time left a call is not begun: it could only fail, and would be held against the service.
 const TIME_MIN: Duration = Duration::from_millis(1);
 
 /// A service, and the connections to it.
 pub(crate) struct Upstream {
     service: Arc<Service>,
-    connections: legacy::Client<HttpConnector, Empty<Bytes>>,
+    lines: Arc<Lines>,
     clock: Clock,
 }
 
@@ -92,20 +91,9 @@ pub(crate) enum Miss {
 
 impl Upstream {
     pub(crate) fn new(service: Arc<Service>, clock: Clock) -> Self {
-        let timeouts = service.policy().timeouts;
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(timeouts.connect));
-        let connections = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(timeouts.idle)
-            .pool_max_idle_per_host(IDLE_PER_ENDPOINT_MAX)
-            .http1_max_buf_size(HEAD_BYTES_MAX)
-            .http1_max_headers(HEAD_FIELDS_MAX)
-            .build(connector);
         Self {
+            lines: Lines::new(service.policy().timeouts, clock.clone()),
             service,
-            connections,
             clock,
         }
     }
@@ -178,43 +166,55 @@ impl Upstream {
         picked: &Picked,
         wish: &Wish<'_>,
     ) -> Result<(http::response::Parts, Bytes), Miss> {
-        let request = self.request(picked, wish).ok_or(Miss::Target)?;
-        let response = self.connections.request(request).await.map_err(|error| {
-            let endpoint = picked.endpoint.text();
-            tracing::debug!(endpoint, %error, "no answer to a composed call");
-            if error.is_connect() {
-                Miss::Unreachable
-            } else {
-                Miss::Broken
+        let endpoint = picked.endpoint.address();
+        let mut kept = self.lines.take(endpoint);
+        loop {
+            let mut line = match kept.take() {
+                Some(line) => line,
+                None => {
+                    let opened = self.lines.open(endpoint).await;
+                    opened.ok_or(Miss::Unreachable)?
+                }
+            };
+            let request = self.request(picked, wish).ok_or(Miss::Target)?;
+            match line.send(request).await {
+                Ok(response) => return self.read(line, response, wish.answer_bytes_max).await,
+                // It ended before anything was sent, which is no fault of the service.
+                Err(error) if line.was_used && error.is_canceled() => {}
+                Err(error) => {
+                    let endpoint = picked.endpoint.text();
+                    tracing::debug!(endpoint, %error, "no answer to a composed call");
+                    return Err(Miss::Broken);
+                }
             }
-        })?;
-        let (head, body) = Response::into_parts(response);
+        }
+    }
+
+    async fn read(
+        &self,
+        mut line: Line,
+        response: Response<Incoming>,
+        bytes_max: usize,
+    ) -> Result<(http::response::Parts, Bytes), Miss> {
+        let (head, body) = response.into_parts();
         if head.headers.contains_key(CONTENT_ENCODING) {
             return Err(Miss::Broken);
         }
-        let body = self.read(body, wish.answer_bytes_max).await?;
+        let body = body::read(&mut line, body, bytes_max).await;
+        let body = body.map_err(|unread| match unread {
+            Unread::Broken => Miss::Broken,
+            Unread::TooLarge => Miss::TooLarge,
+        })?;
+        self.lines.put(line);
         Ok((head, body))
     }
 
-    async fn read(&self, body: Incoming, bytes_max: usize) -> Result<Bytes, Miss> {
-        body::read(body, bytes_max)
-            .await
-            .map_err(|unread| match unread {
-                Unread::Broken => Miss::Broken,
-                Unread::TooLarge => Miss::TooLarge,
-            })
-    }
-
     fn request(&self, picked: &Picked, wish: &Wish<'_>) -> Option<Request<Empty<Bytes>>> {
-        let uri = Uri::builder()
-            .scheme("http")
-            .authority(picked.endpoint.text())
-            .path_and_query(wish.target)
-            .build()
-            .ok()?;
         let mut request = Request::new(Empty::new());
-        *request.uri_mut() = uri;
+        *request.uri_mut() = PathAndQuery::try_from(wish.target).ok()?.into();
         let headers = request.headers_mut();
+        headers.reserve(5 + wish.validators.len());
+        headers.insert(HOST, HeaderValue::from_str(picked.endpoint.text()).ok()?);
         headers.insert(ACCEPT, JSON);
         let left = wish.deadline.saturating_duration_since(self.clock.now());
         let left = left.min(wish.timeout).as_millis().max(1);

@@ -4,6 +4,8 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
+use super::lines::Line;
+
 pub(super) enum Unread {
     Broken,
     TooLarge,
@@ -11,14 +13,18 @@ pub(super) enum Unread {
 
 /// The bytes of a body. One that came in one piece is not copied; one that announces too much is
 /// not read at all.
-pub(super) async fn read(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Unread> {
+pub(super) async fn read(
+    line: &mut Line,
+    mut body: Incoming,
+    bytes_max: usize,
+) -> Result<Bytes, Unread> {
     let announced = body.size_hint().lower();
     if announced > bytes_max as u64 {
         return Err(Unread::TooLarge);
     }
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = line.wait(body.frame()).await {
         let frame = frame.map_err(|_| Unread::Broken)?;
         let Ok(piece) = frame.into_data() else {
             continue;

@@ -8,10 +8,11 @@ use composer_core::declaration::Step;
 use gateway_upstream::BreakerState;
 use gateway_upstream::breaker::{CALLS_MIN, OPEN_MAX};
 use gateway_upstream::budget::RETRIES_FREE;
+use http::HeaderMap;
 use tokio::sync::Notify;
 
 use crate::service::{Reply, Service, json, with};
-use crate::site::{Draft, LONG, Site, endpoint, optional, policy, step, value};
+use crate::site::{Draft, LONG, Site, batch, endpoint, optional, policy, step, value};
 
 /// `GET /things/{id}` with one step, whose whole answer is shown.
 fn thing(step: Step) -> composer_core::declaration::Endpoint {
@@ -213,6 +214,38 @@ async fn a_service_that_always_fails_is_left_alone_and_asked_again_later() {
     assert_eq!(site.services[0].breaker_state(), BreakerState::Closed);
 }
 
+#[tokio::test]
+async fn a_service_that_fails_for_batches_is_still_asked_for_single_things() {
+    let service = Service::start(|asked| match asked.path() {
+        "/members" => with(500, "", ""),
+        _ => json("1"),
+    })
+    .await;
+    let names = vec![("name", value("member(id).name"))];
+    let site = Draft::new()
+        .open_service("things", &[service.address])
+        .lookup(batch(
+            "member",
+            "GET things /members?ids={keys}",
+            "memberId",
+        ))
+        .endpoint(endpoint("GET /names/{id}", vec![], names))
+        .endpoint(thing(step("thing", "GET things /things/{id}")))
+        .build();
+    let ask = async |endpoint| {
+        let (asked, fields) = ((&["7"][..], None), HeaderMap::new());
+        let answered = site.ask(endpoint, asked, "alice", &fields).await;
+        answered.field("composition-status").to_owned()
+    };
+    for _ in 0..CALLS_MIN {
+        assert_eq!(ask(0).await, "partial;calls=1;naive=1");
+    }
+    let calls = service.calls();
+    ask(0).await;
+    assert_eq!(service.calls(), calls, "a batch is not sent any more");
+    assert_eq!(ask(1).await, "complete;calls=1;naive=1");
+}
+
 /// A service that fails until it is told to hang, and answers after that.
 async fn failing_then_hanging() -> (Service, Arc<AtomicUsize>, Arc<Notify>) {
     let (mood, heard) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
@@ -283,4 +316,62 @@ async fn a_service_has_no_more_calls_than_it_may_have() {
     assert_eq!((refused.status(), refused.field("retry-after")), (503, "1"));
     assert_eq!(service.calls(), 1);
     first.abort();
+}
+
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\n\r\n";
+/// Behind the answer stands another, which nobody asked for.
+const TWO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1\
+                   HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2";
+
+#[tokio::test]
+async fn a_connection_is_used_again_once_its_answer_was_read() {
+    let service = Service::start(|asked| match asked.path() {
+        "/things/chunked" => Reply::Kept(CHUNKED),
+        "/things/none" => with(204, "", ""),
+        _ => json(format!("[\"{}\"]", "x".repeat(100_000))),
+    })
+    .await;
+    let site = draft(&service).build();
+    for (id, status) in [("chunked", 200), ("long", 200), ("none", 502)].repeat(6) {
+        assert_eq!(site.get(&[id], "alice").await.status(), status, "{id}");
+    }
+    assert_eq!(service.opened.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_ended_is_not_used_again() {
+    let whole = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1";
+    let service = Service::start(|_| Reply::Raw(whole.to_vec())).await;
+    let site = draft(&service).build();
+    for round in 1..=20 {
+        assert_eq!(site.get(&["7"], "alice").await.status(), 200, "{round}");
+        assert_eq!(service.calls(), round);
+    }
+    assert_eq!(service.opened.load(Ordering::Relaxed), 20);
+}
+
+#[tokio::test]
+async fn a_connection_with_something_left_on_it_is_not_used_again() {
+    let service = Service::start(|asked| match asked.path() {
+        "/things/coded" => with(200, "Content-Encoding: gzip\r\n", "1"),
+        "/things/two" => Reply::Kept(TWO),
+        _ => json("7"),
+    })
+    .await;
+    let site = draft(&service).build();
+    for (round, (id, status, body)) in [
+        ("7", 200, "{\"thing\":7}"),
+        ("coded", 502, ""),
+        ("7", 200, "{\"thing\":7}"),
+        ("two", 200, "{\"thing\":1}"),
+        ("7", 200, "{\"thing\":7}"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let answered = site.get(&[id], "alice").await;
+        assert_eq!(answered.status(), status, "{round}");
+        assert!(body.is_empty() || answered.body() == body, "{round}");
+    }
+    assert_eq!(service.opened.load(Ordering::Relaxed), 3);
 }

@@ -30,6 +30,8 @@ pub(crate) enum Reply {
     },
     /// These very bytes, then the end.
     Raw(Vec<u8>),
+    /// These very bytes, and nothing else.
+    Kept(&'static str),
     /// The first bytes once, the second so many times.
     Flood(Vec<u8>, Vec<u8>, usize),
     /// The end of the connection.
@@ -46,6 +48,8 @@ pub(crate) struct Service {
     pub(crate) heard: Arc<Mutex<Vec<Asked>>>,
     /// Bytes that went out in floods.
     pub(crate) flooded: Arc<AtomicUsize>,
+    /// Connections that were accepted.
+    pub(crate) opened: Arc<AtomicUsize>,
     accepting: tokio::task::JoinHandle<()>,
 }
 
@@ -127,12 +131,15 @@ impl Service {
         let address = listener.local_addr().unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let flooded = Arc::new(AtomicUsize::new(0));
+        let opened = Arc::new(AtomicUsize::new(0));
         let handler: Serving = Arc::new(answer);
         let (of_loop, floods) = (Arc::clone(&heard), Arc::clone(&flooded));
+        let accepted = Arc::clone(&opened);
         let accepting = spawn("service", async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (handler, heard) = (Arc::clone(&handler), Arc::clone(&of_loop));
                 let floods = Arc::clone(&floods);
+                accepted.fetch_add(1, Ordering::Relaxed);
                 spawn("service connection", async move {
                     // A client that leaves is no news.
                     let _ = converse(stream, &handler, &heard, &floods).await;
@@ -143,6 +150,7 @@ impl Service {
             address,
             heard,
             flooded,
+            opened,
             accepting,
         }
     }
@@ -194,6 +202,7 @@ async fn converse(
                 stream.write_all((head + body).as_bytes()).await?;
             }
             Reply::Raw(bytes) => return stream.write_all(&bytes).await,
+            Reply::Kept(bytes) => stream.write_all(bytes.as_bytes()).await?,
             Reply::Flood(first, bytes, times) => {
                 stream.write_all(&first).await?;
                 for _ in 0..times {
