@@ -5,7 +5,7 @@
 //! three must say the same before anything is measured.
 
 mod bounds;
-mod stage;
+pub(super) mod stage;
 mod summary;
 mod trouble;
 mod walk;

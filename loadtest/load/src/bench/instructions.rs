@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use self::callers::Callers;
+use self::composed::Composable;
 use super::layout::Layout;
 use super::peer::{free_addresses, wait_until_ready};
 use super::report::{Table, save};
@@ -23,6 +24,7 @@ use crate::closed::{Load, Request, Tally};
 use crate::process::{Launch, Process};
 
 mod callers;
+mod composed;
 
 const NAME: &str = "tollgate";
 const FEW: u64 = 1_000;
@@ -30,6 +32,9 @@ const MANY: u64 = 4_000;
 const CONNECTIONS: usize = 8;
 /// Requests with each token before any is counted.
 const WARM_UP: u64 = 50;
+/// Composed answers, of which each costs as much as many requests.
+const FEW_COMPOSED: u64 = 200;
+const MANY_COMPOSED: u64 = 800;
 /// How much more than the baseline is put up with.
 const EXCESS_MAX: f64 = 1.05;
 
@@ -44,6 +49,9 @@ With a known token each connection shows one of its own, which was looked up bef
 for a scope, and the service is shown a signed token of about 480 bytes. Following the log of the
 identity provider is in the count. valgrind knows no SHA extensions, so that hashes count for more here
 than a processor with them needs.
+
+The composed answer is the list of the bench `compose`: 100 rows whose names are known, and two calls, in
+a composer by itself, as the difference of 800 answers and 200.
 ";
 
 /// What to run.
@@ -63,13 +71,23 @@ struct InstructionsReport {
     instructions_per_request: u64,
     /// None in a report from before there were any.
     with_known_token: Option<u64>,
+    composed: Option<u64>,
 }
 
-/// Whether requests are asked for their caller.
+/// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Route {
     Open,
+    /// Where requests are asked for their caller.
     Guarded,
+    Composed,
+}
+
+/// What is counted.
+struct Subject {
+    verb: &'static str,
+    config: String,
+    admin: SocketAddr,
 }
 
 /// Counts, and either writes `instructions.md` and `instructions.json` or checks against them.
@@ -89,26 +107,34 @@ pub async fn instructions(options: InstructionsOptions) -> Result<Outcome, Bench
     };
     let per_request = per_request(&gateway, Route::Open).await?;
     let with_known_token = self::per_request(&gateway, Route::Guarded).await?;
+    let composed = self::per_request(&gateway, Route::Composed).await?;
 
     let mut table = Table::new(&["gateway", "instructions/request"]);
     for (name, count) in [
         (NAME.to_owned(), per_request),
         (format!("{NAME}, with a known token"), with_known_token),
+        (format!("{NAME}, a composed answer"), composed),
     ] {
         table.push(vec![name, count.to_string()]);
     }
     let table = table.to_markdown();
     let (files, broken) = if check {
         let baseline = baseline(&out)?;
-        let plain = compare(per_request, baseline.instructions_per_request);
-        let known = baseline.with_known_token;
-        let known = known.and_then(|baseline| compare(with_known_token, baseline));
-        (Vec::new(), plain.or(known))
+        let counts = [
+            (per_request, Some(baseline.instructions_per_request)),
+            (with_known_token, baseline.with_known_token),
+            (composed, baseline.composed),
+        ];
+        let broken = counts
+            .into_iter()
+            .find_map(|(found, baseline)| compare(found, baseline?));
+        (Vec::new(), broken)
     } else {
         let report = InstructionsReport {
             bench: "instructions".to_owned(),
             instructions_per_request: per_request,
             with_known_token: Some(with_known_token),
+            composed: Some(composed),
         };
         let markdown = format!("# Instructions per request\n\n{table}\n{HOW_TO_READ}");
         (save(&out, "instructions", &markdown, &report)?, None)
@@ -122,9 +148,13 @@ pub async fn instructions(options: InstructionsOptions) -> Result<Outcome, Bench
 }
 
 async fn per_request(gateway: &Path, route: Route) -> Result<u64, BenchError> {
-    let few = count(gateway, FEW, route).await?;
-    let many = count(gateway, MANY, route).await?;
-    Ok(many.saturating_sub(few) / (MANY - FEW))
+    let (few, many) = match route {
+        Route::Open | Route::Guarded => (FEW, MANY),
+        Route::Composed => (FEW_COMPOSED, MANY_COMPOSED),
+    };
+    let spent = count(gateway, many, route).await?;
+    let spent = spent.saturating_sub(count(gateway, few, route).await?);
+    Ok(spent / (many - few))
 }
 
 fn baseline(out: &Path) -> Result<InstructionsReport, BenchError> {
@@ -148,45 +178,42 @@ fn compare(found: u64, baseline: u64) -> Option<String> {
 /// Instructions of a whole run in which `requests` were answered.
 async fn count(gateway: &Path, requests: u64, route: Route) -> Result<u64, BenchError> {
     let dir = tempfile::tempdir().map_err(BenchError::io("cannot make a temporary folder"))?;
-    let upstream = upstream().await?;
-    let [address, admin] = free_addresses()?;
+    let dir = dir.path();
     let callers = match route {
-        Route::Open => None,
-        Route::Guarded => Some(Callers::start(gateway, dir.path(), CONNECTIONS).await?),
+        Route::Open | Route::Composed => None,
+        Route::Guarded => Some(Callers::start(gateway, dir, CONNECTIONS).await?),
     };
-    let config = dir.path().join("tollgate.yaml");
-    let text = config_text([address, admin, upstream], dir.path(), callers.as_ref());
-    write(&config, &text)?;
-    let counted = dir.path().join("counted");
-    let mut process = Process::start(Launch {
-        name: NAME,
-        program: "valgrind".into(),
-        arguments: vec![
-            "--tool=callgrind".into(),
-            format!("--callgrind-out-file={}", counted.display()).into(),
-            gateway.into(),
-            "gateway".into(),
-            "--config".into(),
-            config.into(),
-        ],
-        dir: dir.path().to_owned(),
-        cpu: Some(Layout::find()?.proxy_cpu),
-    })?;
-    wait_until_ready(&mut process, admin, "/readyz").await?;
-
-    let request = Request::get("/accounts/7");
-    let requests_of_each = requests / CONNECTIONS as u64;
-    let shown: Vec<_> = match &callers {
+    let composable = Composable::start().await?;
+    let [address, admin] = free_addresses()?;
+    let subject = match route {
+        Route::Composed => Subject {
+            verb: "composer",
+            config: composable.config([address, admin]),
+            admin,
+        },
+        Route::Open | Route::Guarded => Subject {
+            verb: "gateway",
+            config: config_text([address, admin, upstream().await?], dir, callers.as_ref()),
+            admin,
+        },
+    };
+    let counted = dir.join("counted");
+    let process = launch(gateway, &subject, (dir, &counted)).await?;
+    let request = Request::get(match route {
+        Route::Open | Route::Guarded => "/accounts/7",
+        Route::Composed => composed::PATH,
+    });
+    let shown = match &callers {
         None => vec![request; CONNECTIONS],
-        Some(callers) => {
-            let shown = callers.shown(&request);
-            // Looked up once, and often enough that by then there is proof that they are still good.
-            for request in &shown {
-                check(&Load::new(address, request.clone()).run(WARM_UP).await)?;
-            }
-            shown
-        }
+        // Looked up once, and often enough that by then there is proof that they are still good.
+        Some(callers) => callers.shown(&request),
     };
+    if route != Route::Open {
+        for request in &shown {
+            check(&Load::new(address, request.clone()).run(WARM_UP).await)?;
+        }
+    }
+    let requests_of_each = requests / CONNECTIONS as u64;
     let mut running = JoinSet::new();
     for request in shown {
         running.spawn(Load::new(address, request).run(requests_of_each));
@@ -198,6 +225,32 @@ async fn count(gateway: &Path, requests: u64, route: Route) -> Result<u64, Bench
     // Ending it has the count written.
     drop(process);
     total(&read(&counted, "the count")?)
+}
+
+/// Starts what is counted, and waits until it is ready.
+async fn launch(
+    program: &Path,
+    subject: &Subject,
+    (dir, counted): (&Path, &Path),
+) -> Result<Process, BenchError> {
+    let config = dir.join("tollgate.yaml");
+    write(&config, &subject.config)?;
+    let mut process = Process::start(Launch {
+        name: NAME,
+        program: "valgrind".into(),
+        arguments: vec![
+            "--tool=callgrind".into(),
+            format!("--callgrind-out-file={}", counted.display()).into(),
+            program.into(),
+            subject.verb.into(),
+            "--config".into(),
+            config.into(),
+        ],
+        dir: dir.to_owned(),
+        cpu: Some(Layout::find()?.proxy_cpu),
+    })?;
+    wait_until_ready(&mut process, subject.admin, "/readyz").await?;
+    Ok(process)
 }
 
 fn check(tally: &Tally) -> Result<(), BenchError> {

@@ -87,15 +87,18 @@ pub(super) struct Outage {
 pub(super) async fn measure(stage: &Stage) -> Result<Bounds, BenchError> {
     fds::raise_limit()?;
     let trouble = Trouble::start().await?;
-    let composing = stage.compose(more(&trouble)).await?;
+    let composing = stage.compose("bounds", more(&trouble)).await?;
     say("a crowd on cold caches");
     let crowd = crowd(&composing).await?;
     say("a table of which one record changes with every refresh");
     let table = table(stage, &composing).await?;
+    // Memory is measured of processes that had no use for more of it before.
     say("a scan of ten times a cache");
-    let scan = scan(&composing).await?;
+    let scan = scan(&stage.compose("scan", more(&trouble)).await?).await?;
     say("a service that answers without an end");
-    let flood = flood(&composing, &trouble).await?;
+    let flooded = stage.compose("flood", more(&trouble)).await?;
+    let flood = flood(&flooded, &trouble).await?;
+    drop(flooded);
     say("a service that does not answer");
     let outage = outage(&composing).await?;
     Ok(Bounds {
@@ -220,7 +223,7 @@ async fn scan(composing: &Composing) -> Result<Scan, BenchError> {
 
 async fn flood(composing: &Composing, trouble: &Trouble) -> Result<Flood, BenchError> {
     let processes = composing.processes()?;
-    let before = peak_kib(&processes)?;
+    let before = rss_kib(&processes)?;
     let answer = Walk::new()
         .send(composing.address, "/flood", "GET /flood", "")
         .await?;

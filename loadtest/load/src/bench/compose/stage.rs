@@ -11,7 +11,7 @@ use crate::process::{Launch, Process};
 
 pub(super) const NAME: &str = "tollgate";
 /// Of the list that is composed.
-pub(super) const ROWS: usize = 100;
+pub(in crate::bench) const ROWS: usize = 100;
 /// Enough to fill a small cache ten times over.
 pub(super) const MEMBERS: u32 = 25_000;
 /// So that a member has sent more than [`ROWS`] remittances.
@@ -19,11 +19,11 @@ const REMITTANCES: u32 = 500_000;
 
 /// Where a client asks, besides the composer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Services {
-    pub(super) membership: SocketAddr,
-    pub(super) banking: SocketAddr,
-    pub(super) money: SocketAddr,
-    pub(super) remittance: SocketAddr,
+pub(in crate::bench) struct Services {
+    pub(in crate::bench) membership: SocketAddr,
+    pub(in crate::bench) banking: SocketAddr,
+    pub(in crate::bench) money: SocketAddr,
+    pub(in crate::bench) remittance: SocketAddr,
 }
 
 pub(super) struct Stage {
@@ -104,8 +104,12 @@ impl Stage {
     }
 
     /// Another composer over the same services.
-    pub(super) async fn compose(&self, more: More) -> Result<Composing, BenchError> {
-        self.place.compose("bounds", self.services, more).await
+    pub(super) async fn compose(
+        &self,
+        name: &'static str,
+        more: More,
+    ) -> Result<Composing, BenchError> {
+        self.place.compose(name, self.services, more).await
     }
 
     pub(super) fn processes(&self) -> Result<Processes, BenchError> {
@@ -156,7 +160,7 @@ impl Place {
 
 /// What else is declared, as it stands in a file.
 #[derive(Debug, Default)]
-pub(super) struct More {
+pub(in crate::bench) struct More {
     pub(super) services: String,
     pub(super) lookups: String,
     pub(super) endpoints: String,
@@ -194,7 +198,7 @@ fn gateway_file(services: Services, listen: SocketAddr, admin: SocketAddr, dir: 
 }
 
 /// As in the built-in default, with as many rows as are compared.
-fn composer_file(
+pub(in crate::bench) fn composer_file(
     services: Services,
     (listen, internal): (SocketAddr, SocketAddr),
     more: &More,

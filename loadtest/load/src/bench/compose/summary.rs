@@ -29,10 +29,11 @@ const HOW_TO_READ: &str = "\
 3. *Composer* is the composer's process alone: reading the request, two calls, the join, the answer.
 4. One request at a time, so that a time is what a person waits; the client keeps its connections.
 5. The ratio is the CPU of all over that of the composed way in the same round.
-6. The second table is of one more composer over the same services. The crowd are requests for one list, each
+6. The second table is of more composers over the same services. The crowd are requests for one list, each
    on a connection of its own, before anything is known. The bank table is refreshed every 5 s while one bank
-   is changed in between; 60 of that are an hour. The memory of the hostile answer is the growth of the peak.
-   The p99 is of one client at a time, beside four who ask every 100 ms for what another service never answers.
+   is changed in between; 60 of that are an hour. Scan and hostile answer have a composer each that did
+   nothing before: what is resident after the scan, and the peak of the hostile answer, above what was
+   resident when it was ready. The p99 is of one client at a time, beside four who ask every 100 ms for what another service never answers.
 ";
 
 #[derive(Debug, Serialize)]
