@@ -130,7 +130,9 @@ impl Json {
         };
         let mut found = None;
         for member in members {
-            if first.is(self.part(member.name.range())?.0) {
+            let raw = self.bytes.get(member.name.range())?;
+            if raw == first.0.as_bytes() && !member.is_escaped || member.is_escaped && first.is(raw)
+            {
                 *duplicates += u64::from(found.is_some());
                 found = Some(member.value);
             }
@@ -203,7 +205,7 @@ impl<'a> Value<'a> {
             start..start.wrapping_add(part.len())
         };
         for (name, value) in self.members() {
-            notes.member(place(name), place(value.0));
+            notes.member(self.0, &place(name), &place(value.0));
         }
         Json {
             notes: notes.end(),

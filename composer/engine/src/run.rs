@@ -231,12 +231,12 @@ impl<'a> Run<'a> {
                     ..Tally::default()
                 };
                 let mut reuse = Reuse::default();
-                let found = looked.found.into_iter().map(|found| {
+                for found in &looked.found {
                     found.count(&mut tally);
                     reuse = reuse.with(found.reuse(now));
-                    found.into_record()
-                });
-                let found: Vec<_> = keys.into_iter().zip(found).collect();
+                }
+                let found = looked.found.into_iter().map(Found::into_record);
+                let found = keys.into_iter().zip(found);
                 self.composition
                     .found(lookup, found, provenance(reuse, tally));
             }

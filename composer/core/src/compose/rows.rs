@@ -51,6 +51,8 @@ impl Rows {
         };
         let selection = body.select(array, &list.names);
         let mut items = selection.ok_or(Unread::NoArray)?;
+        let count = items.left().min(list.rows_max);
+        rows.cells.reserve(count * rows.width);
         let mut slots = Vec::new();
         while let Some(kind) = items.next(&mut slots, duplicates) {
             if rows.count == list.rows_max {

@@ -14,6 +14,10 @@ const MEMBERS_MAX: usize = 64;
 const ALIKE_MAX: usize = 64;
 /// Of all rows of a list; where there are more, none are noted.
 const CELLS_MAX: usize = 64 * 1024;
+/// Lists whose rows are noted, the first ones.
+const GRIDS_MAX: usize = 8;
+/// For so much room is made before it is needed.
+const CELLS_EXPECTED_MAX: usize = 8 * 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Notes {
@@ -34,6 +38,8 @@ pub(super) struct Place {
 pub(super) struct Member {
     pub(super) name: Place,
     pub(super) value: Place,
+    /// Whether the name is written otherwise than it reads.
+    pub(super) is_escaped: bool,
 }
 
 /// The rows of one array.
@@ -71,18 +77,22 @@ struct Stretch {
 }
 
 impl Notes {
-    pub(super) fn member(&mut self, name: Range<usize>, value: Range<usize>) {
-        let (name, value) = (Place::of(&name), Place::of(&value));
-        match name.zip(value) {
-            Some((name, value)) if self.members.len() < MEMBERS_MAX => {
-                self.members.push(Member { name, value });
-            }
+    /// Notes a member of these places in a body.
+    pub(super) fn member(&mut self, body: &[u8], name: &Range<usize>, value: &Range<usize>) {
+        let raw = body.get(name.clone()).unwrap_or_default();
+        let is_escaped = memchr::memchr(b'\\', raw).is_some();
+        match Place::of(name).zip(Place::of(value)) {
+            Some((name, value)) if self.members.len() < MEMBERS_MAX => self.members.push(Member {
+                name,
+                value,
+                is_escaped,
+            }),
             Some(_) | None => self.has_too_many = true,
         }
     }
 
     pub(super) fn grid(&mut self, grid: Grid) {
-        if !grid.has_too_many && self.grids.len() < MEMBERS_MAX {
+        if !grid.has_too_many && self.grids.len() < GRIDS_MAX {
             self.grids.push(grid);
         }
     }
@@ -180,6 +190,17 @@ impl Grid {
                 cells_end: self.cells.len(),
             }),
             Ok(_) | Err(_) => self.has_too_many = true,
+        }
+    }
+
+    /// Makes room after the first row, which took so many bytes, for what is probably made alike in the
+    /// bytes that are left.
+    pub(super) fn make_room(&mut self, row_bytes: usize, bytes_left: usize) {
+        if self.rows.len() == 1 {
+            let rows = (bytes_left / row_bytes.max(1)).min(CELLS_EXPECTED_MAX);
+            let cells = rows.saturating_mul(self.cells.len());
+            self.rows.reserve(rows);
+            self.cells.reserve(cells.min(CELLS_EXPECTED_MAX));
         }
     }
 

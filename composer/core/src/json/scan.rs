@@ -53,7 +53,7 @@ impl<'a> Scanner<'a> {
                 let name = scanner.judge_name()?;
                 let start = scanner.at;
                 judge(scanner, depth, notes)?;
-                notes.member(name, start..scanner.at);
+                notes.member(scanner.bytes, &name, &(start..scanner.at));
                 Ok(())
             })?;
         } else {
@@ -88,6 +88,7 @@ impl<'a> Scanner<'a> {
             place += 1;
         }
         grid.row(row_start);
+        grid.make_room(self.at - row_start, self.rest().len());
         Ok(())
     }
 

@@ -51,6 +51,14 @@ impl<'a, 'n> Selection<'a, 'n> {
         }
     }
 
+    /// How many items are left, where that is known.
+    pub(crate) fn left(&self) -> usize {
+        match &self.items {
+            Items::Noted { rows, .. } => rows.len(),
+            Items::Scanned(_) => 0,
+        }
+    }
+
     /// What the next item is, and its members of the wanted names in their slots; none are in what is
     /// no object. Where a name is there several times the last one counts, and each of the others is
     /// counted in `duplicates`.
