@@ -167,20 +167,19 @@ impl Upstream {
         wish: &Wish<'_>,
     ) -> Result<(http::response::Parts, Bytes), Miss> {
         let endpoint = picked.endpoint.address();
-        let mut kept = self.lines.take(endpoint);
+        let mut may_be_used = true;
         loop {
-            let mut line = match kept.take() {
-                Some(line) => line,
-                None => {
-                    let opened = self.lines.open(endpoint).await;
-                    opened.ok_or(Miss::Unreachable)?
-                }
+            let line = if may_be_used {
+                self.lines.get(endpoint).await
+            } else {
+                self.lines.open(endpoint).await
             };
+            let mut line = line.ok_or(Miss::Unreachable)?;
             let request = self.request(picked, wish).ok_or(Miss::Target)?;
             match line.send(request).await {
                 Ok(response) => return self.read(line, response, wish.answer_bytes_max).await,
                 // It ended before anything was sent, which is no fault of the service.
-                Err(error) if line.was_used && error.is_canceled() => {}
+                Err(error) if line.was_used && error.is_canceled() => may_be_used = false,
                 Err(error) => {
                     let endpoint = picked.endpoint.text();
                     tracing::debug!(endpoint, %error, "no answer to a composed call");
@@ -192,7 +191,7 @@ impl Upstream {
 
     async fn read(
         &self,
-        mut line: Line,
+        mut line: Box<Line>,
         response: Response<Incoming>,
         bytes_max: usize,
     ) -> Result<(http::response::Parts, Bytes), Miss> {

@@ -1,6 +1,6 @@
 //! Reading a body whole, and no further than it may go.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
@@ -23,7 +23,7 @@ pub(super) async fn read(
         return Err(Unread::TooLarge);
     }
     let mut first = Bytes::new();
-    let mut whole = BytesMut::new();
+    let mut whole: Vec<u8> = Vec::new();
     while let Some(frame) = line.wait(body.frame()).await {
         let frame = frame.map_err(|_| Unread::Broken)?;
         let Ok(piece) = frame.into_data() else {
@@ -38,14 +38,20 @@ pub(super) async fn read(
         }
         if whole.is_empty() {
             let announced = usize::try_from(announced).unwrap_or(0);
-            whole.reserve(announced.max(first.len() + piece.len()));
+            whole.reserve_exact(announced.max(first.len() + piece.len()));
             whole.extend_from_slice(&std::mem::take(&mut first));
+        }
+        if whole.capacity() - whole.len() < piece.len() {
+            // Twice as much, as vectors grow, but never past what may be read.
+            let wanted = whole.len() + piece.len();
+            let grown = (whole.capacity() * 2).min(bytes_max).max(wanted);
+            whole.reserve_exact(grown - whole.len());
         }
         whole.extend_from_slice(&piece);
     }
     if whole.is_empty() {
         Ok(first)
     } else {
-        Ok(whole.freeze())
+        Ok(whole.into())
     }
 }

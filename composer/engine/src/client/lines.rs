@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use crate::clock::Clock;
@@ -31,6 +32,8 @@ const HEAD_FIELDS_MAX: usize = 100;
 #[derive(Debug)]
 pub(super) struct Lines {
     idle: Mutex<Idle>,
+    /// Tells somebody who waits for a new one that there is one that was used before.
+    returned: Notify,
     timeouts: Timeouts,
     clock: Clock,
 }
@@ -44,7 +47,7 @@ struct Idle {
 
 #[derive(Debug)]
 struct Parked {
-    line: Line,
+    line: Box<Line>,
     since: Instant,
 }
 
@@ -63,13 +66,34 @@ impl Lines {
     pub(super) fn new(timeouts: Timeouts, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
             idle: Mutex::default(),
+            returned: Notify::new(),
             timeouts,
             clock,
         })
     }
 
+    /// Whichever can be had first: a new one, or one that others are done with. Nothing where no
+    /// connection comes about in time.
+    pub(super) async fn get(&self, endpoint: SocketAddr) -> Option<Box<Line>> {
+        if let Some(line) = self.take(endpoint) {
+            return Some(line);
+        }
+        let mut opening = pin!(self.open(endpoint));
+        loop {
+            tokio::select! {
+                biased;
+                opened = &mut opening => return opened,
+                () = self.returned.notified() => {
+                    if let Some(line) = self.take(endpoint) {
+                        return Some(line);
+                    }
+                }
+            }
+        }
+    }
+
     /// One that is open and used by nobody.
-    pub(super) fn take(&self, endpoint: SocketAddr) -> Option<Line> {
+    fn take(&self, endpoint: SocketAddr) -> Option<Box<Line>> {
         loop {
             let mut parked = self.lock().take(endpoint)?;
             let age = self.clock.now().saturating_duration_since(parked.since);
@@ -80,7 +104,7 @@ impl Lines {
     }
 
     /// A new one; nothing where no connection comes about in time.
-    pub(super) async fn open(&self, endpoint: SocketAddr) -> Option<Line> {
+    pub(super) async fn open(&self, endpoint: SocketAddr) -> Option<Box<Line>> {
         let connecting = timeout(self.timeouts.connect, TcpStream::connect(endpoint));
         let stream = connecting.await.ok()?.ok()?;
         stream.set_nodelay(true).ok()?;
@@ -89,17 +113,17 @@ impl Lines {
             .max_headers(HEAD_FIELDS_MAX)
             .handshake(TokioIo::new(stream));
         let (sender, connection) = handshake.await.ok()?;
-        Some(Line {
+        Some(Box::new(Line {
             sender,
             connection,
             endpoint,
             was_used: false,
             is_over: false,
-        })
+        }))
     }
 
     /// Takes one back whose answer was read to its end.
-    pub(super) fn put(self: &Arc<Self>, mut line: Line) {
+    pub(super) fn put(self: &Arc<Self>, mut line: Box<Line>) {
         line.was_used = true;
         if !line.is_open() {
             return;
@@ -112,6 +136,7 @@ impl Lines {
         }
         let since = self.clock.now();
         idle.lines.push(Parked { line, since });
+        self.returned.notify_one();
         if !std::mem::replace(&mut idle.is_swept, true) {
             let lines = Arc::downgrade(self);
             spawn(
