@@ -3,8 +3,11 @@
 use std::fmt;
 
 use idp_core::audit::{Entry, Event};
+use idp_core::id::UserId;
+use idp_token::digest::Tid;
+use idp_token::session::SessionId;
 use idp_token::time::UnixSeconds;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Most lines fit in.
 const USUAL_BYTES: usize = 320;
@@ -15,19 +18,28 @@ struct Line<'a> {
     event: &'static str,
     /// The error that a client was told.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<String>,
+    user: Option<Shown<UserId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    session: Option<String>,
+    session: Option<Shown<SessionId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
+    token: Option<Shown<Tid>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     actor: Option<&'a str>,
+}
+
+/// As it is shown, without the detour of a text of its own.
+struct Shown<T>(T);
+
+impl<T: fmt::Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
 }
 
 /// Spells lines, and each second once.
@@ -39,23 +51,26 @@ pub(super) struct Lines {
 
 /// One line, its line feed included.
 pub(super) fn text(entry: &Entry) -> String {
-    Lines::default().text(entry)
+    let mut text = Vec::with_capacity(USUAL_BYTES);
+    Lines::default().spell(entry, &mut text);
+    String::from_utf8(text).expect("invariant: JSON is text")
 }
 
 impl Lines {
-    pub(super) fn text(&mut self, entry: &Entry) -> String {
+    /// Behind whatever is there already.
+    pub(super) fn spell(&mut self, entry: &Entry, out: &mut Vec<u8>) {
         if self.second != entry.at || self.moment.is_empty() {
             self.second = entry.at;
             self.moment = Moment(entry.at).to_string();
         }
-        spell(entry, &self.moment)
+        spell(entry, &self.moment, out);
     }
 }
 
-fn spell(entry: &Entry, time: &str) -> String {
+fn spell(entry: &Entry, time: &str, out: &mut Vec<u8>) {
     let about = &entry.about;
     let reason = if let Event::Refused(refusal) = entry.event {
-        Some(refusal.reply().code.to_owned())
+        Some(refusal.reply().code)
     } else {
         None
     };
@@ -63,17 +78,15 @@ fn spell(entry: &Entry, time: &str) -> String {
         time,
         event: entry.event.as_str(),
         reason,
-        user: about.user.map(|id| id.to_string()),
+        user: about.user.map(Shown),
         client: about.client.as_ref().map(|id| id.as_str()),
         tenant: about.tenant.as_ref().map(|id| id.as_str()),
-        session: about.session.map(|id| id.to_string()),
-        token: about.token.map(|id| id.to_string()),
+        session: about.session.map(Shown),
+        token: about.token.map(Shown),
         actor: about.actor.as_deref(),
     };
-    let mut text = Vec::with_capacity(USUAL_BYTES);
-    serde_json::to_writer(&mut text, &line).expect("invariant: texts under names that are texts");
-    text.push(b'\n');
-    String::from_utf8(text).expect("invariant: JSON is text")
+    serde_json::to_writer(&mut *out, &line).expect("invariant: texts under names that are texts");
+    out.push(b'\n');
 }
 
 /// RFC 3339, in UTC.

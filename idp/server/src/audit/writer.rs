@@ -1,5 +1,6 @@
 //! The one thread that writes audit lines.
 
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -20,7 +21,7 @@ const FILE_MODE: u32 = 0o600;
 /// Entries that are written, and synced if need be, together.
 const BATCH_MAX: usize = 256;
 /// How long others are gathered that are as little in a hurry.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(4);
 
 #[derive(Debug)]
 pub(super) enum Order {
@@ -33,6 +34,8 @@ pub(super) struct Writer {
     sink: Sink,
     lost: Arc<Lost>,
     lines: Lines,
+    /// Of one batch, again and again.
+    text: Vec<u8>,
     is_failing: bool,
 }
 
@@ -42,6 +45,7 @@ impl Writer {
             sink,
             lost,
             lines: Lines::default(),
+            text: Vec::new(),
             is_failing: false,
         }
     }
@@ -81,11 +85,14 @@ impl Writer {
         if batch.is_empty() {
             return;
         }
-        let lines: Vec<String> = batch.iter().map(|entry| self.lines.text(entry)).collect();
+        self.text.clear();
+        for entry in batch {
+            self.lines.spell(entry, &mut self.text);
+        }
         let is_durable = batch
             .iter()
             .any(|entry| Weight::of(entry.event) == Weight::Administrative);
-        let Err(Unwritten { lines, error }) = self.sink.append(&lines, is_durable) else {
+        let Err(Unwritten { lines, error }) = self.sink.append(&self.text, is_durable) else {
             self.is_failing = false;
             return;
         };
@@ -153,7 +160,7 @@ impl Sink {
         }
     }
 
-    fn append(&mut self, lines: &[String], is_durable: bool) -> Result<(), Unwritten> {
+    fn append(&mut self, lines: &[u8], is_durable: bool) -> Result<(), Unwritten> {
         match self {
             Self::Stderr { is_torn } => append(&mut io::stderr().lock(), is_torn, lines),
             Self::File { file, is_torn, .. } => {
@@ -161,7 +168,7 @@ impl Sink {
                 let synced = if is_durable { sync(file) } else { Ok(()) };
                 // Of what was not synced nobody knows what is on the disk.
                 synced.map_err(|error| Unwritten {
-                    lines: lines.len(),
+                    lines: count(lines),
                     error,
                 })
             }
@@ -178,10 +185,13 @@ fn sync(file: &File) -> io::Result<()> {
 }
 
 /// Writes lines, after a line feed if the last one of the batch before was torn.
-fn append(sink: &mut impl Write, is_torn: &mut bool, lines: &[String]) -> Result<(), Unwritten> {
-    let head = if *is_torn { "\n" } else { "" };
-    let text = head.to_owned() + &lines.concat();
-    let mut rest = text.as_bytes();
+fn append(sink: &mut impl Write, is_torn: &mut bool, lines: &[u8]) -> Result<(), Unwritten> {
+    let text = if *is_torn {
+        Cow::Owned([b"\n", lines].concat())
+    } else {
+        Cow::Borrowed(lines)
+    };
+    let mut rest = &*text;
     let ended = loop {
         if rest.is_empty() {
             break Ok(());
@@ -196,18 +206,18 @@ fn append(sink: &mut impl Write, is_torn: &mut bool, lines: &[String]) -> Result
     let written = text.len() - rest.len();
     if written > 0 {
         *is_torn = !text
-            .as_bytes()
             .get(..written)
             .is_some_and(|text| text.ends_with(b"\n"));
     }
     ended.map_err(|error| Unwritten {
-        lines: rest
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            .min(lines.len()),
+        lines: count(rest).min(count(lines)),
         error,
     })
+}
+
+/// JSON has no line feed but the one behind it.
+fn count(lines: &[u8]) -> usize {
+    lines.iter().filter(|byte| **byte == b'\n').count()
 }
 
 fn open_to_append(path: &Path) -> io::Result<File> {
@@ -243,8 +253,7 @@ mod tests {
 
     #[test]
     fn lines_that_fit_are_whole_and_one_that_was_torn_does_not_spoil_the_next() {
-        let lines = ["first\n", "second\n", "third\n"].map(str::to_owned);
-        let next = ["next\n".to_owned()];
+        let (lines, next) = (b"first\nsecond\nthird\n", b"next\n");
         for (room, lost, text) in [
             (0, 3, "next\n"),
             (3, 3, "fir\nnext\n"),
@@ -254,11 +263,11 @@ mod tests {
             (19, 0, "first\nsecond\nthird\nnext\n"),
         ] {
             let (mut sink, mut is_torn) = (Narrow(Vec::new(), room), false);
-            let ended = append(&mut sink, &mut is_torn, &lines);
+            let ended = append(&mut sink, &mut is_torn, lines);
             let found = ended.map_or_else(|unwritten| unwritten.lines, |()| 0);
             assert_eq!(found, lost, "room for {room}");
             sink.1 = usize::MAX;
-            append(&mut sink, &mut is_torn, &next).unwrap();
+            append(&mut sink, &mut is_torn, next).unwrap();
             assert_eq!(String::from_utf8(sink.0).unwrap(), text, "room for {room}");
         }
     }
@@ -266,11 +275,11 @@ mod tests {
     #[test]
     fn a_line_feed_that_does_not_fit_either_is_written_later() {
         let (mut sink, mut is_torn) = (Narrow(b"fir".to_vec(), 3), true);
-        let lines = ["next\n".to_owned()];
-        let ended = append(&mut sink, &mut is_torn, &lines);
+        let lines = b"next\n";
+        let ended = append(&mut sink, &mut is_torn, lines);
         assert_eq!(ended.unwrap_err().lines, 1);
         sink.1 = usize::MAX;
-        append(&mut sink, &mut is_torn, &lines).unwrap();
+        append(&mut sink, &mut is_torn, lines).unwrap();
         assert_eq!(sink.0, b"fir\nnext\n");
     }
 }
