@@ -5,15 +5,23 @@
 //! another one of the two. One without a value counts as absent; unknown ones are passed over.
 
 use std::fmt;
+use std::ops::Range;
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 pub const BYTES_MAX: usize = 16 * 1024;
 pub const COUNT_MAX: usize = 64;
+/// Most forms of machines have no more.
+const USUAL_COUNT: usize = 4;
 
-/// Holds secrets, so that it shows no values and wipes them.
+/// Holds secrets, so that it shows no values and is wiped.
 #[derive(Default, PartialEq, Eq)]
-pub struct Parameters(Vec<(String, String)>);
+pub struct Parameters {
+    /// All names and values, one behind the other.
+    text: String,
+    /// Where each name and its value are.
+    pairs: Vec<(Range<usize>, Range<usize>)>,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ParametersError {
@@ -30,48 +38,70 @@ impl Parameters {
         if text.len() > BYTES_MAX {
             return Err(ParametersError::TooLong);
         }
-        let mut found = Self::default();
+        // Nothing is longer than its escapes, so no copy of a secret is left behind by a text that grows.
+        let mut found = Self {
+            text: String::with_capacity(text.len()),
+            pairs: Vec::with_capacity(USUAL_COUNT),
+        };
         let pairs = text.split(|byte| *byte == b'&');
         for pair in pairs.filter(|pair| !pair.is_empty()) {
-            if found.0.len() == COUNT_MAX {
+            if found.pairs.len() == COUNT_MAX {
                 return Err(ParametersError::TooLong);
             }
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let name = unescape(halves.next().unwrap_or_default())?;
-            let value = unescape(halves.next().unwrap_or_default())?;
-            if found.0.iter().any(|(known, _)| *known == name) {
+            let name = found.take(halves.next().unwrap_or_default())?;
+            let value = found.take(halves.next().unwrap_or_default())?;
+            if found.value_of(found.at(&name)).is_some() {
                 return Err(ParametersError::Twice);
             }
-            found.0.push((name, value));
+            found.pairs.push((name, value));
         }
         Ok(found)
     }
 
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
-        Some(value.as_str()).filter(|value| !value.is_empty())
+        self.value_of(name).filter(|value| !value.is_empty())
+    }
+
+    fn take(&mut self, escaped: &[u8]) -> Result<Range<usize>, ParametersError> {
+        let from = self.text.len();
+        if is_plain(escaped) {
+            let plain = str::from_utf8(escaped).map_err(|_| ParametersError::Escape)?;
+            self.text.push_str(plain);
+        } else {
+            self.text.push_str(&Zeroizing::new(unescape(escaped)?));
+        }
+        Ok(from..self.text.len())
+    }
+
+    fn at(&self, place: &Range<usize>) -> &str {
+        self.text.get(place.clone()).unwrap_or_default()
+    }
+
+    fn value_of(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.pairs.iter();
+        let (_, value) = pairs.find(|(known, _)| self.at(known) == name)?;
+        Some(self.at(value))
     }
 }
 
 impl Drop for Parameters {
     fn drop(&mut self) {
-        for (_, value) in &mut self.0 {
-            value.zeroize();
-        }
+        self.text.zeroize();
     }
 }
 
 impl fmt::Debug for Parameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.0.iter().map(|(name, _)| name);
+        let names = self.pairs.iter().map(|(name, _)| self.at(name));
         f.debug_set().entries(names).finish()
     }
 }
 
 /// Without anything in front or behind: no `+` escapes more than a space, no `%` less than a byte.
 pub(crate) fn unescape(text: &[u8]) -> Result<String, ParametersError> {
-    if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+    if is_plain(text) {
         let plain = str::from_utf8(text).map_err(|_| ParametersError::Escape)?;
         return Ok(plain.to_owned());
     }
@@ -99,6 +129,10 @@ pub(crate) fn unescape(text: &[u8]) -> Result<String, ParametersError> {
         };
     }
     String::from_utf8(out).map_err(|_| ParametersError::Escape)
+}
+
+fn is_plain(text: &[u8]) -> bool {
+    !text.iter().any(|byte| matches!(byte, b'%' | b'+'))
 }
 
 const fn digit(byte: u8) -> Option<u8> {
