@@ -2,10 +2,12 @@
 //!
 //! A record that is filed by itself costs a copy of every page on the way to it. Of thousands that are
 //! filed together most lie side by side. Nobody waits for it: what is being filed is read from memory,
-//! and lies in the journal until the database has all of it on disk.
+//! and lies in the journal until the database has all of it on disk. So it rests after every few
+//! records, for whoever has just been asked something; only when the journal is full it does not.
 
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,44 +20,74 @@ use super::layout::{Moment, OUTBOX, RECORDS, SELF};
 use super::recent::Recent;
 use super::volume::{Refused, Volume, failed};
 
-type Order = (Arc<Recent>, Moment);
+/// So many records take a fraction of a millisecond.
+const SLICE: usize = 256;
+const REST: Duration = Duration::from_millis(1);
+
+#[derive(Debug)]
+enum Order {
+    /// What leads to a moment.
+    File(Arc<Recent>, Moment),
+    /// Read by nobody any more, or soon: to give its memory back takes as long as many commits.
+    LetGo(Arc<Recent>),
+}
+
 type Outcome = Result<(), Refused>;
 
 #[derive(Debug)]
 pub(super) struct Filing {
     orders: Option<SyncSender<Order>>,
     outcomes: Receiver<Outcome>,
+    /// Whether somebody waits for the outcome.
+    is_urgent: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Filing {
     pub(super) fn start(volume: &Arc<Volume>) -> io::Result<Self> {
-        let (orders, ordered) = sync_channel::<Order>(1);
+        let (orders, ordered) = sync_channel(2);
         let (told, outcomes) = sync_channel(1);
         let volume = Arc::clone(volume);
+        let is_urgent = Arc::<AtomicBool>::default();
+        let hurry = Arc::clone(&is_urgent);
         let thread = thread::Builder::new()
             .name("store-filing".to_owned())
             .spawn(move || {
-                for (recent, moment) in ordered {
-                    let outcome = file(&volume, &recent, moment);
-                    if told.send(outcome).is_err() {
-                        return;
+                for order in ordered {
+                    match order {
+                        Order::File(recent, moment) => {
+                            let outcome = file(&volume, (&recent, moment), &hurry);
+                            if told.send(outcome).is_err() {
+                                return;
+                            }
+                        }
+                        Order::LetGo(filed) => drop(filed),
                     }
                 }
             })?;
         Ok(Self {
             orders: Some(orders),
             outcomes,
+            is_urgent,
             thread: Some(thread),
         })
     }
 
     /// Begins to file what leads to a moment. One at a time.
     pub(super) fn begin(&self, recent: Arc<Recent>, moment: Moment) {
+        self.is_urgent.store(false, Ordering::Relaxed);
         if let Some(orders) = &self.orders
-            && orders.try_send((recent, moment)).is_err()
+            && orders.try_send(Order::File(recent, moment)).is_err()
         {
             tracing::error!("nothing is filed any more: the thread for it has ended");
+        }
+    }
+
+    /// Of what was filed.
+    pub(super) fn let_go(&self, recent: Arc<Recent>) {
+        if let Some(orders) = &self.orders {
+            // Without a place it goes here and now.
+            let _ = orders.try_send(Order::LetGo(recent));
         }
     }
 
@@ -68,6 +100,7 @@ impl Filing {
                 Err(TryRecvError::Disconnected) => Some(Err(Refused::Ended)),
             };
         }
+        self.is_urgent.store(true, Ordering::Relaxed);
         match self.outcomes.recv_timeout(patience) {
             Ok(outcome) => Some(outcome),
             Err(RecvTimeoutError::Timeout) => None,
@@ -79,6 +112,7 @@ impl Filing {
 impl Drop for Filing {
     fn drop(&mut self) {
         drop(self.orders.take());
+        self.is_urgent.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -87,21 +121,30 @@ impl Drop for Filing {
     }
 }
 
-fn file(volume: &Volume, recent: &Recent, moment: Moment) -> Outcome {
+fn file(volume: &Volume, what: (&Recent, Moment), is_urgent: &AtomicBool) -> Outcome {
     volume.check_room()?;
-    volume.with(|database| write(database, recent, moment).map_err(failed))
+    let rest = || {
+        if !is_urgent.load(Ordering::Relaxed) {
+            thread::sleep(REST);
+        }
+    };
+    volume.with(|database| write(database, what, rest).map_err(failed))
 }
 
 pub(super) fn write(
     database: &Database,
-    recent: &Recent,
-    moment: Moment,
+    (recent, moment): (&Recent, Moment),
+    rest: impl Fn(),
 ) -> Result<(), redb::Error> {
     let writing = database.begin_write()?;
     {
         let mut records = writing.open_table(RECORDS)?;
         let mut rows = writing.open_table(OUTBOX)?;
-        for (key, value) in recent.range(Bound::Unbounded, &[], moment.version) {
+        let all = recent.range(Bound::Unbounded, &[], moment.version, usize::MAX);
+        for (at, (key, value)) in all.into_iter().enumerate() {
+            if at % SLICE == SLICE - 1 {
+                rest();
+            }
             match (row_of_key(&key), value.as_deref()) {
                 (Some(row), Some(value)) => drop(rows.insert(row.0, value)?),
                 (Some(row), None) => drop(rows.remove(row.0)?),
@@ -112,4 +155,43 @@ pub(super) fn write(
         moment.write(&mut writing.open_table(SELF)?)?;
     }
     Ok(writing.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use bytes::Bytes;
+    use idp_core::store::{RowId, Version};
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+    use crate::store::layout;
+
+    #[test]
+    fn whoever_files_rests_after_every_slice() {
+        for (records, expected) in [(SLICE - 1, 0), (SLICE, 1), (2 * SLICE + 1, 2)] {
+            let backend = InMemoryBackend::new();
+            let database = Database::builder().create_with_backend(backend).unwrap();
+            layout::migrate(&database, layout::STEPS).unwrap();
+            let recent = Recent::default();
+            let entries = (0..records).map(|at| {
+                let key = Bytes::copy_from_slice(&at.to_be_bytes());
+                (key, Some(Bytes::new()))
+            });
+            recent.write(Version(1), entries);
+            let (moment, rested) = (
+                Moment {
+                    version: Version(1),
+                    row: RowId(0),
+                },
+                Cell::new(0),
+            );
+            write(&database, (&recent, moment), || {
+                rested.set(rested.get() + 1)
+            })
+            .unwrap();
+            assert_eq!(rested.get(), expected, "{records}");
+        }
+    }
 }

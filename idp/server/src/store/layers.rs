@@ -5,11 +5,13 @@
 //! mark of a removal. Rows of the outbox lie among the records there, under keys of their own.
 
 use std::fmt;
+use std::iter::Peekable;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::vec::IntoIter;
 
 use bytes::Bytes;
-use idp_core::store::RowId;
+use idp_core::store::{RowId, Version};
 use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable as _, WriteTransaction};
 
 use super::layout::{Moment, OUTBOX, RECORDS, SELF};
@@ -89,11 +91,13 @@ impl Layers {
         std::iter::once(&self.recent).chain(&self.filing)
     }
 
-    /// Records whose keys have a prefix, in the order of their keys.
+    /// Records whose keys have a prefix, in the order of their keys. So many are taken out of memory at a
+    /// time, where they lie in no order.
     pub(super) fn records<'l>(
         &'l self,
         from: Bound<&[u8]>,
         prefix: &'l [u8],
+        batch: usize,
     ) -> Result<Merged<'l>, Refused> {
         let filed = self
             .filed()?
@@ -107,14 +111,15 @@ impl Layers {
             Ok((key, _)) => key.starts_with(prefix),
             Err(_) => true,
         };
-        Ok(self.merged(from, prefix, Box::new(filed.take_while(is_meant))))
+        let filed = Box::new(filed.take_while(is_meant));
+        Ok(self.merged((from, prefix, batch), filed))
     }
 
     /// Records of every kind.
     pub(super) fn all_records(
         &self,
     ) -> Result<impl Iterator<Item = Result<Pair, Refused>>, Refused> {
-        let all = self.records(Bound::Unbounded, &[])?;
+        let all = self.records(Bound::Unbounded, &[], usize::MAX)?;
         Ok(all.filter(|entry| {
             !entry
                 .as_ref()
@@ -131,7 +136,8 @@ impl Layers {
             let (id, value) = entry?;
             Ok((key_of_row(RowId(id.value())), value.value().to_vec()))
         });
-        let rows = self.merged(Bound::Unbounded, &[ROW], Box::new(filed));
+        let all = (Bound::Unbounded, [ROW].as_slice(), usize::MAX);
+        let rows = self.merged(all, Box::new(filed));
         Ok(rows.map(|row| {
             let (key, value) = row?;
             let id = row_of_key(&key).ok_or_else(|| {
@@ -154,13 +160,25 @@ impl Layers {
         Ok(())
     }
 
-    fn merged<'l>(&self, from: Bound<&[u8]>, prefix: &[u8], filed: FiledPairs<'l>) -> Merged<'l> {
-        let version = self.moment.version;
-        let ranges = self
-            .in_memory()
-            .map(|layer| layer.range(from, prefix, version));
+    fn merged<'l>(
+        &self,
+        (from, prefix, batch): (Bound<&[u8]>, &[u8], usize),
+        filed: FiledPairs<'l>,
+    ) -> Merged<'l> {
+        let cursors = self.in_memory().map(|layer| {
+            let mut cursor = Cursor {
+                layer: Arc::clone(layer),
+                prefix: prefix.to_vec(),
+                version: self.moment.version,
+                batch: batch.max(1),
+                at_hand: Vec::new().into_iter().peekable(),
+                taken_to: None,
+            };
+            cursor.take_batch(from);
+            cursor
+        });
         Merged {
-            cursors: ranges.map(|range| range.into_iter().peekable()).collect(),
+            cursors: cursors.collect(),
             filed,
             next_filed: None,
         }
@@ -183,7 +201,40 @@ type Pair = (Vec<u8>, Vec<u8>);
 type FiledPairs<'l> = Box<dyn Iterator<Item = redb::Result<Pair>> + 'l>;
 
 /// What one layer in memory has of a walk.
-type Cursor = std::iter::Peekable<std::vec::IntoIter<(Bytes, Option<Bytes>)>>;
+struct Cursor {
+    layer: Arc<Recent>,
+    prefix: Vec<u8>,
+    version: Version,
+    batch: usize,
+    at_hand: Peekable<IntoIter<(Bytes, Option<Bytes>)>>,
+    /// The last key of what is at hand, if there may be more behind it.
+    taken_to: Option<Bytes>,
+}
+
+impl Cursor {
+    fn take_batch(&mut self, from: Bound<&[u8]>) {
+        let (prefix, version) = (&self.prefix, self.version);
+        let found = self.layer.range(from, prefix, version, self.batch);
+        let last = found.last().filter(|_| found.len() == self.batch);
+        self.taken_to = last.map(|(key, _)| key.clone());
+        self.at_hand = found.into_iter().peekable();
+    }
+
+    fn peek(&mut self) -> Option<&Bytes> {
+        if self.at_hand.peek().is_none()
+            && let Some(last) = self.taken_to.take()
+        {
+            self.take_batch(Bound::Excluded(&last));
+        }
+        self.at_hand.peek().map(|(key, _)| key)
+    }
+
+    /// What was written under a key, if that is the next one.
+    fn take(&mut self, key: &[u8]) -> Option<Option<Bytes>> {
+        let (_, written) = self.at_hand.next_if(|(next, _)| next == key)?;
+        Some(written)
+    }
+}
 
 /// A walk over all layers, each key once and what was removed left out.
 pub(super) struct Merged<'l> {
@@ -204,11 +255,8 @@ impl Iterator for Merged<'_> {
                     Err(error) => return Some(Err(failed(error))),
                 }
             }
-            let in_memory = self.cursors.iter_mut().filter_map(|cursor| {
-                let (key, _) = cursor.peek()?;
-                Some(key.clone())
-            });
-            let first = in_memory.min();
+            let in_memory = self.cursors.iter_mut();
+            let first = in_memory.filter_map(|cursor| cursor.peek().cloned()).min();
             let Some(first) = first.filter(|key| self.is_before_filed(key)) else {
                 return self.next_filed.take().map(Ok);
             };
@@ -237,7 +285,7 @@ impl Merged<'_> {
         }
         let mut found = None;
         for cursor in &mut self.cursors {
-            if let Some((_, written)) = cursor.next_if(|(next, _)| next == key) {
+            if let Some(written) = cursor.take(key) {
                 found.get_or_insert(written);
             }
         }

@@ -169,7 +169,11 @@ impl Snapshot {
             Some(_) | None => Bound::Included(range.prefix()),
         };
         let mut page = Vec::new();
-        for entry in self.layers.records(from, range.prefix())?.take(limit) {
+        for entry in self
+            .layers
+            .records(from, range.prefix(), limit)?
+            .take(limit)
+        {
             let (key, kept) = entry?;
             page.push(show(&self.sealing, &key, &kept)?);
         }

@@ -116,12 +116,13 @@ impl Recent {
         Some(written.value.clone())
     }
 
-    /// All keys of a prefix that were written by then, in their order.
+    /// The first keys of a prefix that were written by then, in their order, and no more than so many.
     pub(super) fn range(
         &self,
         from: Bound<&[u8]>,
         prefix: &[u8],
         version: Version,
+        most: usize,
     ) -> Vec<(Bytes, Option<Bytes>)> {
         let is_meant = |key: &Bytes| {
             let is_after = match from {
@@ -135,18 +136,35 @@ impl Recent {
             kind @ Some(_) => std::slice::from_ref(self.part(kind)),
             None => &self.0,
         };
-        let mut range = Vec::new();
-        for part in parts {
-            let slots = read(part);
-            let found = slots.iter().filter(|(key, _)| is_meant(key));
-            range.extend(found.filter_map(|(key, slot)| {
-                let written = slot.at(version)?;
-                Some((key.clone(), written.value.clone()))
-            }));
+        let parts: Vec<_> = parts.iter().map(read).collect();
+        let slots = parts.iter().flat_map(|slots| slots.iter());
+        let meant = slots.filter(|(key, _)| is_meant(key));
+        let mut range: Vec<_> = meant
+            .filter_map(|(key, slot)| Some((lead(key), key, slot.at(version)?)))
+            .collect();
+        // Of many only those that are asked for are sorted.
+        if let Some(last) = most.checked_sub(1)
+            && last < range.len()
+        {
+            range.select_nth_unstable_by_key(last, |(lead, key, _)| (*lead, *key));
+            range.truncate(most);
         }
-        range.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        range
+        range.sort_unstable_by_key(|(lead, key, _)| (*lead, *key));
+        let owned = range.into_iter();
+        owned
+            .map(|(_, key, written)| (key.clone(), written.value.clone()))
+            .collect()
     }
+}
+
+/// The first bytes of a key, which tell nearly all keys apart without a look at where they lie. They sort
+/// as the keys do.
+fn lead(key: &[u8]) -> u128 {
+    let mut lead = [0; 16];
+    for (place, byte) in lead.iter_mut().zip(key) {
+        *place = *byte;
+    }
+    u128::from_be_bytes(lead)
 }
 
 fn read(part: &RwLock<Slots>) -> RwLockReadGuard<'_, Slots> {
@@ -166,7 +184,7 @@ mod tests {
     }
 
     fn keys(recent: &Recent, from: Bound<&[u8]>, prefix: &str, version: u64) -> Vec<Bytes> {
-        let range = recent.range(from, prefix.as_bytes(), Version(version));
+        let range = recent.range(from, prefix.as_bytes(), Version(version), usize::MAX);
         range.into_iter().map(|(key, _)| key).collect()
     }
 
@@ -199,6 +217,22 @@ mod tests {
         assert_eq!(keys(&recent, all, "b", 9), ["b"]);
         assert_eq!(keys(&recent, Bound::Excluded(b"a"), "", 9), ["b"]);
         assert_eq!(keys(&recent, Bound::Included(b"b"), "", 9), ["b"]);
+    }
+
+    #[test]
+    fn a_walk_begins_with_the_first_and_takes_no_more_than_it_asks_for() {
+        let recent = Recent::default();
+        for (at, key) in ["d", "b", "e", "a", "c"].into_iter().enumerate() {
+            recent.write(Version(1 + at as u64), [(bytes(key), None)]);
+        }
+        let first = |most| {
+            let range = recent.range(Bound::Excluded(b"a"), &[], Version(4), most);
+            range.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+        };
+        assert_eq!(first(1), ["b"]);
+        assert_eq!(first(2), ["b", "d"]);
+        assert_eq!(first(3), ["b", "d", "e"]);
+        assert_eq!(first(4), ["b", "d", "e"]);
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Bench {
         let mut versions = Vec::new();
         let all = replayed
             .recent
-            .range(Bound::Unbounded, &[], replayed.moment.version);
+            .range(Bound::Unbounded, &[], replayed.moment.version, usize::MAX);
         for (key, value) in all.into_iter().filter(|(key, _)| key.as_ref() != b"0") {
             let number = str::from_utf8(&value.unwrap()).unwrap().parse().unwrap();
             if key.as_ref() == b"newest" {

@@ -45,7 +45,7 @@ fn filed(all: &Written) -> (Database, Filed) {
     let database = Database::builder().create_with_backend(backend).unwrap();
     layout::migrate(&database, layout::STEPS).unwrap();
     let recent = layer(0, all);
-    filing::write(&database, &recent, at(all.len() as u64)).unwrap();
+    filing::write(&database, (&recent, at(all.len() as u64)), || {}).unwrap();
     let filed = Filed::new(database.begin_read().unwrap()).unwrap();
     (database, filed)
 }
@@ -68,6 +68,7 @@ proptest! {
         (first, second, third) in (written(), written(), written()),
         seen in 0_usize..8,
         from in key(),
+        batch in 1_usize..5,
     ) {
         let seen = seen.min(third.len());
         let begins = [first.len() as u64, (first.len() + second.len()) as u64];
@@ -92,7 +93,7 @@ proptest! {
 
         let prefix = [from[0]];
         if from[0] < ROW {
-            let found = layers.records(Bound::Excluded(&from), &prefix).unwrap();
+            let found = layers.records(Bound::Excluded(&from), &prefix, batch).unwrap();
             let found: Vec<_> = found.map(|entry| entry.unwrap().0).collect();
             let expected = records.iter().map(|(key, _)| (*key).clone());
             let expected = expected.filter(|key| key[0] == from[0] && *key > from);

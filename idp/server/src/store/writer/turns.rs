@@ -128,9 +128,12 @@ impl Writer {
         let reading = outcome.and_then(|()| self.volume.begin_read());
         let done = reading.and_then(Filed::new).map(|filed| {
             self.layers.filed = Some(Arc::new(filed));
-            self.layers.filing = None;
+            let filed = self.layers.filing.take();
             self.is_held = false;
             self.show(false);
+            if let Some(filed) = filed {
+                self.filing.let_go(filed);
+            }
         });
         self.note(done)
     }
