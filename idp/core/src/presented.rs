@@ -3,21 +3,28 @@
 //! Whether a token is a reference token or a refresh token is told by the token itself; a hint
 //! (RFC 7009 section 2.1) is only ever a hint and changes nothing.
 
-use idp_token::digest::TokenDigest;
+use idp_token::digest::TokenName;
 use idp_token::reference::ReferenceToken;
 use idp_token::refresh::{PresentedRefresh, Redemption};
 use idp_token::time::UnixSeconds;
 
 use crate::provider::Provider;
-use crate::record::{Access, Refresh, Session};
+use crate::record::{Refresh, Session};
 use crate::scope::Scopes;
 use crate::session;
 use crate::view::{Need, View};
 
 /// A token that was issued here, good or not.
 pub(crate) enum Found<'v> {
-    Access(&'v Access, &'v Session),
+    Access(Access<'v>, &'v Session),
     Refresh(&'v Refresh, &'v Session, u32),
+}
+
+/// What is kept of a reference token, beside its session or as its session.
+pub(crate) struct Access<'v> {
+    pub(crate) scopes: &'v Scopes,
+    pub(crate) issued_at: UnixSeconds,
+    pub(crate) expires_at: UnixSeconds,
 }
 
 impl<'v> Found<'v> {
@@ -29,7 +36,7 @@ impl<'v> Found<'v> {
 
     pub(crate) const fn scopes(&self) -> &'v Scopes {
         match self {
-            Self::Access(access, _) => &access.scopes,
+            Self::Access(access, _) => access.scopes,
             Self::Refresh(_, session, _) => &session.scopes,
         }
     }
@@ -72,7 +79,7 @@ pub(crate) fn find<'v>(
     now: UnixSeconds,
 ) -> Result<Option<Found<'v>>, Need> {
     if let Ok(token) = ReferenceToken::parse(text.as_bytes(), &provider.filter_keys, now) {
-        return find_access(view, token.digest());
+        return find_access(view, token.name());
     }
     let Ok(presented) = PresentedRefresh::parse(text.as_bytes()) else {
         return Ok(None);
@@ -87,10 +94,23 @@ pub(crate) fn find<'v>(
     Ok(session.map(|session| Found::Refresh(refresh, session, token.counter)))
 }
 
-pub(crate) fn find_access(view: &View, digest: TokenDigest) -> Result<Option<Found<'_>>, Need> {
-    let Some(access) = view.access(digest)? else {
+pub(crate) fn find_access(view: &View, name: TokenName) -> Result<Option<Found<'_>>, Need> {
+    if let Some(session) = view.session(name.session())? {
+        let access = Access {
+            scopes: &session.scopes,
+            issued_at: session.began_at,
+            expires_at: session.ends_at,
+        };
+        return Ok(Some(Found::Access(access, session)));
+    }
+    let Some(access) = view.access(name.digest)? else {
         return Ok(None);
     };
     let session = view.session(access.session)?;
-    Ok(session.map(|session| Found::Access(access, session)))
+    let found = Access {
+        scopes: &access.scopes,
+        issued_at: access.issued_at,
+        expires_at: access.expires_at,
+    };
+    Ok(session.map(|session| Found::Access(found, session)))
 }

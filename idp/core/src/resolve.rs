@@ -4,7 +4,7 @@
 //! else, so that whatever was published up to it is in the record; a change that comes in between
 //! is in it or not, and voids it when it is published.
 
-use idp_token::digest::{Alias, TokenDigest};
+use idp_token::digest::{Alias, TokenDigest, TokenName};
 use idp_token::epoch::{Epochs, Seq};
 use idp_token::session::{Session as GatewayRecord, SessionId};
 use idp_token::time::UnixSeconds;
@@ -41,24 +41,29 @@ pub struct Active {
 pub fn resolve(
     view: &View,
     provider: &Provider,
-    digest: TokenDigest,
+    token: TokenName,
     now: UnixSeconds,
 ) -> Result<Resolved, Need> {
     let written_seq = view.published()?;
-    let Some(found) = presented::find_access(view, digest)? else {
+    let Some(found) = presented::find_access(view, token)? else {
         return Ok(Resolved::Inactive);
     };
-    let presented::Found::Access(access, session) = found else {
+    let presented::Found::Access(access, session) = &found else {
         return Ok(Resolved::Inactive);
     };
     if !found.is_good(view, now)? {
         return Ok(Resolved::Inactive);
     }
-    let Some((client, epochs, record)) = tell(view, written_seq, (session, &access.scopes))? else {
+    let Some((client, epochs, record)) = tell(view, written_seq, (session, access.scopes))? else {
         return Ok(Resolved::Inactive);
     };
     Ok(Resolved::Active(Box::new(Active {
-        claims: claims(provider, &record, client, (now, access.expires_at, digest)),
+        claims: claims(
+            provider,
+            &record,
+            client,
+            (now, access.expires_at, token.digest),
+        ),
         record,
         epochs,
         expires_at: access.expires_at,

@@ -138,9 +138,21 @@ pub(crate) fn begin(
 pub(crate) fn put_new(
     transaction: &mut Transaction,
     view: &View,
-    session: &Session,
+    session: Session,
     now: UnixSeconds,
 ) {
+    list(transaction, &session);
+    transaction.put(view, Record::Session(session), now);
+}
+
+/// The same for a session whose id follows from a token. Nothing is looked for: nobody else's follows
+/// from the same 128 random bits.
+pub(crate) fn put_alone(transaction: &mut Transaction, session: Session) {
+    list(transaction, &session);
+    transaction.overwrite(Record::Session(session));
+}
+
+fn list(transaction: &mut Transaction, session: &Session) {
     let of_client = Owner::Client(session.client.clone());
     let owners = session.user.map(Owner::User).into_iter().chain([of_client]);
     for owner in owners {
@@ -151,7 +163,6 @@ pub(crate) fn put_new(
         });
         transaction.overwrite(record);
     }
-    transaction.put(view, Record::Session(session.clone()), now);
 }
 
 /// Ends a session for good. One that is over already stays as it is.

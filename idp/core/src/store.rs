@@ -155,8 +155,8 @@ impl Transaction {
         self.writes.push(Write::Put(Box::new(record)));
     }
 
-    /// Writes a record over whatever is there, of which nobody hears: where another record of the same
-    /// transaction, which is looked for, says whether this one can be there.
+    /// Writes a record over whatever is there, of which nobody hears: where nothing can be, or another
+    /// record of the same transaction, which is looked for, says whether this one can be there.
     pub(crate) fn overwrite(&mut self, record: Record) {
         self.writes.push(Write::Put(Box::new(record)));
     }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use idp_token::digest::Tid;
+use idp_token::digest::{Tid, TokenDigest};
 use idp_token::reference::{AbsoluteEnd, ReferenceToken, Spelled};
 use idp_token::refresh::SpelledRefresh;
 use idp_token::session::SessionId;
@@ -196,34 +196,55 @@ impl Caller<'_, '_> {
         session: &Session,
         scopes: Scopes,
         random: &Random,
-    ) -> Result<(ReferenceToken, Access), Refusal> {
-        let latest = self.now.after(self.client.lifetimes.access);
-        let expires_at = latest.min(session.ends_at);
-        let end = AbsoluteEnd::new(expires_at).ok_or(Refusal::ServerError)?;
-        let keys = &self.provider.filter_keys;
-        let token = ReferenceToken::mint(keys, self.provider.partition, end, random.secret);
+    ) -> Result<(Issued, Access), Refusal> {
+        let token = self.draw(session.ends_at, random)?;
         let access = Access {
             digest: token.digest(),
             session: session.id,
-            scopes,
+            scopes: scopes.clone(),
             issued_at: self.now,
-            expires_at,
+            expires_at: token.end().get(),
         };
-        Ok((token, access))
+        Ok((self.issued(&token, session.id, scopes), access))
     }
 
-    fn issued(&self, token: &ReferenceToken, access: &Access) -> Issued {
+    /// A token that is all that there is of its session: it is found by the session's id, has its scopes
+    /// and its end, and needs no record of its own.
+    fn mint_alone(
+        &self,
+        session: Session,
+        random: &Random,
+    ) -> Result<(Issued, Session, TokenDigest), Refusal> {
+        let token = self.draw(session.ends_at, random)?;
+        let name = token.name();
+        let session = Session {
+            id: name.session(),
+            ends_at: name.end.get(),
+            ..session
+        };
+        let issued = self.issued(&token, session.id, session.scopes.clone());
+        Ok((issued, session, name.digest))
+    }
+
+    fn draw(&self, latest: UnixSeconds, random: &Random) -> Result<ReferenceToken, Refusal> {
+        let end = latest.min(self.now.after(self.client.lifetimes.access));
+        let end = AbsoluteEnd::new(end).ok_or(Refusal::ServerError)?;
+        let (keys, partition) = (&self.provider.filter_keys, self.provider.partition);
+        Ok(ReferenceToken::mint(keys, partition, end, random.secret))
+    }
+
+    fn issued(&self, token: &ReferenceToken, session: SessionId, scopes: Scopes) -> Issued {
         Issued {
             access_token: token.spell(),
-            expires_in: access.expires_at.since(self.now),
-            scopes: access.scopes.clone(),
+            expires_in: token.end().get().since(self.now),
+            scopes,
             refresh_token: None,
             id_token: None,
-            session: access.session,
+            session,
         }
     }
 
-    fn entry(&self, event: Event, session: Option<&Session>, access: Option<&Access>) -> Entry {
+    fn entry(&self, event: Event, session: Option<&Session>, token: Option<TokenDigest>) -> Entry {
         Entry {
             at: self.now,
             event,
@@ -232,7 +253,7 @@ impl Caller<'_, '_> {
                 client: Some(self.client.id.clone()),
                 tenant: Some(self.client.tenant.clone()),
                 session: session.map(|session| session.id),
-                token: access.map(|access| Tid::of(&access.digest)),
+                token: token.map(|digest| Tid::of(&digest)),
                 actor: None,
             },
         }

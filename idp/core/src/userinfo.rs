@@ -23,14 +23,15 @@ pub fn userinfo(
     now: UnixSeconds,
 ) -> Result<Result<UserInfo, Refusal>, Need> {
     let found = presented::find(view, provider, token, now)?;
-    let Some(found @ Found::Access(access, session)) = found else {
+    let Some(found @ Found::Access(..)) = found else {
         return Ok(Err(Refusal::InvalidToken));
     };
+    let session = found.session();
     if !found.is_good(view, now)? {
         return Ok(Err(Refusal::InvalidToken));
     }
     let user = match session.user {
-        Some(id) if access.scopes.has("openid") => view.user(id)?,
+        Some(id) if found.scopes().has("openid") => view.user(id)?,
         Some(_) | None => return Ok(Err(Refusal::InsufficientScope)),
     };
     let told = user.map(|user| UserInfo {

@@ -7,6 +7,9 @@ use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+use crate::reference::AbsoluteEnd;
+use crate::session::SessionId;
+
 const TID_DOMAIN: &[u8; 12] = b"tollgate tid";
 
 /// 128 bit of SHA-256 over a token as it is spelled.
@@ -37,13 +40,38 @@ impl fmt::Debug for TokenDigest {
     }
 }
 
+/// By what a token is asked about: its digest, and what it says itself of its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenName {
+    pub digest: TokenDigest,
+    pub end: AbsoluteEnd,
+}
+
+impl TokenName {
+    /// The session that is for this token alone, if there is one. It is found without a record of the
+    /// token, and what ends together lies together; of the digest it tells nothing.
+    #[must_use]
+    pub fn session(&self) -> SessionId {
+        let mut id = [0; 16];
+        let (end, own) = id.split_at_mut(4);
+        end.copy_from_slice(&self.end.to_bytes());
+        own.copy_from_slice(&Alias::of(&self.digest).session);
+        SessionId(id)
+    }
+}
+
 /// What logs call a token: 64 bit of a hash of its digest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tid(u64);
 
-/// By what a token may be named where its digest must not be told: a hash of the digest.
+/// By what a token may be named where its digest must not be told: a hash of the digest. No part of it
+/// tells another.
 #[derive(Clone, Copy)]
-pub struct Alias([u8; 20]);
+pub struct Alias {
+    tid: [u8; 8],
+    value_token: [u8; 12],
+    session: [u8; 12],
+}
 
 impl Alias {
     #[must_use]
@@ -52,12 +80,19 @@ impl Alias {
         let (domain, rest) = input.split_at_mut(TID_DOMAIN.len());
         domain.copy_from_slice(TID_DOMAIN);
         rest.copy_from_slice(&digest_of_token.0);
-        Self(leading(digest(&SHA256, &input).as_ref()))
+        let hash = digest(&SHA256, &input);
+        let (tid, rest) = hash.as_ref().split_at(8);
+        let (value_token, session) = rest.split_at(12);
+        Self {
+            tid: leading(tid),
+            value_token: leading(value_token),
+            session: leading(session),
+        }
     }
 
     #[must_use]
     pub fn tid(&self) -> Tid {
-        Tid(u64::from_be_bytes(leading(&self.0)))
+        Tid(u64::from_be_bytes(self.tid))
     }
 
     /// The `jti` of a value token that is made for the token in that second. Of two that are made in
@@ -66,7 +101,7 @@ impl Alias {
     pub fn value_token_id(&self, issued_at: u32) -> [u8; 16] {
         let mut id = [0; 16];
         let (own, second) = id.split_at_mut(12);
-        own.copy_from_slice(self.0.last_chunk::<12>().unwrap_or(&[0; 12]));
+        own.copy_from_slice(&self.value_token);
         second.copy_from_slice(&issued_at.to_be_bytes());
         id
     }
@@ -117,7 +152,7 @@ pub(crate) fn leading<const N: usize>(hash: &[u8]) -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
-    use crate::session::SessionId;
+    use crate::time::UnixSeconds;
 
     use super::*;
 
@@ -131,6 +166,12 @@ mod tests {
         assert_eq!(Tid::of(&digest).to_string(), "4edd9997df85cbcd");
         let of = |second| SessionId(Alias::of(&digest).value_token_id(second)).to_string();
         assert_eq!(of(0x0102_0304), "d2db061d44b99a8390106f8401020304");
+        let end = AbsoluteEnd::new(UnixSeconds(0x0102_0304)).unwrap();
+        let name = TokenName { digest, end };
+        assert_eq!(
+            name.session().to_string(),
+            "010203045ae5e1bd104a6ed85a64a85e"
+        );
     }
 
     #[test]

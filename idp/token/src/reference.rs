@@ -20,7 +20,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroize;
 
-use crate::digest::TokenDigest;
+use crate::digest::{TokenDigest, TokenName};
 use crate::filter::{FilterKeys, Tag};
 use crate::time::UnixSeconds;
 
@@ -89,6 +89,14 @@ impl ReferenceToken {
     #[must_use]
     pub fn digest(&self) -> TokenDigest {
         TokenDigest::of(&self.spell().0)
+    }
+
+    #[must_use]
+    pub fn name(&self) -> TokenName {
+        TokenName {
+            digest: self.digest(),
+            end: self.end(),
+        }
     }
 
     pub(crate) const fn as_secret_bytes(&self) -> &[u8] {
@@ -179,6 +187,10 @@ impl AbsoluteEnd {
     #[must_use]
     pub fn get(self) -> UnixSeconds {
         UnixSeconds(u64::from(self.0))
+    }
+
+    pub(crate) const fn to_bytes(self) -> [u8; 4] {
+        self.0.to_be_bytes()
     }
 }
 

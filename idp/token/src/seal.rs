@@ -11,7 +11,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::digest::TokenDigest;
+use crate::digest::{TokenDigest, TokenName};
 use crate::reference::ReferenceToken;
 
 pub const NONCE_BYTES: usize = 12;
@@ -21,7 +21,7 @@ const HKDF_INFO: &[u8] = b"tollgate seal 1";
 /// Opens what is stored for one reference token, and nothing else.
 pub struct SealKey {
     key: [u8; 32],
-    digest: TokenDigest,
+    of: TokenName,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,20 +41,25 @@ impl SealKey {
             .expand(&[HKDF_INFO], hkdf::HKDF_SHA256)
             .and_then(|derived| derived.fill(&mut key))
             .expect("invariant: HKDF-SHA-256 has 32 bytes to give");
-        let digest = token.digest();
-        Self { key, digest }
+        let of = token.name();
+        Self { key, of }
     }
 
-    /// What a gateway that asks about a token sent along with its digest.
+    /// What a gateway that asks about a token sent along with its name.
     #[must_use]
-    pub const fn from_bytes(key: [u8; 32], digest: TokenDigest) -> Self {
-        Self { key, digest }
+    pub const fn from_bytes(key: [u8; 32], of: TokenName) -> Self {
+        Self { key, of }
     }
 
     /// Of the token that this is the key of.
     #[must_use]
+    pub const fn name(&self) -> TokenName {
+        self.of
+    }
+
+    #[must_use]
     pub const fn digest(&self) -> TokenDigest {
-        self.digest
+        self.of.digest
     }
 
     /// To be sent to the identity provider with the digest; never stored.
@@ -71,7 +76,7 @@ impl SealKey {
         self.cipher()?
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(self.digest.as_bytes()),
+                Aad::from(self.of.digest.as_bytes()),
                 &mut body,
             )
             .map_err(|_| SealError::Cipher)?;
@@ -89,7 +94,7 @@ impl SealKey {
             .cipher()?
             .open_in_place(
                 Nonce::assume_unique_for_key(*nonce),
-                Aad::from(self.digest.as_bytes()),
+                Aad::from(self.of.digest.as_bytes()),
                 &mut body,
             )
             .map_err(|_| SealError::Foreign)?;
@@ -112,7 +117,7 @@ impl Drop for SealKey {
 impl fmt::Debug for SealKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SealKey")
-            .field("digest", &self.digest)
+            .field("digest", &self.of.digest)
             .finish_non_exhaustive()
     }
 }
@@ -158,10 +163,9 @@ mod tests {
             Err(SealError::Foreign)
         );
 
-        let digest = token(1).digest();
-        let sent = SealKey::from_bytes(*key.expose(), digest);
+        let sent = SealKey::from_bytes(*key.expose(), token(1).name());
         assert_eq!(sent.open(&sealed).unwrap().as_str(), "a value token");
-        let moved = SealKey::from_bytes(*key.expose(), token(2).digest());
+        let moved = SealKey::from_bytes(*key.expose(), token(2).name());
         assert_eq!(moved.open(&sealed), Err(SealError::Foreign));
     }
 

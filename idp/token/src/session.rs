@@ -22,7 +22,8 @@ const VERSION: u64 = 1;
 const REPORT_MIN: Duration = Duration::from_secs(5);
 
 /// When it began and 96 random bits, spelled as 32 hexadecimal digits. What begins together lies
-/// together wherever ids are sorted.
+/// together wherever ids are sorted. That of a session for one token follows from the token
+/// ([`TokenName::session`](crate::digest::TokenName::session)).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(pub [u8; 16]);
 

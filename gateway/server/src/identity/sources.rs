@@ -111,7 +111,7 @@ impl Sources {
     /// Asks the identity provider itself: where no copy can be believed, or one is not enough.
     pub(crate) async fn ask(&self, question: Question) -> Result<Found, Unknown> {
         let stamp = self.knowledge.stamp();
-        let key = SealKey::from_bytes(*question.key.expose(), question.key.digest());
+        let key = SealKey::from_bytes(*question.key.expose(), question.key.name());
         let answer = self.asking.ask(question).await;
         let answer = answer.map_err(|why| self.unknown(&why))?;
         let told = match answer {

@@ -13,7 +13,7 @@ use crate::refusal::Refusal;
 use crate::resolve::Resolved;
 use crate::revoke::Revoked;
 use crate::sign_out::{self, Hint, SignOut};
-use crate::store::Kind;
+use crate::store::{Key, Kind};
 
 use super::world::*;
 
@@ -670,8 +670,10 @@ fn who_asks_about_a_token_is_authenticated_before_it_is_looked_at() {
     ] {
         let rule = |view: &crate::view::View, _: &_| {
             let found = crate::introspect::introspect(view, &world.provider, &asking, now);
-            let looked = view.peek(&crate::store::Key::Access(token_digest(token.as_str())));
-            assert!(looked.is_none());
+            let name = world.name(token.as_str());
+            for key in [Key::Access(name.digest), Key::Session(name.session())] {
+                assert!(view.peek(&key).is_none());
+            }
             found
         };
         assert_eq!(world.run(rule).answer, Err(Refusal::InvalidClient));
@@ -712,7 +714,7 @@ fn a_stranger_is_refused_with_the_same_answer_for_the_same_work() {
             match login::ask(&view, &world.provider, &claimant) {
                 Ok(challenge) => break challenge,
                 Err(crate::view::Need(keys)) => {
-                    reads.push(keys.iter().map(crate::store::Key::kind).collect::<Vec<_>>());
+                    reads.push(keys.iter().map(Key::kind).collect::<Vec<_>>());
                     let stored = world.store.read_now(&keys);
                     view.add(keys, stored);
                 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use idp_token::ask::uses::Use;
+use idp_token::digest::TokenName;
 use idp_token::epoch::{Epochs, Seq};
+use idp_token::reference::AbsoluteEnd;
 use idp_token::time::UnixSeconds;
 use idp_token::value::Claims;
 use proptest::prelude::*;
@@ -18,11 +20,12 @@ use crate::login::Verdict;
 use crate::record::{LockoutId, Published, Record};
 use crate::refusal::Refusal;
 use crate::relay;
-use crate::resolve::{Active, Resolved, resolve_value};
+use crate::resolve::{self, Active, Resolved, resolve_value};
 use crate::store::{Kind, Owner, Range};
 use crate::token::SESSIONS_PER_LOGIN_MAX;
 use crate::upkeep;
 use crate::userinfo::userinfo;
+use crate::view::View;
 
 use super::world::*;
 
@@ -197,6 +200,35 @@ fn a_machine_acts_for_itself_with_its_own_roles() {
         Resolved::Inactive
     ));
     active(world.resolve(other.access_token.as_str()));
+}
+
+#[test]
+fn a_token_of_a_machine_is_all_there_is_of_its_session() {
+    let world = World::new();
+    let robot = format!("robot:{SECRET}");
+    let body = "grant_type=client_credentials&scope=money.read";
+    let issued = world.ask_as(Some(&robot), body).unwrap();
+    let token = issued.access_token.as_str();
+    let name = world.name(token);
+    assert_eq!(world.stored(Kind::Access).len(), 0);
+    let session = world.session(issued.session);
+    assert_eq!(session.id, name.session());
+    assert_eq!(session.scopes, scopes("money.read"));
+    assert_eq!(session.ends_at, world.now().after(issued.expires_in));
+    assert_eq!(session.ends_at, name.end.get());
+
+    let found = active(world.resolve(token));
+    assert_eq!(found.expires_at, session.ends_at);
+    // Nothing else that it might be asked by leads to it.
+    let later = AbsoluteEnd::new(UnixSeconds(name.end.get().0 + 1)).unwrap();
+    let elsewhere = TokenName { end: later, ..name };
+    let rule = |view: &View| resolve::resolve(view, &world.provider, elsewhere, world.now());
+    assert!(matches!(world.see(rule), Resolved::Inactive));
+
+    world.pass(issued.expires_in.as_secs() - 1);
+    active(world.resolve(token));
+    world.pass(1);
+    assert!(matches!(world.resolve(token), Resolved::Inactive));
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use idp_token::digest::TokenDigest;
+use idp_token::digest::{TokenDigest, TokenName};
 use idp_token::filter::{FilterKey, FilterKeyId, FilterKeys};
+use idp_token::reference::{AbsoluteEnd, ReferenceToken};
 use idp_token::refresh::RefreshKey;
 use idp_token::session::SessionId;
 use idp_token::time::UnixSeconds;
@@ -361,10 +362,22 @@ impl World {
         self.introspect("service", token) != Ok(Answer::Inactive)
     }
 
+    /// What a gateway asks about a token by, which may be none or over.
+    pub(super) fn name(&self, token: &str) -> TokenName {
+        let keys = &self.provider.filter_keys;
+        let parsed = ReferenceToken::parse(token.as_bytes(), keys, UnixSeconds(0));
+        parsed.map_or_else(
+            |_| TokenName {
+                digest: TokenDigest::of(token.as_bytes()),
+                end: AbsoluteEnd::new(self.now()).unwrap(),
+            },
+            |token| token.name(),
+        )
+    }
+
     pub(super) fn resolve(&self, token: &str) -> Resolved {
-        let digest = TokenDigest::of(token.as_bytes());
-        let now = self.now();
-        self.see(|view| resolve::resolve(view, &self.provider, digest, now))
+        let (name, now) = (self.name(token), self.now());
+        self.see(|view| resolve::resolve(view, &self.provider, name, now))
     }
 
     pub(super) fn revoke(&self, body: &str) -> Result<revoke::Revoked, Refusal> {
@@ -497,10 +510,6 @@ pub(super) fn parameter(location: &str, name: &str) -> Option<String> {
 
 pub(super) fn refresh_of(issued: &Issued) -> String {
     issued.refresh_token.as_ref().unwrap().as_str().to_owned()
-}
-
-pub(super) fn token_digest(token: &str) -> TokenDigest {
-    TokenDigest::of(token.as_bytes())
 }
 
 /// The 16 bytes of a token that nobody can guess, if it is spelled in base64url.

@@ -12,7 +12,7 @@ use crate::decision::{Decided, Decision, Random, Stop};
 use crate::id::{ClientId, UserId};
 use crate::parameters::Parameters;
 use crate::provider::Provider;
-use crate::record::{Record, Session};
+use crate::record::Session;
 use crate::scope::Scopes;
 use crate::session;
 use crate::store::Transaction;
@@ -64,19 +64,18 @@ pub fn issue_by_hand(
     };
     let session = Session {
         user: wanted.user,
-        scopes: scopes.clone(),
+        scopes,
         generations,
         ..begun
     };
-    let Ok((token, access)) = caller.mint(&session, scopes, random) else {
+    let Ok((issued, session, digest)) = caller.mint_alone(session, random) else {
         return Ok(Decision::only(Err(OrderError::TooLate), None));
     };
+    let about = caller.entry(Event::TokenIssued, Some(&session), Some(digest));
     let mut transaction = Transaction::of(view);
-    session::put_new(&mut transaction, view, &session, now);
-    transaction.put(view, Record::Access(access.clone()), now);
-    let about = caller.entry(Event::TokenIssued, Some(&session), Some(&access));
+    session::put_alone(&mut transaction, session);
     Ok(Decision {
-        answer: Ok(caller.issued(&token, &access)),
+        answer: Ok(issued),
         transaction,
         audit: Some(Entry {
             event: Event::Administered(Act::TokenIssued),

@@ -89,7 +89,8 @@ impl Caller<'_, '_> {
 
     fn begin(&self, code: &Code, login: &Login, random: &Random) -> Outcome {
         let session = self.session_of(code, login, random)?;
-        let (token, access) = self.mint(&session, code.scopes.clone(), random)?;
+        let (issued, access) = self.mint(&session, code.scopes.clone(), random)?;
+        let digest = access.digest;
         let refresh = self.family_of(&session, random);
         let crowded = self.crowded(login)?;
 
@@ -100,8 +101,8 @@ impl Caller<'_, '_> {
             ..code.clone()
         };
         transaction.put(self.view, Record::Code(redeemed), self.now);
-        session::put_new(&mut transaction, self.view, &session, self.now);
-        transaction.put(self.view, Record::Access(access.clone()), self.now);
+        session::put_new(&mut transaction, self.view, session.clone(), self.now);
+        transaction.put(self.view, Record::Access(access), self.now);
         if let Some(oldest) = crowded {
             session::end(
                 &mut transaction,
@@ -119,7 +120,7 @@ impl Caller<'_, '_> {
         let issued = Issued {
             refresh_token: refresh.as_ref().map(|refresh| self.first_of(refresh)),
             id_token: id_token(&session, code.nonce.clone()),
-            ..self.issued(&token, &access)
+            ..issued
         };
         if let Some(refresh) = refresh {
             transaction.put(self.view, Record::Refresh(refresh), self.now);
@@ -127,7 +128,7 @@ impl Caller<'_, '_> {
         Ok(Decision {
             answer: Ok(issued),
             transaction,
-            audit: Some(self.entry(Event::TokenIssued, Some(&session), Some(&access))),
+            audit: Some(self.entry(Event::TokenIssued, Some(&session), Some(digest))),
         })
     }
 

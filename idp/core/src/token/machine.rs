@@ -1,11 +1,11 @@
 //! A client acts for itself (RFC 6749 section 4.4). Each of its tokens is a session of its own, so
-//! that one can be ended without the others.
+//! that one can be ended without the others: the session is all that is kept of the token, and is over
+//! with it.
 
 use super::{Caller, Outcome};
 use crate::audit::Event;
 use crate::client::Secrets;
 use crate::decision::{Decision, Random};
-use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::session;
 use crate::store::Transaction;
@@ -16,18 +16,17 @@ impl Caller<'_, '_> {
             return Err(Refusal::UnauthorizedClient.into());
         }
         let scopes = self.narrow(&self.client.scopes)?;
-        let mut session = session::begin(self.view, random.id, self.client, self.now)?;
-        session.scopes = scopes.clone();
-        let (token, access) = self.mint(&session, scopes, random)?;
+        let mut begun = session::begin(self.view, random.id, self.client, self.now)?;
+        begun.scopes = scopes;
+        let (issued, session, digest) = self.mint_alone(begun, random)?;
 
+        let entry = self.entry(Event::TokenIssued, Some(&session), Some(digest));
         let mut transaction = Transaction::of(self.view);
-        session::put_new(&mut transaction, self.view, &session, self.now);
-        // Of one draw with the id of its session, and of the same second: it is there if that is.
-        transaction.overwrite(Record::Access(access.clone()));
+        session::put_alone(&mut transaction, session);
         Ok(Decision {
-            answer: Ok(self.issued(&token, &access)),
+            answer: Ok(issued),
             transaction,
-            audit: Some(self.entry(Event::TokenIssued, Some(&session), Some(&access))),
+            audit: Some(entry),
         })
     }
 }

@@ -58,7 +58,8 @@ impl Caller<'_, '_> {
         life.map_err(|_| Refusal::InvalidGrant)?;
         // What the client lost since is not had back.
         let scopes = self.narrow(&session.scopes.meet(&self.client.scopes))?;
-        let (token, access) = self.mint(session, scopes, random)?;
+        let (issued, access) = self.mint(session, scopes, random)?;
+        let digest = access.digest;
         let newest = RefreshToken {
             partition: self.provider.partition,
             family: stored.id,
@@ -66,7 +67,7 @@ impl Caller<'_, '_> {
         };
 
         let mut transaction = Transaction::of(self.view);
-        transaction.put(self.view, Record::Access(access.clone()), self.now);
+        transaction.put(self.view, Record::Access(access), self.now);
         transaction.raise(session.id, self.now, session.ends_at);
         if family != stored.family {
             let advanced = Refresh {
@@ -77,12 +78,12 @@ impl Caller<'_, '_> {
         }
         let issued = Issued {
             refresh_token: Some(newest.spell(&self.provider.refresh_key, &stored.salt)),
-            ..self.issued(&token, &access)
+            ..issued
         };
         Ok(Decision {
             answer: Ok(issued),
             transaction,
-            audit: Some(self.entry(Event::TokenRefreshed, Some(session), Some(&access))),
+            audit: Some(self.entry(Event::TokenRefreshed, Some(session), Some(digest))),
         })
     }
 

@@ -82,8 +82,9 @@ impl Asked {
         // After the snapshot was taken: no record in it is of a time that is yet to come.
         let now = clock::now();
         let provider = &self.ring.provider;
-        let judged = self.digests().map(|digest| {
-            let resolved = run(snapshot, |view| judge(view, provider, digest, now))?;
+        let judged = self.questions.iter().map(|question| {
+            let name = question.key.name();
+            let resolved = run(snapshot, |view| judge(view, provider, name, now))?;
             resolved.ok_or(Unanswerable::Endless)
         });
         Ok((judged.collect::<Result<_, _>>()?, now))

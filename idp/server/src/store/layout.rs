@@ -28,7 +28,7 @@ const KEY_CHECK_TEXT: &[u8] = b"sealed by the key of this store";
 pub(super) type Step = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
 /// The step at index n leads from layout n to n + 1. Never change one; add another.
-pub(super) const STEPS: &[Step] = &[make_tables, allow_journal];
+pub(super) const STEPS: &[Step] = &[make_tables, allow_journal, allow_lone_tokens];
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LayoutError {
@@ -187,6 +187,12 @@ pub(super) fn name_journal(
 /// Programs of the layout before know nothing of a journal, and would miss what is in it.
 #[expect(clippy::unnecessary_wraps, reason = "a step may fail")]
 const fn allow_journal(_: &WriteTransaction) -> Result<(), redb::Error> {
+    Ok(())
+}
+
+/// Programs of the layout before do not find a token that is all there is of its session.
+#[expect(clippy::unnecessary_wraps, reason = "a step may fail")]
+const fn allow_lone_tokens(_: &WriteTransaction) -> Result<(), redb::Error> {
     Ok(())
 }
 

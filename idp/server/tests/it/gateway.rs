@@ -3,16 +3,20 @@
 use std::fs;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::{Method, StatusCode};
 use idp_token::ask::resolve::{
     Answer, Purpose, Question, VALUE_PATH, read_answers, write_questions,
 };
 use idp_token::ask::uses::{Use, write_uses};
-use idp_token::digest::TokenDigest;
+use idp_token::digest::{TokenDigest, TokenName};
 use idp_token::epoch::Seq;
 use idp_token::log::{After, Change, Entry, Page};
+use idp_token::reference::AbsoluteEnd;
 use idp_token::seal::SealKey;
 use idp_token::session::{Session, SessionId};
+use idp_token::time::UnixSeconds;
 use serde_json::Value;
 
 use crate::server::{Reply, Server};
@@ -25,7 +29,17 @@ pub(crate) fn digest(token: &str) -> TokenDigest {
 }
 
 pub(crate) fn seal_key(token: &str) -> SealKey {
-    SealKey::from_bytes(KEY, digest(token))
+    let digest = digest(token);
+    let end = end(token).unwrap_or(UnixSeconds(1));
+    let end = AbsoluteEnd::new(end).unwrap();
+    SealKey::from_bytes(KEY, TokenName { digest, end })
+}
+
+/// What a reference token says itself.
+fn end(token: &str) -> Option<UnixSeconds> {
+    let bytes = URL_SAFE_NO_PAD.decode(token.strip_prefix("tg_at_")?).ok()?;
+    let end = bytes.get(3..7)?.try_into().ok()?;
+    Some(UnixSeconds(u32::from_be_bytes(end).into()))
 }
 
 /// From the beginning.

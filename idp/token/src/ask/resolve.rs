@@ -1,25 +1,29 @@
 //! Is this token good, and what does it stand for? `POST /internal/resolve`
 //!
 //! ```json
-//! {"v":1,"ask":[{"digest":"…","key":"…","for":"use"}]}
+//! {"v":1,"ask":[{"digest":"…","end":1800000600,"key":"…","for":"use"}]}
 //! {"v":1,"told":[{"digest":"…","active":true,"record":{…},"epochs":{…},"expires":1800000600}]}
 //! ```
 //!
-//! The seal key goes with the digest: the identity provider signs a value token, seals it with that
+//! A question names the digest of its token, and the end that the token says itself: by both together
+//! the identity provider finds what it keeps of it. The seal key goes with them: the identity provider signs a value token, seals it with that
 //! key and forgets the key. So an answer holds nothing that is of use to anybody but the asker, and
 //! may lie in Redis as it is. Each answer names its digest, and is for the question in its place.
 //!
 //! About a value token that a client has shown the question is the token itself ([`VALUE_PATH`]), and
 //! the answer is one of these, without a value token.
 
+use std::fmt::Write as _;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::digest::TokenDigest;
+use crate::digest::{TokenDigest, TokenName};
 use crate::epoch::{Epochs, Seq};
 use crate::json::{MemberError, Members};
+use crate::reference::AbsoluteEnd;
 use crate::seal::SealKey;
 use crate::session::{RECORD_BYTES_MAX, Session};
 use crate::time::UnixSeconds;
@@ -92,7 +96,10 @@ pub fn write_questions(questions: &[Question]) -> Zeroizing<String> {
         out.push_str(if at == 0 { "" } else { "," });
         out.push_str(r#"{"digest":""#);
         URL_SAFE_NO_PAD.encode_string(question.key.digest().as_bytes(), &mut out);
-        out.push_str(r#"","key":""#);
+        out.push_str(r#"","end":"#);
+        // A text takes whatever is written to it.
+        let _ = write!(out, "{}", question.key.name().end.get().0);
+        out.push_str(r#","key":""#);
         URL_SAFE_NO_PAD.encode_string(question.key.expose().as_slice(), &mut out);
         out.push_str(r#"","for":""#);
         out.push_str(question.purpose.word());
@@ -110,10 +117,14 @@ pub fn read_questions(body: &[u8]) -> Result<Vec<Question>, MessageError> {
         return Err(MessageError::Count(list.len()));
     }
     items(list, |_, item| {
-        item.check_names(&["digest", "key", "for"])?;
+        item.check_names(&["digest", "end", "key", "for"])?;
         let purpose = Purpose::parse(item.text("for")?).ok_or(MemberError::Value("for"))?;
-        let digest = TokenDigest::from_bytes(*bytes(item, "digest")?);
-        let key = SealKey::from_bytes(*bytes(item, "key")?, digest);
+        let end = AbsoluteEnd::new(UnixSeconds(item.whole("end")?));
+        let of = TokenName {
+            digest: TokenDigest::from_bytes(*bytes(item, "digest")?),
+            end: end.ok_or(MemberError::Value("end"))?,
+        };
+        let key = SealKey::from_bytes(*bytes(item, "key")?, of);
         Ok(Question { key, purpose })
     })
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::digest::TokenDigest;
+use crate::digest::{TokenDigest, TokenName};
 use crate::epoch::{Epochs, Seq};
 use crate::filter::{FilterKey, FilterKeyId, FilterKeys};
 use crate::reference::{AbsoluteEnd, ReferenceError, ReferenceToken};
@@ -19,7 +19,8 @@ const ONE: TokenDigest = TokenDigest::from_bytes([1; 16]);
 const TWO: TokenDigest = TokenDigest::from_bytes([2; 16]);
 
 fn question(digest: TokenDigest, purpose: Purpose) -> Question {
-    let key = SealKey::from_bytes([7; 32], digest);
+    let end = AbsoluteEnd::new(UnixSeconds(u32::MAX.into())).unwrap();
+    let key = SealKey::from_bytes([7; 32], TokenName { digest, end });
     Question { key, purpose }
 }
 
@@ -63,9 +64,9 @@ fn active(key: &SealKey) -> Answer {
 }
 
 const ASKED: &str = concat!(
-    r#"{"v":1,"ask":[{"digest":"AQEBAQEBAQEBAQEBAQEBAQ","#,
+    r#"{"v":1,"ask":[{"digest":"AQEBAQEBAQEBAQEBAQEBAQ","end":4294967295,"#,
     r#""key":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc","for":"use"},"#,
-    r#"{"digest":"AgICAgICAgICAgICAgICAg","#,
+    r#"{"digest":"AgICAgICAgICAgICAgICAg","end":4294967295,"#,
     r#""key":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc","for":"renew"}]}"#
 );
 
@@ -115,6 +116,8 @@ fn a_question_that_is_not_well_formed_is_refused_with_its_place() {
         (r#"{"v":1,"ask":[7]}"#.to_owned(),    MessageError::Item { at: 0, source: ItemError::Kind }),
         (change("use", "fun"),                 item(0, MemberError::Value("for"))),
         (second("renew", "fun"),               item(1, MemberError::Value("for"))),
+        (second("4294967295", "4294967296"),   item(1, MemberError::Value("end"))),
+        (second(r#""end":4294967295,"#, ""),   item(1, MemberError::Missing("end"))),
         (second("Ag\"", "Ah\""),               item(1, MemberError::Value("digest"))),
         (second("AgIC", ""),                   item(1, MemberError::Value("digest"))),
         (second("AgIC", "AgICAgIC"),           item(1, MemberError::Value("digest"))),
