@@ -5,7 +5,6 @@
 //! and lies in the journal until the database has all of it on disk. So it rests after every few
 //! records, for whoever has just been asked something; only when the journal is full it does not.
 
-use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
@@ -140,18 +139,20 @@ pub(super) fn write(
     {
         let mut records = writing.open_table(RECORDS)?;
         let mut rows = writing.open_table(OUTBOX)?;
-        let all = recent.range(Bound::Unbounded, &[], moment.version, usize::MAX);
-        for (at, (key, value)) in all.into_iter().enumerate() {
-            if at % SLICE == SLICE - 1 {
+        let mut count = 0;
+        recent.visit(moment.version, |key, value| {
+            count += 1;
+            if count % SLICE == 0 {
                 rest();
             }
-            match (row_of_key(&key), value.as_deref()) {
+            match (row_of_key(key), value) {
                 (Some(row), Some(value)) => drop(rows.insert(row.0, value)?),
                 (Some(row), None) => drop(rows.remove(row.0)?),
-                (None, Some(value)) => drop(records.insert(key.as_ref(), value)?),
-                (None, None) => drop(records.remove(key.as_ref())?),
+                (None, Some(value)) => drop(records.insert(key, value)?),
+                (None, None) => drop(records.remove(key)?),
             }
-        }
+            Ok::<_, redb::Error>(())
+        })?;
         moment.write(&mut writing.open_table(SELF)?)?;
     }
     Ok(writing.commit()?)

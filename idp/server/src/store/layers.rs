@@ -166,16 +166,19 @@ impl Layers {
         filed: FiledPairs<'l>,
     ) -> Merged<'l> {
         let cursors = self.in_memory().map(|layer| {
-            let mut cursor = Cursor {
+            let behind = prefix.first().map(|kind| layer.least(*kind));
+            Cursor {
                 layer: Arc::clone(layer),
                 prefix: prefix.to_vec(),
                 version: self.moment.version,
                 batch: batch.max(1),
                 at_hand: Vec::new().into_iter().peekable(),
-                taken_to: None,
-            };
-            cursor.take_batch(from);
-            cursor
+                next: match behind {
+                    Some(None) => Next::Nothing,
+                    Some(Some(least)) => Next::Begin(from.map(<[u8]>::to_vec), least),
+                    None => Next::Begin(from.map(<[u8]>::to_vec), Bytes::new()),
+                },
+            }
         });
         Merged {
             cursors: cursors.collect(),
@@ -207,8 +210,16 @@ struct Cursor {
     version: Version,
     batch: usize,
     at_hand: Peekable<IntoIter<(Bytes, Option<Bytes>)>>,
-    /// The last key of what is at hand, if there may be more behind it.
-    taken_to: Option<Bytes>,
+    next: Next,
+}
+
+/// What comes when nothing is at hand any more.
+enum Next {
+    /// The first batch, with no key before this one.
+    Begin(Bound<Vec<u8>>, Bytes),
+    /// What lies behind this key.
+    Behind(Bytes),
+    Nothing,
 }
 
 impl Cursor {
@@ -216,15 +227,21 @@ impl Cursor {
         let (prefix, version) = (&self.prefix, self.version);
         let found = self.layer.range(from, prefix, version, self.batch);
         let last = found.last().filter(|_| found.len() == self.batch);
-        self.taken_to = last.map(|(key, _)| key.clone());
+        self.next = last.map_or(Next::Nothing, |(key, _)| Next::Behind(key.clone()));
         self.at_hand = found.into_iter().peekable();
     }
 
-    fn peek(&mut self) -> Option<&Bytes> {
-        if self.at_hand.peek().is_none()
-            && let Some(last) = self.taken_to.take()
-        {
-            self.take_batch(Bound::Excluded(&last));
+    /// The next key, if it may lie before that one or there is none.
+    fn peek(&mut self, before: Option<&[u8]>) -> Option<&Bytes> {
+        if self.at_hand.peek().is_none() {
+            match std::mem::replace(&mut self.next, Next::Nothing) {
+                Next::Begin(from, least) if before.is_some_and(|it| it < &*least) => {
+                    self.next = Next::Begin(from, least);
+                }
+                Next::Begin(from, _) => self.take_batch(from.as_ref().map(Vec::as_slice)),
+                Next::Behind(last) => self.take_batch(Bound::Excluded(&last)),
+                Next::Nothing => {}
+            }
         }
         self.at_hand.peek().map(|(key, _)| key)
     }
@@ -255,8 +272,10 @@ impl Iterator for Merged<'_> {
                     Err(error) => return Some(Err(failed(error))),
                 }
             }
+            let filed = self.next_filed.as_ref().map(|(key, _)| key.as_slice());
             let in_memory = self.cursors.iter_mut();
-            let first = in_memory.filter_map(|cursor| cursor.peek().cloned()).min();
+            let keys = in_memory.filter_map(|cursor| cursor.peek(filed).cloned());
+            let first = keys.min();
             let Some(first) = first.filter(|key| self.is_before_filed(key)) else {
                 return self.next_filed.take().map(Ok);
             };

@@ -6,7 +6,7 @@
 //! in their order; a walk sorts what it needs.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::hash_map;
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
@@ -17,10 +17,15 @@ use idp_core::store::Version;
 /// kind, and most of what is here is of others.
 const PARTS: usize = 32;
 
-type Slots = HashMap<Bytes, Slot>;
+#[derive(Debug, Default)]
+pub(super) struct Recent([RwLock<Part>; PARTS]);
 
 #[derive(Debug, Default)]
-pub(super) struct Recent([RwLock<Slots>; PARTS]);
+struct Part {
+    slots: HashMap<Bytes, Slot>,
+    /// What is here most often lies behind all that is filed, which a walk need not look for then.
+    least: Option<Bytes>,
+}
 
 /// What lay under a key.
 #[derive(Debug)]
@@ -50,18 +55,21 @@ impl Slot {
 impl Recent {
     /// Nothing, with room for as many keys as there are in another one.
     pub(super) fn like(other: &Self) -> Self {
-        let room = |part| HashMap::with_capacity(read(part).len());
+        let room = |part| Part {
+            slots: HashMap::with_capacity(read(part).slots.len()),
+            least: None,
+        };
         Self(other.0.each_ref().map(|part| RwLock::new(room(part))))
     }
 
-    fn part(&self, kind: Option<&u8>) -> &RwLock<Slots> {
+    fn part(&self, kind: Option<&u8>) -> &RwLock<Part> {
         let [first, ..] = &self.0;
         let at = kind.map_or(0, |kind| usize::from(*kind) % PARTS);
         self.0.get(at).unwrap_or(first)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.iter().all(|part| read(part).is_empty())
+        self.0.iter().all(|part| read(part).slots.is_empty())
     }
 
     /// Nobody who reads as of an earlier version sees it.
@@ -72,16 +80,19 @@ impl Recent {
     ) {
         for (key, value) in entries {
             let part = self.part(key.first()).write();
-            let mut slots = part.unwrap_or_else(PoisonError::into_inner);
+            let mut part = part.unwrap_or_else(PoisonError::into_inner);
+            if part.least.as_ref().is_none_or(|least| key < *least) {
+                part.least = Some(key.clone());
+            }
             let written = Written { version, value };
-            match slots.entry(key) {
-                Entry::Vacant(place) => {
+            match part.slots.entry(key) {
+                hash_map::Entry::Vacant(place) => {
                     place.insert(Slot {
                         newest: written,
                         before: Vec::new(),
                     });
                 }
-                Entry::Occupied(mut known) => {
+                hash_map::Entry::Occupied(mut known) => {
                     let slot = known.get_mut();
                     let before = std::mem::replace(&mut slot.newest, written);
                     // Within one version the last word counts.
@@ -96,8 +107,8 @@ impl Recent {
     /// Takes back what came after a version, of which nobody was told.
     pub(super) fn take_back(&self, version: Version) {
         for part in &self.0 {
-            let mut slots = part.write().unwrap_or_else(PoisonError::into_inner);
-            slots.retain(|_, slot| {
+            let mut part = part.write().unwrap_or_else(PoisonError::into_inner);
+            part.slots.retain(|_, slot| {
                 while slot.newest.version > version {
                     let Some(before) = slot.before.pop() else {
                         return false;
@@ -111,9 +122,14 @@ impl Recent {
 
     /// What lay under a key, which may be nothing; none if it was not written here by then.
     pub(super) fn find(&self, key: &[u8], version: Version) -> Option<Option<Bytes>> {
-        let slots = read(self.part(key.first()));
-        let written = slots.get(key)?.at(version)?;
+        let part = read(self.part(key.first()));
+        let written = part.slots.get(key)?.at(version)?;
         Some(written.value.clone())
+    }
+
+    /// No key of a kind is less than this one; none if there is no key of it.
+    pub(super) fn least(&self, kind: u8) -> Option<Bytes> {
+        read(self.part(Some(&kind))).least.clone()
     }
 
     /// The first keys of a prefix that were written by then, in their order, and no more than so many.
@@ -137,24 +153,47 @@ impl Recent {
             None => &self.0,
         };
         let parts: Vec<_> = parts.iter().map(read).collect();
-        let slots = parts.iter().flat_map(|slots| slots.iter());
+        let slots = parts.iter().flat_map(|part| part.slots.iter());
         let meant = slots.filter(|(key, _)| is_meant(key));
-        let mut range: Vec<_> = meant
-            .filter_map(|(key, slot)| Some((lead(key), key, slot.at(version)?)))
-            .collect();
-        // Of many only those that are asked for are sorted.
-        if let Some(last) = most.checked_sub(1)
-            && last < range.len()
-        {
-            range.select_nth_unstable_by_key(last, |(lead, key, _)| (*lead, *key));
-            range.truncate(most);
-        }
-        range.sort_unstable_by_key(|(lead, key, _)| (*lead, *key));
-        let owned = range.into_iter();
+        let owned = sorted(meant, version, most).into_iter();
         owned
             .map(|(_, key, written)| (key.clone(), written.value.clone()))
             .collect()
     }
+
+    /// Goes through all that was written by then, in the order of the keys. Nothing can be written
+    /// meanwhile.
+    pub(super) fn visit<E>(
+        &self,
+        version: Version,
+        mut each: impl FnMut(&[u8], Option<&[u8]>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let parts: Vec<_> = self.0.iter().map(read).collect();
+        let slots = parts.iter().flat_map(|part| part.slots.iter());
+        let mut all = sorted(slots, version, usize::MAX).into_iter();
+        all.try_for_each(|(_, key, written)| each(key, written.value.as_deref()))
+    }
+}
+
+type Entry<'s> = (u128, &'s Bytes, &'s Written);
+
+fn sorted<'s>(
+    slots: impl Iterator<Item = (&'s Bytes, &'s Slot)>,
+    version: Version,
+    most: usize,
+) -> Vec<Entry<'s>> {
+    let mut sorted: Vec<Entry<'_>> = slots
+        .filter_map(|(key, slot)| Some((lead(key), key, slot.at(version)?)))
+        .collect();
+    // Of many only those that are asked for are sorted.
+    if let Some(last) = most.checked_sub(1)
+        && last < sorted.len()
+    {
+        sorted.select_nth_unstable_by_key(last, |(lead, key, _)| (*lead, *key));
+        sorted.truncate(most);
+    }
+    sorted.sort_unstable_by_key(|(lead, key, _)| (*lead, *key));
+    sorted
 }
 
 /// The first bytes of a key, which tell nearly all keys apart without a look at where they lie. They sort
@@ -167,7 +206,7 @@ fn lead(key: &[u8]) -> u128 {
     u128::from_be_bytes(lead)
 }
 
-fn read(part: &RwLock<Slots>) -> RwLockReadGuard<'_, Slots> {
+fn read(part: &RwLock<Part>) -> RwLockReadGuard<'_, Part> {
     part.read().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -233,6 +272,8 @@ mod tests {
         assert_eq!(first(2), ["b", "d"]);
         assert_eq!(first(3), ["b", "d", "e"]);
         assert_eq!(first(4), ["b", "d", "e"]);
+        assert_eq!(recent.least(b'a'), Some(bytes("a")));
+        assert_eq!(recent.least(b'f'), None);
     }
 
     #[test]
