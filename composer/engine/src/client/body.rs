@@ -6,6 +6,9 @@ use hyper::body::{Body as _, Incoming};
 
 use super::lines::Line;
 
+/// Of a part of a body that comes in pieces.
+const PART_BYTES: usize = 64 * 1024;
+
 pub(super) enum Unread {
     Broken,
     TooLarge,
@@ -23,35 +26,54 @@ pub(super) async fn read(
         return Err(Unread::TooLarge);
     }
     let mut first = Bytes::new();
-    let mut whole: Vec<u8> = Vec::new();
+    let mut rest = Pieces::default();
     while let Some(frame) = line.wait(body.frame()).await {
         let frame = frame.map_err(|_| Unread::Broken)?;
         let Ok(piece) = frame.into_data() else {
             continue;
         };
-        if first.len() + whole.len() + piece.len() > bytes_max {
+        if first.len() + rest.length + piece.len() > bytes_max {
             return Err(Unread::TooLarge);
         }
-        if first.is_empty() && whole.is_empty() {
+        if first.is_empty() && rest.length == 0 {
             first = piece;
-            continue;
+        } else {
+            rest.add(&piece);
         }
-        if whole.is_empty() {
-            let announced = usize::try_from(announced).unwrap_or(0);
-            whole.reserve_exact(announced.max(first.len() + piece.len()));
-            whole.extend_from_slice(&std::mem::take(&mut first));
-        }
-        if whole.capacity() - whole.len() < piece.len() {
-            // Twice as much, as vectors grow, but never past what may be read.
-            let wanted = whole.len() + piece.len();
-            let grown = (whole.capacity() * 2).min(bytes_max).max(wanted);
-            whole.reserve_exact(grown - whole.len());
-        }
-        whole.extend_from_slice(&piece);
     }
-    if whole.is_empty() {
-        Ok(first)
-    } else {
-        Ok(whole.into())
+    if rest.length == 0 {
+        return Ok(first);
+    }
+    let mut whole = Vec::with_capacity(first.len() + rest.length);
+    whole.extend_from_slice(&first);
+    rest.parts
+        .iter()
+        .for_each(|part| whole.extend_from_slice(part));
+    Ok(whole.into())
+}
+
+/// What came so far, in parts that never grow: where it turns out to be too much, it took no more
+/// than it measures.
+#[derive(Default)]
+struct Pieces {
+    parts: Vec<Vec<u8>>,
+    length: usize,
+}
+
+impl Pieces {
+    fn add(&mut self, mut piece: &[u8]) {
+        self.length += piece.len();
+        while !piece.is_empty() {
+            let room = self.parts.last().map_or(0, |it| PART_BYTES - it.len());
+            if room == 0 {
+                self.parts.push(Vec::with_capacity(PART_BYTES));
+            }
+            let room = if room == 0 { PART_BYTES } else { room };
+            let (now, later) = piece.split_at(room.min(piece.len()));
+            if let Some(part) = self.parts.last_mut() {
+                part.extend_from_slice(now);
+            }
+            piece = later;
+        }
     }
 }
