@@ -1,22 +1,20 @@
 //! What is remembered of the tokens of one issuer that were found good.
 //!
 //! It is bounded in bytes, and each verdict in age: by this machine's own clock, which nobody sets, and
-//! by the token's end. The oldest make room for new ones. A shard is locked for as long as it takes to
-//! look into it.
+//! by the token's end. Those that nobody used for longest make room for new ones.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use gateway_core::caller::Caller;
 use idp_token::digest::TokenDigest;
 use idp_token::external::Holder;
 use idp_token::time::{BootTime, UnixSeconds};
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
 
 use super::caller;
 
-const SHARDS: usize = 16;
-/// Of one shard.
-const BYTES_MAX: usize = 1024 * 1024;
+const BYTES_MAX: u32 = 16 * 1024 * 1024;
 /// What one takes beside its texts.
 const OVERHEAD_BYTES: usize = 384;
 /// What a scope or a role takes beside its text.
@@ -24,20 +22,13 @@ const PIECE_BYTES: usize = 32;
 
 #[derive(Debug)]
 pub(super) struct Memory {
-    shards: [Mutex<Shard>; SHARDS],
-}
-
-#[derive(Debug, Default)]
-struct Shard {
-    verdicts: HashMap<TokenDigest, Verdict>,
-    oldest_first: VecDeque<TokenDigest>,
-    bytes: usize,
+    verdicts: Cache<TokenDigest, Verdict>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Verdict {
     caller: Arc<Caller>,
-    bytes: usize,
+    bytes: u32,
     /// Whichever comes first.
     until: (BootTime, UnixSeconds),
     /// The keys that it was reached with, by their number.
@@ -46,9 +37,12 @@ pub(super) struct Verdict {
 
 impl Memory {
     pub(super) fn new() -> Self {
-        Self {
-            shards: std::array::from_fn(|_| Mutex::default()),
-        }
+        let verdicts = Cache::builder()
+            .max_capacity(u64::from(BYTES_MAX))
+            .weigher(|_: &TokenDigest, verdict: &Verdict| verdict.bytes)
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        Self { verdicts }
     }
 
     /// The caller that a token stands for, if that still holds.
@@ -58,38 +52,13 @@ impl Memory {
         keys: u64,
         now: (BootTime, UnixSeconds),
     ) -> Option<Arc<Caller>> {
-        let shard = self.shard(digest);
-        let verdict = shard.verdicts.get(digest)?;
-        verdict
-            .holds(keys, now)
-            .then(|| Arc::clone(&verdict.caller))
+        let verdict = self.verdicts.get(digest)?;
+        verdict.holds(keys, now).then_some(verdict.caller)
     }
 
     /// Remembers a verdict in place of the one before.
     pub(super) fn insert(&self, digest: TokenDigest, verdict: Verdict) {
-        let mut shard = self.shard(&digest);
-        shard.bytes += verdict.bytes;
-        match shard.verdicts.insert(digest, verdict) {
-            Some(before) => shard.bytes -= before.bytes,
-            None => shard.oldest_first.push_back(digest),
-        }
-        while shard.bytes > BYTES_MAX {
-            let Some(oldest) = shard.oldest_first.pop_front() else {
-                return;
-            };
-            let gone = shard.verdicts.remove(&oldest);
-            shard.bytes -= gone.map_or(0, |gone| gone.bytes);
-        }
-    }
-
-    fn shard(&self, digest: &TokenDigest) -> MutexGuard<'_, Shard> {
-        let [first, ..] = *digest.as_bytes();
-        let [shard, ..] = &self.shards;
-        let shard = self
-            .shards
-            .get(usize::from(first) % SHARDS)
-            .unwrap_or(shard);
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        self.verdicts.insert(digest, verdict);
     }
 }
 
@@ -119,11 +88,12 @@ impl Verdict {
 }
 
 /// About how much memory it takes to remember somebody.
-fn weight(holder: &Holder) -> usize {
+fn weight(holder: &Holder) -> u32 {
     let scopes = holder.scope.split(' ').count();
     let roles: usize = holder.roles.iter().map(String::len).sum();
     let texts = holder.subject.len() + holder.client_id.len() + holder.scope.len() * 2 + roles;
-    texts + (scopes + holder.roles.len()) * PIECE_BYTES + OVERHEAD_BYTES
+    let bytes = texts + (scopes + holder.roles.len()) * PIECE_BYTES + OVERHEAD_BYTES;
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -134,7 +104,6 @@ mod tests {
 
     const FOREVER: (BootTime, UnixSeconds) = (BootTime(Duration::MAX), UnixSeconds(u64::MAX));
 
-    /// All of one shard.
     fn digest(number: u64) -> TokenDigest {
         TokenDigest::from_bytes(u128::from(number).to_be_bytes())
     }
@@ -180,21 +149,25 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_make_room_where_there_are_too_many_bytes() {
+    fn those_unused_for_longest_make_room_where_there_are_too_many_bytes() {
         let memory = Memory::new();
         let each = weight(&holder("ann"));
-        let count = u64::try_from(BYTES_MAX / each).unwrap();
+        let count = u64::from(BYTES_MAX / each);
+        let has = |number| {
+            memory.verdicts.run_pending_tasks();
+            memory.find(&digest(number), 7, at(0, 0)).is_some()
+        };
         for number in 0..count {
             memory.insert(digest(number), verdict("ann", FOREVER));
         }
-        let has = |number| memory.find(&digest(number), 7, at(0, 0)).is_some();
-        assert!(has(0) && has(count - 1));
+        assert!(has(count - 1) && has(0));
         memory.insert(digest(count - 1), verdict("ann", FOREVER));
-        assert!(has(0), "the same again takes no more room");
+        assert!(has(0) && has(1), "the same again takes no more room");
         memory.insert(digest(count), verdict("ann", FOREVER));
-        assert!(!has(0) && has(1) && has(count));
-        let shard = memory.shard(&digest(0));
-        assert_eq!(shard.bytes, each * usize::try_from(count).unwrap());
-        assert_eq!(shard.verdicts.len(), shard.oldest_first.len());
+        assert!(has(0) && has(1) && !has(2) && has(count));
+        memory.verdicts.run_pending_tasks();
+        assert_eq!(memory.verdicts.entry_count(), count);
+        let bytes = memory.verdicts.weighted_size();
+        assert_eq!(bytes, u64::from(each) * count);
     }
 }
