@@ -101,6 +101,9 @@ pub(crate) const MISSING: Bounds<Time> = range(Time::seconds(0), HOUR).or(Time::
 /// Past the time of what is kept.
 pub(crate) const STALE: Bounds<Time> = range(Time::seconds(0), days(7)).or(Time::seconds(0));
 pub(crate) const ENTITY_CACHE: Bounds<Size> = range(Size::kib(64), Size::tib(1)).or(Size::mib(16));
+/// For a question that the service can answer too.
+pub(crate) const SECOND_LEVEL: Bounds<Time> =
+    range(Time::milliseconds(1), Time::seconds(1)).or(Time::milliseconds(20));
 /// Of tables.
 pub(crate) const REFRESH: Bounds<Time> = range(Time::seconds(1), DAY).or(Time::seconds(60));
 pub(crate) const RELOAD: Bounds<Time> = range(Time::minutes(1), days(30)).or(HOUR);

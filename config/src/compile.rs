@@ -65,14 +65,17 @@ pub(crate) fn compile(file: &written::File, reading: Reading<'_>) -> Compiled {
         gateway.issuers = issuers::compile(&file.issuers, &mut paths);
     }
     let plan = composition::compile(file, reading);
+    let second_level = composition::second_level(file, reading);
     if let Some(gateway) = &mut gateway {
         gateway.plan = Arc::clone(&plan);
+        gateway.second_level.clone_from(&second_level);
     }
     let composer = gateway.as_ref().filter(|_| !plan.endpoints.is_empty());
     Compiled {
         composer: composer.map(|gateway| Composer {
             plan,
             services: gateway.services.clone(),
+            second_level,
         }),
         gateway,
         provider,
@@ -96,6 +99,7 @@ fn gateway_key(file: &written::File) -> Option<&'static str> {
         ("services", file.services.is_absent()),
         ("routes", file.routes.is_absent()),
         ("lookups", file.lookups.is_absent()),
+        ("second_level", file.second_level.is_absent()),
         ("endpoints", file.endpoints.is_absent()),
         ("idp", file.idp.is_absent()),
         ("issuers", file.issuers.is_absent()),
@@ -119,6 +123,7 @@ fn compile_gateway(file: &written::File, taken: &mut Vec<Taken>, reading: Readin
         trusted_proxies: compile_proxies(file, reading),
         routes: routes::compile(file, body_max, reading),
         plan: Arc::default(),
+        second_level: None,
         idp: None,
         issuers: Vec::new(),
         services,

@@ -15,6 +15,7 @@ use gateway_core::routes::RouteTable;
 use gateway_upstream::Policy;
 use rustls::sign::CertifiedKey;
 
+use crate::composer::SecondLevel;
 use crate::external::Issuer;
 use crate::identity::Idp;
 
@@ -35,6 +36,8 @@ pub struct Gateway {
     pub routes: RouteTable,
     /// What routes lead to that lead to no service; without endpoints where none does.
     pub plan: Arc<Plan>,
+    /// Where lookups that say so share their records with other gateways.
+    pub second_level: Option<SecondLevel>,
     /// None where no route asks it who calls.
     pub idp: Option<Idp>,
     /// Others that routes ask, by name.

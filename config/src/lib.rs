@@ -17,7 +17,7 @@ use reader::Reading;
 use report::{Finding, Report};
 use source::Source;
 
-pub use composer::Composer;
+pub use composer::{Composer, SecondLevel};
 pub use effective::effective;
 pub use environment::Environment;
 pub use external::{Issuer, Place, Proof, Roots, Secret};

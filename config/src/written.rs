@@ -15,7 +15,7 @@ use crate::units::{
     or_variable,
 };
 
-pub(crate) use composition::{Batch, Cache, Endpoint, Lookup, Rows, Step};
+pub(crate) use composition::{Batch, Cache, Endpoint, Lookup, Rows, SecondLevel, Step};
 pub(crate) use identity::{Idp, Issuer, Require, VerdictCache};
 pub(crate) use provider::Provider;
 pub(crate) use redis::Redis;
@@ -66,6 +66,8 @@ pub(crate) struct File {
     /// Records that composed answers look up, by the name under which they do.
     #[schemars(extend("propertyNames" = { "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,62}$" }))]
     pub(crate) lookups: Field<Entries<Lookup>>,
+    /// Where records of lookups are shared with other gateways and composers.
+    pub(crate) second_level: Field<SecondLevel>,
     /// Answers that are made of several, each under the request it is for, such as
     /// `GET /members/{memberId}/overview`.
     pub(crate) endpoints: Field<Vec<Field<Entries<Endpoint>>>>,

@@ -37,7 +37,12 @@ impl Composer {
             is_plain,
             "a composer by itself speaks no TLS: put a gateway in front of it"
         );
+        let second_level = composer.second_level.as_ref().map(|level| {
+            let at = gateway_server::connection_info(&level.redis);
+            at.map(|at| (at, level.timeout))
+        });
         let settings = Settings {
+            second_level: second_level.transpose()?,
             listen: file
                 .listen
                 .iter()

@@ -50,6 +50,8 @@ pub struct Lookup {
     pub shared_place: Option<Place>,
     /// Whether a credential that is sent is no reason against sharing.
     pub is_shared_despite_auth: bool,
+    /// Where it is said that records go into the second level.
+    pub second_level_place: Option<Place>,
 }
 
 #[derive(Debug, Clone)]

@@ -104,6 +104,9 @@ impl Page<'_> {
             LookupSource::Batch { max, cache: kept } => {
                 let calls = rows.map_or(1, |list| list.rows_max.div_ceil(max.keys.max(1)));
                 let kept = match kept {
+                    Some(kept) if lookup.is_in_second_level => {
+                        cache(kept, lookup.scope) + "; asked for in the second level first"
+                    }
                     Some(kept) => cache(kept, lookup.scope),
                     None => "fetched for every request".to_owned(),
                 };

@@ -24,6 +24,7 @@ mod openapi;
 pub mod plan;
 pub mod records;
 pub mod status;
+pub mod stored;
 
 pub use answer::Answer;
 pub use call::Call;

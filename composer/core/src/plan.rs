@@ -71,6 +71,8 @@ pub struct Lookup {
     pub version: Option<Name>,
     /// Whether records are shared by all callers, or private to each.
     pub scope: Scope,
+    /// Whether records are shared by all composers too; only with [`Scope::Shared`] and a cache.
+    pub is_in_second_level: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -296,6 +298,14 @@ impl Endpoint {
 impl Lookup {
     pub fn is_table(&self) -> bool {
         matches!(self.source, LookupSource::Table { .. })
+    }
+
+    /// How long its records are kept, where they are kept one by one.
+    pub fn cache(&self) -> Option<&Cache> {
+        match &self.source {
+            LookupSource::Batch { cache, .. } => cache.as_ref(),
+            LookupSource::Table { .. } => None,
+        }
     }
 
     /// How much goes into one call, where it takes calls.

@@ -117,6 +117,16 @@ pub fn of_table(body: &Json, lookup: &Lookup) -> Result<Changes, NoArray> {
     Ok(changes)
 }
 
+/// What was kept under a key, if it is a record of that key.
+pub fn of_key(json: Json, lookup: &Lookup, key: &Key) -> Option<Record> {
+    let mut odd = Odd::default();
+    if key_of(json.value(), &lookup.key, &mut odd)? != *key {
+        return None;
+    }
+    let version = version_of(json.value(), lookup, &mut odd);
+    Some(Record { json, version })
+}
+
 fn items<'b>(body: &'b Json, path: &[Name], odd: &mut Odd) -> Result<Items<'b>, NoArray> {
     let array = body.follow(path, &mut odd.duplicates).ok_or(NoArray)?;
     array.items().ok_or(NoArray)

@@ -54,6 +54,7 @@ pub(crate) fn batch(name: &str, call: &str, key: &str) -> Lookup {
         scope: Scope::Caller,
         shared_place: None,
         is_shared_despite_auth: false,
+        second_level_place: None,
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Tally {
     pub hits: u64,
     /// Found, and used although it is stale.
     pub stale: u64,
+    /// Found in the second level, which costs no call.
+    pub second_level: u64,
     /// Fetched by a call, own or another request's.
     pub fetched: u64,
     /// Asked for and unchanged (304, or unchanged in a batch).
@@ -29,6 +31,7 @@ impl Tally {
     pub(crate) fn add(&mut self, other: Self) {
         self.hits += other.hits;
         self.stale += other.stale;
+        self.second_level += other.second_level;
         self.fetched += other.fetched;
         self.unchanged += other.unchanged;
         self.shared += other.shared;
@@ -69,7 +72,7 @@ fn is_kept(lookup: &Lookup) -> bool {
 
 /// RFC 9211, section 2: `hit` where nothing went forward, else why it did.
 fn push_member(text: &mut String, part: Part, tally: Tally, is_kept: bool) {
-    let remembered = tally.hits + tally.stale;
+    let remembered = tally.hits + tally.stale + tally.second_level;
     let forwarded = tally.fetched + tally.unchanged + tally.failed;
     text.push_str(match (is_kept, forwarded, remembered) {
         (_, 0, _) => ";hit",
@@ -87,6 +90,7 @@ fn push_member(text: &mut String, part: Part, tally: Tally, is_kept: bool) {
     let counts = [
         ("fresh", tally.hits),
         ("stale", tally.stale),
+        ("redis", tally.second_level),
         ("fetched", tally.fetched),
         ("unchanged", tally.unchanged),
         ("failed", tally.failed),
@@ -131,6 +135,10 @@ mod tests {
             (lookup, fetched, true, ";fwd=miss;detail=\"fetched 3, calls 1\""),
             (lookup, Tally { hits: 97, ..fetched }, true,
                 ";fwd=partial;detail=\"fresh 97, fetched 3, calls 1\""),
+            (lookup, Tally { hits: 95, second_level: 2, ..tally }, true,
+                ";hit;detail=\"fresh 95, redis 2\""),
+            (lookup, Tally { second_level: 2, ..fetched }, true,
+                ";fwd=partial;detail=\"redis 2, fetched 3, calls 1\""),
             (lookup, Tally { failed: 2, calls: 1, ..tally }, true,
                 ";fwd=miss;detail=\"failed 2, calls 1\""),
         ];

@@ -13,7 +13,7 @@ use http::header::{CACHE_CONTROL, EXPIRES, PRAGMA, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::time::timeout;
 
-use crate::cache::{Age, Cache, Entry, jittered, judge, life, never_kept};
+use crate::cache::{Age, Cache, Entry, Origin, jittered, judge, life, never_kept};
 use crate::client::{Reply, Upstream, Wish};
 use crate::clock::Clock;
 use crate::generations::Generations;
@@ -271,7 +271,7 @@ impl Answers {
         let record = held.record.clone().unwrap_or_else(Json::null);
         let mut landed = self.land(record, validators, &headers, reply.asked);
         if let Ok(entry) = &mut landed.value {
-            Arc::make_mut(entry).is_renewed = true;
+            Arc::make_mut(entry).origin = Origin::Renewed;
         }
         landed
     }
@@ -301,7 +301,7 @@ impl Answers {
             },
             control: Control::of(headers),
             freshness,
-            is_renewed: false,
+            origin: Origin::Fetched,
             known,
         };
         Landed {

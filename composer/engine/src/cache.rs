@@ -37,10 +37,19 @@ pub(crate) struct Entry {
     pub(crate) control: Control,
     /// Nothing where it may not be kept at all.
     pub(crate) freshness: Option<Freshness>,
-    /// Whether it was held before, and the service said that it is still so.
-    pub(crate) is_renewed: bool,
+    pub(crate) origin: Origin,
     /// When it was known to be so.
     pub(crate) known: Instant,
+}
+
+/// How an entry was learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Fetched,
+    /// It was held before, and the service said that it is still so.
+    Renewed,
+    /// Another composer had fetched it.
+    SecondLevel,
 }
 
 /// What may be done with an entry now.

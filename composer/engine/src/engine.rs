@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use composer_core::Plan;
-use composer_core::keys::Key;
-use composer_core::plan::{EndpointId, LookupId, LookupSource, ServiceId, StepId};
+use composer_core::plan::{EndpointId, Lookup, LookupId, LookupSource, ServiceId, StepId};
 use gateway_upstream::Service;
 use tokio::task::JoinHandle;
 
@@ -13,6 +12,7 @@ use crate::client::Upstream;
 use crate::clock::Clock;
 use crate::metrics::{EndpointMetrics, Metrics, set};
 use crate::records::Records;
+use crate::second_level::{SecondLevel, Share};
 use crate::spawn::spawn;
 use crate::table::{Table, Terms};
 
@@ -24,6 +24,8 @@ pub struct Setup {
     pub services: Vec<Arc<Service>>,
     pub clock: Clock,
     pub metrics: Metrics,
+    /// What lookups share with other composers that say so.
+    pub second_level: Option<Arc<SecondLevel>>,
 }
 
 /// Why there is no engine.
@@ -63,25 +65,6 @@ pub(crate) struct Course {
     pub(crate) metrics: EndpointMetrics,
 }
 
-/// What is to be forgotten.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stale {
-    Everything,
-    /// All of a lookup.
-    Lookup(String),
-    /// One record of a lookup, for whomever it is held.
-    Key(String, String),
-}
-
-/// Nobody has a lookup of this name, or this can be no key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unforgettable {
-    #[error("there is no such lookup")]
-    NoLookup,
-    #[error("this can be no key")]
-    NoKey,
-}
-
 impl Engine {
     /// Builds an engine and begins to read its tables; call it within a runtime. What did not change
     /// since the engine before is taken over with all that is known.
@@ -91,6 +74,7 @@ impl Engine {
             services,
             clock,
             metrics,
+            second_level,
         } = setup;
         let upstreams: Vec<_> = services
             .into_iter()
@@ -105,6 +89,7 @@ impl Engine {
             upstreams: &upstreams,
             clock: &clock,
             metrics: &metrics,
+            second_level: second_level.as_ref(),
             before,
         };
         let lookups = (0..plan.lookups.len()).map(|place| site.lookup(LookupId(place)));
@@ -158,39 +143,6 @@ impl Engine {
         composer_core::openapi(&self.plan).to_string()
     }
 
-    /// Forgets what is known, and what is being asked for now as far as those are concerned who ask
-    /// from now on.
-    pub fn invalidate(&self, stale: &Stale) -> Result<(), Unforgettable> {
-        match stale {
-            Stale::Everything => {
-                self.lookups.iter().for_each(Source::invalidate_all);
-                let steps = self.endpoints.iter().flat_map(|endpoint| &endpoint.steps);
-                steps.for_each(|step| step.invalidate_all());
-            }
-            Stale::Lookup(name) => self.source(name)?.invalidate_all(),
-            Stale::Key(name, key) => {
-                let key = Key::parse(key).map_err(|_| Unforgettable::NoKey)?;
-                match self.source(name)? {
-                    Source::Records(records) => records.invalidate(&key),
-                    Source::Table(kept) => kept.table.invalidate(),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether there is such a thing to be forgotten.
-    pub(crate) fn check(&self, stale: &Stale) -> Result<(), Unforgettable> {
-        match stale {
-            Stale::Everything => Ok(()),
-            Stale::Lookup(name) => self.source(name).map(drop),
-            Stale::Key(name, key) => {
-                self.source(name)?;
-                Key::parse(key).map(drop).map_err(|_| Unforgettable::NoKey)
-            }
-        }
-    }
-
     /// Brings the figures up to date that are not counted but looked at.
     pub fn measure(&self) {
         for (lookup, source) in self.plan.lookups.iter().zip(&self.lookups) {
@@ -231,13 +183,6 @@ impl Engine {
         }
     }
 
-    fn source(&self, name: &str) -> Result<&Source, Unforgettable> {
-        let place = self.plan.lookups.iter().position(|it| *it.name == *name);
-        place
-            .and_then(|place| self.lookups.get(place))
-            .ok_or(Unforgettable::NoLookup)
-    }
-
     /// The connections to a service, where it is the very same.
     fn upstream(&self, service: &Arc<Service>) -> Option<Arc<Upstream>> {
         let of_lookups = self.lookups.iter().map(Source::upstream);
@@ -249,10 +194,21 @@ impl Engine {
 }
 
 impl Source {
-    fn invalidate_all(&self) {
+    pub(crate) fn invalidate_all(&self) {
         match self {
             Self::Records(records) => records.invalidate_all(),
             Self::Table(kept) => kept.table.invalidate(),
+        }
+    }
+
+    /// Whether it is shared with other composers there, or nowhere and nothing is.
+    fn shares_in(&self, level: Option<&Arc<SecondLevel>>) -> bool {
+        match self {
+            Self::Records(records) => match (records.share(), level) {
+                (Some(share), Some(level)) => Arc::ptr_eq(share.level(), level),
+                (share, level) => share.is_none() && level.is_none(),
+            },
+            Self::Table(_) => true,
         }
     }
 
@@ -285,6 +241,7 @@ struct Site<'a> {
     upstreams: &'a [Arc<Upstream>],
     clock: &'a Clock,
     metrics: &'a Metrics,
+    second_level: Option<&'a Arc<SecondLevel>>,
     before: Option<&'a Engine>,
 }
 
@@ -305,8 +262,8 @@ impl Site<'_> {
         let part = Arc::new(lookup.clone());
         match &lookup.source {
             LookupSource::Batch { .. } => {
-                let clock = self.clock.clone();
-                Records::new(part, (upstream, is_sent_credential), clock, metrics)
+                let (share, clock) = (self.share(&part), self.clock.clone());
+                Records::new(part, (upstream, is_sent_credential), share, clock, metrics)
                     .map(Source::Records)
                     .ok_or(Incomplete)
             }
@@ -326,7 +283,26 @@ impl Site<'_> {
         let mut known = before.plan.lookups.iter().zip(&before.lookups);
         let (_, source) = known
             .find(|(known, source)| *known == lookup && Arc::ptr_eq(source.upstream(), upstream))?;
-        Some(source.clone())
+        let level = self.second_level.filter(|_| lookup.is_in_second_level);
+        source.shares_in(level).then(|| source.clone())
+    }
+
+    /// What a lookup shares with other composers. Where one of the same name owed Redis something,
+    /// this one does.
+    fn share(&self, lookup: &Arc<Lookup>) -> Option<Arc<Share>> {
+        let metrics = self.metrics.shared(&lookup.name);
+        let of = (&**self.plan, Arc::clone(lookup));
+        let share = Share::new(self.second_level?, of, self.clock.clone(), metrics)?;
+        let before = self.before.iter();
+        let known = before.flat_map(|before| before.plan.lookups.iter().zip(&before.lookups));
+        for (_, source) in known.filter(|(known, _)| known.name == lookup.name) {
+            if let Source::Records(records) = source
+                && let Some(before) = records.share()
+            {
+                share.inherit(before);
+            }
+        }
+        Some(share)
     }
 
     fn endpoint(&self, id: EndpointId) -> Result<Course, Incomplete> {

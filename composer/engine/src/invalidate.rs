@@ -4,7 +4,8 @@ use bytes::Bytes;
 use composer_core::Json;
 use composer_core::json::{Name, Value};
 
-use crate::engine::{Engine, Stale, Unforgettable};
+use crate::engine::Engine;
+use crate::forget::{Stale, Unforgettable};
 
 /// Orders in one request.
 const ORDERS_MAX: usize = 10_000;
@@ -26,14 +27,9 @@ pub enum Misread {
 }
 
 /// Reads orders and carries them out: all, or none where one cannot be understood. How many.
-pub fn invalidate(engine: &Engine, body: &Bytes) -> Result<usize, Misread> {
+pub async fn invalidate(engine: &Engine, body: &Bytes) -> Result<usize, Misread> {
     let orders = parse(body)?;
-    for order in &orders {
-        engine.check(order)?;
-    }
-    for order in &orders {
-        engine.invalidate(order)?;
-    }
+    engine.invalidate(&orders).await?;
     Ok(orders.len())
 }
 

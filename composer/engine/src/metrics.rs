@@ -11,6 +11,11 @@ use prometheus::{
     Registry, core::Collector,
 };
 
+mod second_level;
+
+use second_level::SecondLevel;
+pub(crate) use second_level::{LevelMetrics, SharedMetrics};
+
 /// From a tenth of a millisecond, what an answer takes that is all known, to what nobody waits for.
 const SECONDS: [f64; 12] = [
     0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0,
@@ -37,6 +42,7 @@ pub struct Metrics {
     pub(crate) cache_entries: IntGaugeVec,
     pub(crate) table_rows: IntGaugeVec,
     pub(crate) table_alarms: IntGaugeVec,
+    second_level: SecondLevel,
 }
 
 /// Of one source: a lookup, or a step of an endpoint.
@@ -143,6 +149,7 @@ impl Metrics {
                 "table_alarm",
                 "1 while a table came back so small that it was not believed.",
             )?,
+            second_level: SecondLevel::new(&house)?,
             registry: registry.clone(),
         })
     }
@@ -175,6 +182,14 @@ impl Metrics {
             repeated: odd("repeated"),
             duplicates: odd("duplicate_member"),
         }
+    }
+
+    pub(crate) fn shared(&self, name: &str) -> SharedMetrics {
+        self.second_level.shared(name)
+    }
+
+    pub(crate) fn level(&self) -> LevelMetrics {
+        self.second_level.level()
     }
 
     pub(crate) fn endpoint(&self, name: &str) -> EndpointMetrics {

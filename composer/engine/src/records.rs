@@ -13,15 +13,16 @@ use composer_core::plan::{self, Lookup, LookupSource};
 use composer_core::status::Tally;
 use tokio::time::timeout;
 
-use crate::cache::{Age, Cache, Entry};
+use crate::cache::{Age, Cache, Entry, Origin};
 use crate::client::Upstream;
 use crate::clock::Clock;
 use crate::generations::Generations;
 use crate::metrics::LookupMetrics;
-use crate::queue::{Asking, Batch, Bounds, Queue, Told, Wait, Weighed};
-use crate::scope::{Asker, Scope, Slot};
-use crate::spawn::spawn;
+use crate::queue::{Asking, Bounds, Queue, Told, Wait, Weighed};
+use crate::scope::{Asker, Scope, SharedKey, Slot};
+use crate::second_level::Share;
 
+mod carry;
 mod fetch;
 
 pub(crate) use fetch::{ANSWER_BYTES_MAX, failed};
@@ -45,6 +46,8 @@ pub(crate) struct Records {
     kept: Option<(plan::Cache, Cache)>,
     queue: Arc<Queue<Brought>>,
     generations: Arc<Generations>,
+    /// What other composers know, where records are shared with them.
+    share: Option<Arc<Share>>,
     upstream: Arc<Upstream>,
     is_sent_credential: bool,
     clock: Clock,
@@ -96,6 +99,7 @@ impl Records {
     pub(crate) fn new(
         lookup: Arc<Lookup>,
         (upstream, is_sent_credential): (Arc<Upstream>, bool),
+        share: Option<Arc<Share>>,
         clock: Clock,
         metrics: LookupMetrics,
     ) -> Option<Arc<Self>> {
@@ -125,6 +129,7 @@ impl Records {
             kept,
             queue: Queue::new(bounds, Arc::clone(&generations)),
             generations,
+            share,
             upstream,
             is_sent_credential,
             clock,
@@ -139,6 +144,18 @@ impl Records {
 
     pub(crate) fn cache(&self) -> Option<&Cache> {
         self.kept.as_ref().map(|(_, cache)| cache)
+    }
+
+    pub(crate) fn share(&self) -> Option<&Arc<Share>> {
+        self.share.as_ref()
+    }
+
+    /// Under which a record is shared; nothing where records are private.
+    pub(crate) fn shared_key(&self, key: &Key) -> Option<SharedKey> {
+        let is_shared = self.lookup.scope == plan::Scope::Shared;
+        let scope = is_shared.then_some(Scope::Shared)?;
+        let key = key.text();
+        Slot { scope, key }.shared()
     }
 
     pub(crate) fn invalidate(&self, key: &Key) {
@@ -262,7 +279,7 @@ impl Records {
             ..self.asking(scope, errand)
         };
         let (_, batches) = self.queue.ask(&asking, refreshed.weighed.into_iter());
-        self.begin(batches);
+        self.begin(batches, &None);
     }
 
     async fn seek(
@@ -273,8 +290,10 @@ impl Records {
         looked: &mut Looked,
     ) {
         let (waits, batches) = self.queue.ask(asking, sought.weighed.into_iter());
-        looked.calls += batches.len();
-        self.begin(batches);
+        let launched = batches.len();
+        // What another composer knows costs no call, which shows only later.
+        let made: carry::Made = self.share.as_ref().map(|_| Arc::default());
+        self.begin(batches, &made);
         let mut alone = Vec::new();
         let left = asking.deadline.saturating_duration_since(self.clock.now());
         let mut told = Vec::with_capacity(waits.len());
@@ -286,6 +305,7 @@ impl Records {
         // Who is not told in time is told nothing.
         let _ = timeout(left, all_told).await;
         told.resize(sought.places.len(), Err(Cause::Timeout));
+        looked.calls += made.map_or(launched, |made| made.load(Ordering::Relaxed));
         for (place, told) in sought.places.into_iter().zip(told) {
             let brought = match told {
                 Ok(Told::Value(brought)) => brought,
@@ -326,32 +346,6 @@ impl Records {
             }
             start += count;
         }
-    }
-
-    /// Carries batches out, whoever waits for them or does not any more.
-    fn begin(self: &Arc<Self>, batches: Vec<Batch<Brought>>) {
-        for batch in batches {
-            let records = Arc::clone(self);
-            spawn(
-                "composer batch",
-                async move { records.carry_out(batch).await },
-            );
-        }
-    }
-
-    async fn carry_out(self: Arc<Self>, batch: Batch<Brought>) {
-        let slots: Vec<_> = batch.parts.iter().map(|part| &part.slot).collect();
-        let credential = batch.credential.as_ref();
-        let brought = self.fetch(&slots, credential, batch.deadline).await;
-        let brought = brought.into_iter().map(Some).collect();
-        let next = self
-            .queue
-            .land(batch, brought, |slot, generation, brought| {
-                if let (Ok(entry), Some(cache)) = (brought, self.cache()) {
-                    cache.keep(slot, generation, entry);
-                }
-            });
-        self.begin(next);
     }
 }
 
@@ -425,8 +419,11 @@ impl Found {
         let counter = match self {
             Self::Known(_) => &mut tally.hits,
             Self::Refreshing(_) | Self::Stale(..) => &mut tally.stale,
-            Self::Fetched(entry) if entry.is_renewed => &mut tally.unchanged,
-            Self::Fetched(_) => &mut tally.fetched,
+            Self::Fetched(entry) => match entry.origin {
+                Origin::Fetched => &mut tally.fetched,
+                Origin::Renewed => &mut tally.unchanged,
+                Origin::SecondLevel => &mut tally.second_level,
+            },
             Self::Failed(_) => &mut tally.failed,
         };
         *counter += 1;

@@ -70,7 +70,25 @@ impl Equivalent<Slot> for SlotRef<'_> {
     }
 }
 
+/// The key of what is for everybody. There is none of what is private to somebody, so what takes one
+/// can be given nothing of theirs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct SharedKey(Arc<str>);
+
+impl SharedKey {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Slot {
+    pub(crate) fn shared(&self) -> Option<SharedKey> {
+        match self.scope {
+            Scope::Shared => Some(SharedKey(Arc::clone(&self.key))),
+            Scope::Private(_) => None,
+        }
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         let scope = match &self.scope {
             Scope::Shared => 0,

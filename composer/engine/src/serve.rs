@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use composer_core::Plan;
 use gateway_upstream::{Policy, Service};
+use redis::{ConnectionInfo, RedisError};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::engine::{Engine, Incomplete, Setup};
 use crate::metrics::Metrics;
+use crate::second_level::SecondLevel;
 
 mod client;
 mod listener;
@@ -36,6 +38,8 @@ pub struct Settings {
     pub plan: Arc<Plan>,
     /// In the order of the plan's services.
     pub services: Vec<Policy>,
+    /// Where entities are shared with other composers, and how long a question there may take.
+    pub second_level: Option<(ConnectionInfo, Duration)>,
 }
 
 /// A composer that runs.
@@ -64,6 +68,8 @@ pub enum StartError {
     },
     #[error("the plan cannot be carried out")]
     Plan(#[from] Incomplete),
+    #[error("the composer has no use for its second level")]
+    SecondLevel(#[from] RedisError),
     #[error("the composer cannot set up metrics")]
     Metrics(#[from] prometheus::Error),
 }
@@ -76,6 +82,7 @@ impl Composer {
             internal,
             plan,
             services,
+            second_level,
         } = settings;
         let open = |address| bind(address).map_err(|source| StartError::Listen { address, source });
         let for_operators = open(internal)?;
@@ -83,11 +90,16 @@ impl Composer {
         let clock = Clock::default();
         let now = clock.now();
         let services = services.into_iter();
+        let metrics = Metrics::new()?;
+        let second_level = second_level
+            .map(|(at, timeout)| SecondLevel::open(at, timeout, &metrics))
+            .transpose()?;
         let setup = Setup {
             plan,
             services: services.map(|policy| Service::new(policy, now)).collect(),
             clock,
-            metrics: Metrics::new()?,
+            metrics,
+            second_level,
         };
         let engine = Engine::build(setup, None)?;
         let (phase, seen) = watch::channel(Phase::Serving);

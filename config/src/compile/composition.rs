@@ -21,6 +21,9 @@ use crate::written::{self, Endpoint, File, Lookup, Step};
 
 mod answer;
 mod fault;
+mod second_level;
+
+pub(super) use second_level::compile as second_level;
 
 /// The place of what stands in for something that was reported.
 const NOWHERE: Place = Place(u64::MAX);
@@ -143,6 +146,7 @@ fn lookup(
         },
         shared_place: shared.map(|shared| Place(shared.node.to_u64())),
         is_shared_despite_auth: despite.is_some_and(|flag| flag.0),
+        second_level_place: second_level::asked_for(lookup).map(|node| Place(node.to_u64())),
     }
 }
 
@@ -338,6 +342,10 @@ fn compile_step(
 fn compile_step_cache(cache: &written::Cache, reading: Reading<'_>) -> StepCache {
     if let Some(missing) = cache.missing.given() {
         let finding = reading.find(missing.node, "`missing` has no effect on a step");
+        reading.report.add(finding.note("it is for lookups"));
+    }
+    if let Some(level) = cache.second_level.given() {
+        let finding = reading.find(level.node, "`second_level` has no effect on a step");
         reading.report.add(finding.note("it is for lookups"));
     }
     let shared = cache.shared.given().filter(|shared| shared.value.0);

@@ -3,6 +3,7 @@
 use composer_core::plan::CALLS_MAX;
 
 use super::page::Page;
+use super::redis;
 use crate::Loaded;
 use crate::bounds;
 use crate::document::{Content, NodeId};
@@ -19,6 +20,12 @@ pub(super) fn write(page: &mut Page<'_>, file: &File) {
                 page.end();
             }
         }
+        page.end();
+    }
+    if let Some(level) = file.second_level.value() {
+        page.head("second_level", &file.second_level);
+        redis::write(page, &level.redis, "none");
+        page.scalar("timeout", &level.timeout, bounds::SECOND_LEVEL.default);
         page.end();
     }
     if file.endpoints.items().next().is_some() {
@@ -96,6 +103,9 @@ fn write_cache(page: &mut Page<'_>, field: &Field<Cache>, is_of_lookup: bool) {
     page.scalar("size", &cache.size, bounds::ENTITY_CACHE.default);
     page.scalar("shared", &cache.shared, false);
     page.scalar("shared_despite_auth", &cache.shared_despite_auth, false);
+    if is_of_lookup {
+        page.scalar("second_level", &cache.second_level, false);
+    }
     page.end();
 }
 

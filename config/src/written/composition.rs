@@ -5,8 +5,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use crate::bounds;
-use crate::reader::{Entries, Field, Tree};
-use crate::units::{Count, Flag, Size, Text, Time};
+use crate::reader::{Entries, Field, Short, Tree};
+use crate::units::{Count, Flag, RedisUrl, Size, Text, Time};
+use crate::written::Redis;
 
 /// One key, one record, wherever it is needed: fetched in batches, or held whole as a table.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -93,6 +94,24 @@ pub(crate) struct Cache {
     /// Allows `shared` for what is fetched with a caller's credential.
     #[schemars(extend("default" = false))]
     pub(crate) shared_despite_auth: Field<Flag>,
+    /// Whether composers share it too, by way of the Redis of `second_level`. Only for lookups with
+    /// `shared: true`; it lies there as the service sent it.
+    #[schemars(extend("default" = false))]
+    pub(crate) second_level: Field<Flag>,
+}
+
+/// A Redis where gateways and composers leave for each other what they fetched. They need not find it:
+/// without it each asks the services. Its database is for one deployment.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename = "`second_level`")]
+#[schemars(rename = "SecondLevel", extend("required" = ["redis"]))]
+pub(crate) struct SecondLevel {
+    /// Redis 7 or later, and no cluster: a URL, or a map with its password in a file.
+    pub(crate) redis: Field<Short<RedisUrl, Redis>>,
+    /// How long a request waits for it before it asks the service; one that has less than four times
+    /// as long left does not wait. A Redis that took longer once is let be until it answers again.
+    #[schemars(extend("default" = bounds::SECOND_LEVEL.default.to_string()))]
+    pub(crate) timeout: Field<Time>,
 }
 
 /// An answer made of several.

@@ -100,8 +100,9 @@ lookups:
     items: a.b
     version: etag
     batch: { url: 1KiB }
-    cache: { missing: 1m, size: "${SIZE:-1MiB}", shared: true, shared_despite_auth: true }
+    cache: { missing: 1m, size: "${SIZE:-1MiB}", shared: true, shared_despite_auth: true, second_level: true }
   bank: { table: "GET unsent /banks?since={lastModified}", key: "7", deleted: "@gone" }
+second_level: { redis: "redis://127.0.0.1/${CACHE_DATABASE:-3}", timeout: 5ms }
 endpoints:
   - "GET /things/{id}":
       max_calls: 9

@@ -167,7 +167,7 @@ async fn invalidate(State(gateway): State<Arc<Gateway>>, orders: Bytes) -> Respo
     let Some(composer) = snapshot.composer.as_ref() else {
         return (StatusCode::NOT_FOUND, NOTHING_COMPOSED).into_response();
     };
-    match composer_engine::invalidate(&composer.engine, &orders) {
+    match composer_engine::invalidate(&composer.engine, &orders).await {
         Ok(count) => format!("orders carried out: {count}\n").into_response(),
         Err(misread) => {
             let status = match misread {

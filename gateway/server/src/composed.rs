@@ -10,14 +10,16 @@ use std::time::{Duration, Instant};
 
 use composer_core::Plan;
 use composer_core::plan::EndpointId;
-use composer_engine::{Asker, Engine, Reply, Setup, paths};
+use composer_engine::{Asker, Engine, Reply, SecondLevel, Setup, paths};
 use gateway_core::forward::Identity;
 use gateway_core::head::Head;
 use gateway_upstream::{Policy, Protocol, Timeouts};
 use http::header::IF_NONE_MATCH;
 use http::{HeaderMap, HeaderValue};
 use idp_token::fence::Era;
+use tollgate_config as config;
 
+use crate::identity::connection_info;
 use crate::metrics::Metrics;
 use crate::snapshot::Upstream;
 
@@ -31,6 +33,8 @@ pub(crate) struct Composer {
     pub(crate) engine: Arc<Engine>,
     /// What stands for it where an exchange has a service.
     pub(crate) upstream: Arc<Upstream>,
+    /// What is shared with other gateways, as it is declared and as it runs.
+    second_level: Option<(config::SecondLevel, Arc<SecondLevel>)>,
 }
 
 /// What is asked of it.
@@ -47,7 +51,7 @@ pub(crate) struct Wish {
 impl Composer {
     /// Nothing where nothing is composed. What did not change goes on with what it knows.
     pub(crate) fn build(
-        plan: &Arc<Plan>,
+        (plan, level): (&Arc<Plan>, Option<&config::SecondLevel>),
         services: &[Arc<Upstream>],
         before: Option<&Self>,
         metrics: &Metrics,
@@ -61,18 +65,25 @@ impl Composer {
             Some(Arc::clone(&found.service))
         };
         let named = plan.services.iter().map(|source| find(&source.name));
+        let known = before.and_then(|before| before.second_level.as_ref());
+        let second_level = level.and_then(|level| share(level, known, metrics));
         let setup = Setup {
             plan: Arc::clone(plan),
             services: named.collect::<Option<_>>()?,
             clock: composer_engine::Clock::default(),
             metrics: metrics.composer.clone(),
+            second_level: second_level.as_ref().map(|(_, level)| Arc::clone(level)),
         };
         let engine = Engine::build(setup, before.map(|before| &*before.engine)).ok()?;
         let upstream = match before {
             Some(before) => Arc::clone(&before.upstream),
             None => Arc::new(Upstream::build(&policy(), metrics)),
         };
-        Some(Self { engine, upstream })
+        Some(Self {
+            engine,
+            upstream,
+            second_level,
+        })
     }
 
     /// What a head asks of an endpoint. `None` never comes about: a route leads here by its path.
@@ -158,6 +169,28 @@ impl fmt::Debug for Wish {
         f.debug_struct("Wish")
             .field("endpoint", &self.endpoint)
             .finish_non_exhaustive()
+    }
+}
+
+/// The second level of the snapshot before, where nothing was changed about it.
+fn share(
+    level: &config::SecondLevel,
+    known: Option<&(config::SecondLevel, Arc<SecondLevel>)>,
+    metrics: &Metrics,
+) -> Option<(config::SecondLevel, Arc<SecondLevel>)> {
+    if let Some(same) = known.filter(|(known, _)| known == level) {
+        return Some(same.clone());
+    }
+    let opened = connection_info(&level.redis)
+        .and_then(|at| SecondLevel::open(at, level.timeout, &metrics.composer));
+    match opened {
+        Ok(opened) => Some((level.clone(), opened)),
+        Err(error) => {
+            // Everything is answered without it.
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "there is no second level");
+            None
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use crate::spawn::spawn;
 pub(crate) use following::FollowError;
 pub(crate) use gate::{Denied, Granted};
 pub(crate) use issuers::{Issuer, Issuers, Vouched};
+pub use redis::connection_info;
 pub(crate) use refusals::Refusals;
 
 use cache::Cache;

@@ -35,6 +35,7 @@ mod unread;
 mod wire;
 
 pub use carrier::Carriers;
+pub use identity::connection_info;
 pub use reload::{ReloadError, Reloader, warn_of};
 pub use running::{Addresses, Applied, Example, Running, StartError};
 pub use spawn::spawn;

@@ -98,7 +98,8 @@ impl Snapshot {
         let known = before.map(|before| &before.issuers);
         let issuers = Issuers::build(&config.issuers, known, metrics);
         let known = before.and_then(|before| before.composer.as_ref());
-        let composer = Composer::build(&config.plan, &services, known, metrics);
+        let composed = (&config.plan, config.second_level.as_ref());
+        let composer = Composer::build(composed, &services, known, metrics);
         let routes = config.routes.routes().iter();
         let goals = Goals {
             services: by_name(&services),

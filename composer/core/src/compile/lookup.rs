@@ -21,6 +21,7 @@ fn compile_one(written: &declaration::Lookup, names: &Names<'_>, faults: &mut Fa
     let call = compile_call(written, names, faults);
     let service = names.declaration.services.get(call.service.0);
     check_sharing(written, call.service, names, faults);
+    check_second_level(written, faults);
     let key = written.key.as_ref().map(|text| member(text, faults));
     if key.is_none() {
         let fault = Fault::at(&written.name, "this lookup needs a `key`");
@@ -37,6 +38,7 @@ fn compile_one(written: &declaration::Lookup, names: &Names<'_>, faults: &mut Fa
             .map_or_else(Box::default, |it| path(it, faults)),
         version: written.version.as_ref().map(|text| member(text, faults)),
         scope: written.scope,
+        is_in_second_level: written.second_level_place.is_some(),
         call,
     }
 }
@@ -105,6 +107,18 @@ fn check_sharing(
         && !written.is_shared_despite_auth
     {
         faults.add(shared_secret(place, &service.name));
+    }
+}
+
+/// What lies in the second level is seen by every composer, so it is for every caller.
+fn check_second_level(written: &declaration::Lookup, faults: &mut Faults) {
+    let Some(place) = written.second_level_place else {
+        return;
+    };
+    let is_kept = matches!(written.source, Written::Batch { cache: Some(_), .. });
+    if written.scope != Scope::Shared || !is_kept {
+        let message = "what is kept for each caller alone goes into no second level";
+        faults.add(Fault::at_place(place, message).note("it is for records with `shared: true`"));
     }
 }
 

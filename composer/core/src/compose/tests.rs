@@ -9,6 +9,7 @@ const SENT: Provenance = Provenance {
     tally: Tally {
         hits: 0,
         stale: 0,
+        second_level: 0,
         fetched: 1,
         unchanged: 0,
         shared: 0,

@@ -32,6 +32,16 @@ GET /members/{memberId}/transfer-history
 }
 
 #[test]
+fn what_is_shared_with_other_composers_is_told() {
+    let mut declaration = sample::history();
+    declaration.lookups[0].second_level_place = Some(crate::declaration::Place::default());
+    let plan = sample::plan(&declaration);
+    let told = explain(&plan, &plan.endpoints[0]);
+    let expected = "if it cannot be fetched 1h; asked for in the second level first\n";
+    assert!(told.contains(expected), "{told}");
+}
+
+#[test]
 fn a_duration_has_the_largest_unit_that_leaves_nothing_over() {
     let cases = [
         (0, "0ms"),

@@ -118,6 +118,7 @@ fn lookup(chance: &mut Chance, name: &str) -> Lookup {
         scope: Scope::Shared,
         shared_place: None,
         is_shared_despite_auth: false,
+        second_level_place: None,
     }
 }
 

@@ -28,7 +28,7 @@ fn entry(version: Option<&str>, bytes: usize) -> Arc<Entry> {
             stale_if_error: Duration::from_secs(20),
             said: Duration::ZERO,
         }),
-        is_renewed: false,
+        origin: Origin::Fetched,
         known: clock().now(),
     })
 }

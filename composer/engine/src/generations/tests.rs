@@ -14,7 +14,7 @@ use http::HeaderMap;
 use tokio::sync::oneshot;
 
 use super::Generations;
-use crate::cache::{Cache, Entry};
+use crate::cache::{Cache, Entry, Origin};
 use crate::queue::{Asking, Batch, Bounds, Landed, Queue, Told, Wait, Weighed};
 use crate::scope::{Scope, Slot};
 
@@ -111,7 +111,7 @@ fn entry(value: u8) -> Arc<Entry> {
             stale_if_error: Duration::ZERO,
             said: Duration::ZERO,
         }),
-        is_renewed: false,
+        origin: Origin::Fetched,
         known: start(),
     })
 }

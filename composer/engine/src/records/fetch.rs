@@ -13,7 +13,7 @@ use gateway_upstream::Kind;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{Brought, Records};
-use crate::cache::{Entry, jittered, judge, never_kept};
+use crate::cache::{Entry, Origin, jittered, judge, never_kept};
 use crate::client::{Reply, Wish};
 use crate::queue::Landed;
 use crate::scope::Slot;
@@ -149,7 +149,7 @@ impl Records {
             freshness: terms.present,
             control: terms.control,
             known: terms.known,
-            is_renewed: true,
+            origin: Origin::Renewed,
             ..Entry::clone(held)
         };
         Landed {
@@ -201,7 +201,7 @@ impl Terms {
             headers: HeaderMap::new(),
             control: self.control,
             freshness,
-            is_renewed: false,
+            origin: Origin::Fetched,
             known: self.known,
         };
         Landed {

@@ -40,7 +40,7 @@ impl Operators {
                 id: None,
             });
         };
-        match invalidate(&self.engine, &body.to_bytes()) {
+        match invalidate(&self.engine, &body.to_bytes()).await {
             Ok(count) => Reply::text(
                 StatusCode::OK,
                 TEXT,

@@ -17,6 +17,7 @@ use crate::site::{Draft, LONG};
 async fn start(draft: Draft) -> Composer {
     let any = "127.0.0.1:0".parse().unwrap();
     let settings = Settings {
+        second_level: None,
         listen: vec![any, any],
         internal: any,
         plan: draft.plan(),

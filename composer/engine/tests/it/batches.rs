@@ -386,7 +386,7 @@ async fn what_was_invalidated_is_asked_for_anew_even_while_it_is_under_way() {
         .expect("the first call is under way");
     version.store(2, Ordering::SeqCst);
     let stale = Stale::Key("member".to_owned(), "7".to_owned());
-    site.engine.invalidate(&stale).unwrap();
+    site.engine.invalidate(&[stale]).await.unwrap();
     go.add_permits(10);
     // Who asked before may be told the old state; who asks after may not.
     let expected = format!("{{{}}}", named(&[("7", Some("7 of 1"))]));

@@ -13,6 +13,8 @@ mod calls;
 mod faults;
 mod history;
 mod oracle;
+mod redis_server;
 mod service;
+mod sharing;
 mod site;
 mod tables;

@@ -82,14 +82,15 @@ async fn rounds(
             0 => site
                 .clock
                 .set_forward(Duration::from_secs(random.below(20) as u64)),
-            1 => site.engine.invalidate(&Stale::Everything).unwrap(),
+            1 => site.engine.invalidate(&[Stale::Everything]).await.unwrap(),
             2 => {
                 let key = random.below(9).to_string();
                 let lookup = drawn.lookups[random.below(drawn.lookups.len())]
                     .name
                     .text
                     .clone();
-                site.engine.invalidate(&Stale::Key(lookup, key)).unwrap();
+                let stale = Stale::Key(lookup, key);
+                site.engine.invalidate(&[stale]).await.unwrap();
             }
             _ => {}
         }

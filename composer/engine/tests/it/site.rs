@@ -1,6 +1,7 @@
 //! An engine for a declaration that is written as briefly as a test can bear.
 
 use std::net::SocketAddr;
+use std::ops::RangeBounds;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use composer_core::declaration::{self, Declaration, LookupSource, Rows, StepCach
 use composer_core::keys::ChunkMax;
 use composer_core::plan::{Cache, Scope};
 use composer_core::{Json, Plan};
-use composer_engine::{Asker, Clock, Engine, Metrics, Reply, Request, Setup};
+use composer_engine::{Asker, Clock, Engine, Metrics, Reply, Request, SecondLevel, Setup};
 use gateway_upstream::{Policy, Protocol, Service, Timeouts};
 use http::{HeaderMap, HeaderValue};
+use redis::ConnectionInfo;
 
 /// No test waits as long as this for anything that comes.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
@@ -20,6 +22,8 @@ pub(crate) const LONG: Duration = Duration::from_secs(20);
 pub(crate) struct Draft {
     pub(crate) declaration: Declaration,
     pub(crate) policies: Vec<Policy>,
+    /// Where entities are shared with other engines, and how long a question there may take.
+    pub(crate) second_level: Option<(ConnectionInfo, Duration)>,
 }
 
 pub(crate) struct Site {
@@ -86,6 +90,7 @@ pub(crate) fn batch(name: &str, call: &str, key: &str) -> declaration::Lookup {
         scope: Scope::Shared,
         shared_place: None,
         is_shared_despite_auth: true,
+        second_level_place: None,
     }
 }
 
@@ -213,11 +218,16 @@ impl Draft {
         let now = clock.now();
         let policies = self.policies.iter().cloned();
         let services: Vec<_> = policies.map(|policy| Service::new(policy, now)).collect();
+        let metrics = Metrics::new().unwrap();
+        let second_level = self.second_level.clone();
+        let second_level =
+            second_level.map(|(at, timeout)| SecondLevel::open(at, timeout, &metrics).unwrap());
         let setup = Setup {
             plan: self.plan(),
             services: services.clone(),
             clock: clock.clone(),
-            metrics: Metrics::new().unwrap(),
+            metrics,
+            second_level,
         };
         Site {
             engine: Engine::build(setup, None).unwrap(),
@@ -279,6 +289,17 @@ impl Site {
             name
         };
         Asker::new(scope.as_bytes(), Some(credential))
+    }
+
+    /// Waits until a figure is in these bounds.
+    pub(crate) async fn until(&self, name: &str, bounds: impl RangeBounds<f64>) {
+        let looking = async {
+            while !bounds.contains(&self.figure(name)) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let seen = tokio::time::timeout(LONG, looking).await;
+        assert!(seen.is_ok(), "{name} is {}", self.figure(name));
     }
 
     /// A figure by its whole name, labels and all.

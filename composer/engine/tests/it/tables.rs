@@ -150,7 +150,8 @@ async fn a_table_that_comes_back_empty_is_kept_until_somebody_orders_otherwise()
     assert_eq!(site.get(&["a"], "alice").await.body(), "{\"name\":\"A\"}");
 
     site.engine
-        .invalidate(&Stale::Lookup("bank".to_owned()))
+        .invalidate(&[Stale::Lookup("bank".to_owned())])
+        .await
         .unwrap();
     until_name_is(&site, "a", "null").await;
     assert_eq!(site.figure(alarm), 0.0);

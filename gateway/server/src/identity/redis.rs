@@ -11,8 +11,8 @@ use idp_token::projection::{ENTRY_FIELD, LOG_KEY, StreamError, StreamId, find, r
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo,
-    RedisError, Script,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _,
+    RedisConnectionInfo, RedisError, Script,
 };
 use tokio::time::timeout;
 use tollgate_config::{Redis, RedisAddress};
@@ -96,28 +96,13 @@ pub(super) struct Brought {
 impl Server {
     /// Connects to nothing yet.
     pub(super) fn new(redis: &Redis) -> Result<Self, RedisError> {
-        let address = match &redis.at {
-            RedisAddress::Tcp(at) => ConnectionAddr::Tcp(at.ip().to_string(), at.port()),
-            RedisAddress::Unix(path) => ConnectionAddr::Unix(path.clone()),
-        };
-        let mut settings = RedisConnectionInfo::default().set_db(redis.database.into());
-        if let Some(username) = &redis.username {
-            settings = settings.set_username(username);
-        }
-        if let Some(password) = &redis.password {
-            settings = settings.set_password(password.as_str());
-        }
-        let info = address
-            .into_connection_info()?
-            .set_redis_settings(settings)
-            .set_tcp_settings(TcpSettings::default().set_nodelay(true));
         // Our own deadlines hold; the library's would count from when it sends.
         let options = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_MAX))
             .set_response_timeout(None)
             .set_pipeline_buffer_size(IN_FLIGHT_MAX);
         Ok(Self {
-            client: Client::open(info)?,
+            client: Client::open(connection_info(redis)?)?,
             options,
         })
     }
@@ -233,6 +218,25 @@ impl Standing {
             is_primary: find("role")? == "master",
         })
     }
+}
+
+/// Where a Redis is that a configuration names, and as whom it is spoken to.
+pub fn connection_info(redis: &Redis) -> Result<ConnectionInfo, RedisError> {
+    let address = match &redis.at {
+        RedisAddress::Tcp(at) => ConnectionAddr::Tcp(at.ip().to_string(), at.port()),
+        RedisAddress::Unix(path) => ConnectionAddr::Unix(path.clone()),
+    };
+    let mut settings = RedisConnectionInfo::default().set_db(redis.database.into());
+    if let Some(username) = &redis.username {
+        settings = settings.set_username(username);
+    }
+    if let Some(password) = &redis.password {
+        settings = settings.set_password(password.as_str());
+    }
+    let info = address.into_connection_info()?;
+    Ok(info
+        .set_redis_settings(settings)
+        .set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }
 
 fn info() -> redis::Cmd {

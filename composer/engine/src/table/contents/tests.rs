@@ -36,6 +36,7 @@ fn lookup() -> Lookup {
             scope: Scope::Shared,
             shared_place: None,
             is_shared_despite_auth: false,
+            second_level_place: None,
         }],
         endpoints: Vec::new(),
     };
