@@ -21,6 +21,7 @@ mod reload;
 mod revocation;
 mod scenarios;
 mod secrets;
+mod shared;
 mod tidy;
 mod tls;
 
