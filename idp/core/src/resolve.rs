@@ -195,5 +195,5 @@ fn claims(
 /// remember their ids.
 fn id(digest: TokenDigest, now: UnixSeconds) -> String {
     let second = u32::try_from(now.0).unwrap_or(u32::MAX);
-    SessionId(Alias::of(&digest).value_token_id(second)).to_string()
+    Alias::of(&digest).value_token_id(second).to_string()
 }

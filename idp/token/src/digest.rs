@@ -6,6 +6,8 @@
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::reference::AbsoluteEnd;
 use crate::session::SessionId;
@@ -98,12 +100,47 @@ impl Alias {
     /// The `jti` of a value token that is made for the token in that second. Of two that are made in
     /// the same second both say the same. It tells nothing of the tid, and need not be stored.
     #[must_use]
-    pub fn value_token_id(&self, issued_at: u32) -> [u8; 16] {
+    pub fn value_token_id(&self, issued_at: u32) -> ValueTokenId {
         let mut id = [0; 16];
         let (own, second) = id.split_at_mut(12);
         own.copy_from_slice(&self.value_token);
         second.copy_from_slice(&issued_at.to_be_bytes());
-        id
+        ValueTokenId(id)
+    }
+}
+
+/// What a value token is called in its `jti`: 22 characters of base64url, since every request to a service
+/// has one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ValueTokenId(pub [u8; 16]);
+
+impl ValueTokenId {
+    /// Reads the one spelling.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// Appends its spelling.
+    pub fn spell(&self, out: &mut Vec<u8>) {
+        let mut text = [0; 22];
+        // So long are 16 bytes.
+        if URL_SAFE_NO_PAD.encode_slice(self.0, &mut text).is_ok() {
+            out.extend_from_slice(&text);
+        }
+    }
+}
+
+impl fmt::Display for ValueTokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for ValueTokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ValueTokenId({self})")
     }
 }
 
@@ -164,8 +201,18 @@ mod tests {
             b"\xba\x78\x16\xbf\x8f\x01\xcf\xea\x41\x41\x40\xde\x5d\xae\x22\x23"
         );
         assert_eq!(Tid::of(&digest).to_string(), "4edd9997df85cbcd");
-        let of = |second| SessionId(Alias::of(&digest).value_token_id(second)).to_string();
-        assert_eq!(of(0x0102_0304), "d2db061d44b99a8390106f8401020304");
+        let id = Alias::of(&digest).value_token_id(0x0102_0304);
+        assert_eq!(id.to_string(), "0tsGHUS5moOQEG-EAQIDBA");
+        assert_eq!(ValueTokenId::parse("0tsGHUS5moOQEG-EAQIDBA"), Some(id));
+        // The last character holds four bits that mean nothing.
+        for other in [
+            "0tsGHUS5moOQEG-EAQIDBB",
+            "0tsGHUS5moOQEG-EAQIDBA==",
+            "0tsG",
+            "",
+        ] {
+            assert_eq!(ValueTokenId::parse(other), None, "{other}");
+        }
         let end = AbsoluteEnd::new(UnixSeconds(0x0102_0304)).unwrap();
         let name = TokenName { digest, end };
         assert_eq!(

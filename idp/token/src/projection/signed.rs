@@ -8,7 +8,7 @@
 //! the log there lie, is good until its value token expires: the next one comes from the provider.
 
 use crate::digest::{Alias, TokenDigest};
-use crate::session::{Session, SessionId, StoredValueToken};
+use crate::session::{Session, StoredValueToken};
 use crate::value::Claims;
 
 /// What the record says otherwise.
@@ -24,7 +24,7 @@ pub fn check_signed(
     digest: TokenDigest,
 ) -> Result<(), Contradiction> {
     let second = u32::try_from(claims.issued_at.0).ok();
-    let id = second.map(|second| SessionId(Alias::of(&digest).value_token_id(second)));
+    let id = second.map(|second| Alias::of(&digest).value_token_id(second));
     let same = [
         ("sid", claims.session == Some(record.id.to_string())),
         ("sub", claims.subject == record.subject),
@@ -48,6 +48,7 @@ mod tests {
 
     use crate::epoch::Seq;
     use crate::seal::Sealed;
+    use crate::session::SessionId;
     use crate::time::UnixSeconds;
 
     use super::*;
@@ -68,7 +69,7 @@ mod tests {
             amr: vec![text("pwd")],
             issued_at: UnixSeconds(100),
             expires_at: UnixSeconds(700),
-            id: SessionId(Alias::of(&DIGEST).value_token_id(100)).to_string(),
+            id: Alias::of(&DIGEST).value_token_id(100).to_string(),
         };
         let record = Session {
             id: SessionId([1; 16]),

@@ -40,6 +40,9 @@ pub enum SignError {
     Refused,
 }
 
+/// Of the 43 of a thumbprint.
+const KEY_ID_CHARS: usize = 16;
+
 enum Pair {
     Ecdsa(EcdsaKeyPair),
     Edwards(Ed25519KeyPair),
@@ -77,8 +80,8 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Reads a private key in PKCS#8. Its name is its thumbprint (RFC 7638), so that no two keys
-    /// can be named alike.
+    /// Reads a private key in PKCS#8. Its name is the beginning of its thumbprint (RFC 7638), so that no
+    /// two keys are named alike: 96 bits of it, since every token says them to every service.
     pub fn from_pkcs8(algorithm: Algorithm, der: &[u8]) -> Result<Self, SigningKeyError> {
         let pair = Pair::read(algorithm, der).ok_or(SigningKeyError::Malformed)?;
         let (id, published) = publish(&pair, algorithm).ok_or(SigningKeyError::Unacceptable)?;
@@ -204,7 +207,8 @@ impl Pair {
 
 fn publish(pair: &Pair, algorithm: Algorithm) -> Option<(String, String)> {
     let mut jwk = Jwk::from_decoding_key(&pair.public(), Some(algorithm.of_library())).ok()?;
-    let id = jwk.thumbprint(ThumbprintHash::SHA256).ok()?;
+    let mut id = jwk.thumbprint(ThumbprintHash::SHA256).ok()?;
+    id.truncate(KEY_ID_CHARS);
     jwk.common.key_id = Some(id.clone());
     jwk.common.public_key_use = Some(PublicKeyUse::Signature);
     let published = serde_json::to_string(&jwk).ok()?;

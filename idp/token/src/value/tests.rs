@@ -124,7 +124,6 @@ fn other_implementations_take_what_is_signed() {
     }
 }
 
-/// The key, its thumbprint and the signature are those of RFC 8037, appendix A.
 #[test]
 fn what_is_signed_as_something_else_is_no_value_token_and_nothing_else_either() {
     let kinds = [
@@ -158,6 +157,7 @@ fn what_is_signed_as_something_else_is_no_value_token_and_nothing_else_either() 
     }
 }
 
+/// The key, its thumbprint and the signature are those of RFC 8037, appendix A.
 #[test]
 fn a_key_is_named_by_its_thumbprint_and_signs_as_others_do() {
     let seed = URL_SAFE_NO_PAD
@@ -165,7 +165,8 @@ fn a_key_is_named_by_its_thumbprint_and_signs_as_others_do() {
         .unwrap();
     let pair = Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
     let key = SigningKey::from_pkcs8(Algorithm::EdDsa, pair.to_pkcs8().unwrap().as_ref()).unwrap();
-    assert_eq!(key.id(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    let thumbprint = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
+    assert_eq!(key.id(), &thumbprint[..16]);
     let signature = key.sign_bytes(b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc");
     assert_eq!(
         URL_SAFE_NO_PAD.encode(signature.unwrap()),
@@ -174,7 +175,7 @@ fn a_key_is_named_by_its_thumbprint_and_signs_as_others_do() {
     let published: Value = serde_json::from_str(&key_set([&key])).unwrap();
     let expected = json!({ "keys": [{
         "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig",
-        "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+        "kid": "kPrK_qmxVWaYVA9w",
         "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
     }] });
     assert_eq!(published, expected);

@@ -63,7 +63,7 @@ impl Maker {
             amr: vec!["pwd".to_owned()],
             issued_at: UnixSeconds(NOW),
             expires_at: UnixSeconds(NOW + 600),
-            id: SessionId(Alias::of(&digest).value_token_id(NOW_SHORT)).to_string(),
+            id: Alias::of(&digest).value_token_id(NOW_SHORT).to_string(),
         };
         change(&mut claims, &mut caller);
         let text = self.signing.sign(&claims).unwrap();
@@ -241,7 +241,11 @@ fn retold(sample: &Entry, number: u64) -> String {
         panic!("three parts")
     };
     let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
-    let id = |number| SessionId(Alias::of(&digest(number)).value_token_id(NOW_SHORT)).to_string();
+    let id = |number| {
+        Alias::of(&digest(number))
+            .value_token_id(NOW_SHORT)
+            .to_string()
+    };
     let payload = payload.replace(&id(0), &id(number));
     format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(payload))
 }

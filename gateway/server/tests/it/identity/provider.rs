@@ -252,7 +252,7 @@ fn claims(session: &Session, digest: TokenDigest, life: Duration) -> Claims {
         amr: session.amr.clone(),
         issued_at: now(),
         expires_at: now().after(life),
-        id: SessionId(Alias::of(&digest).value_token_id(second)).to_string(),
+        id: Alias::of(&digest).value_token_id(second).to_string(),
     }
 }
 

@@ -6,6 +6,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use idp_token::digest::ValueTokenId;
 
 pub(super) const SIGNATURE_BYTES: usize = 64;
 
@@ -38,7 +39,7 @@ pub(super) struct Filling {
     pub(super) auth_time: u32,
     pub(super) issued_at: u32,
     pub(super) expires_at: u32,
-    pub(super) id: [u8; 16],
+    pub(super) id: ValueTokenId,
     pub(super) signature: [u8; SIGNATURE_BYTES],
 }
 
@@ -66,7 +67,7 @@ impl Form {
             auth_time: 0,
             issued_at: 0,
             expires_at: 0,
-            id: [0; 16],
+            id: ValueTokenId([0; 16]),
             signature: [0; SIGNATURE_BYTES],
         };
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
@@ -115,7 +116,7 @@ impl Form {
             match hole {
                 Hole::Session => push_hex(filling.session, &mut payload),
                 Hole::Subject => push_hex(filling.subject, &mut payload),
-                Hole::Id => push_hex(filling.id, &mut payload),
+                Hole::Id => filling.id.spell(&mut payload),
                 Hole::AuthTime => push_number(filling.auth_time, &mut payload),
                 Hole::IssuedAt => push_number(filling.issued_at, &mut payload),
                 Hole::ExpiresAt => push_number(filling.expires_at, &mut payload),
@@ -143,7 +144,7 @@ impl Filling {
         let taken = match hole {
             Hole::Session => read_hex(value).map(|id| self.session = id),
             Hole::Subject => read_hex(value).map(|id| self.subject = id),
-            Hole::Id => read_hex(value).map(|id| self.id = id),
+            Hole::Id => ValueTokenId::parse(value).map(|id| self.id = id),
             Hole::AuthTime => value.parse().ok().map(|time| self.auth_time = time),
             Hole::IssuedAt => value.parse().ok().map(|time| self.issued_at = time),
             Hole::ExpiresAt => value.parse().ok().map(|time| self.expires_at = time),

@@ -26,7 +26,7 @@ use idp_token::epoch::{Epochs, Seq};
 use idp_token::filter::FilterKeyId;
 use idp_token::log::{After, Beat, Change, Entry, Hello, Kind, LINES_MAX, Page, Target};
 use idp_token::projection::{self, EPOCHS_KEY, Epoch, POSITION_FIELD, PUBLISH_MAX};
-use idp_token::session::{Session, SessionId, StoredValueToken};
+use idp_token::session::{Session, StoredValueToken};
 use idp_token::value::{Algorithm, Claims, SigningKey, key_set};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -351,7 +351,7 @@ pub(super) fn claims(session: &Session, digest: TokenDigest) -> Claims {
         amr: session.amr.clone(),
         issued_at: now,
         expires_at: now.after(Duration::from_secs(600)),
-        id: SessionId(Alias::of(&digest).value_token_id(second)).to_string(),
+        id: Alias::of(&digest).value_token_id(second).to_string(),
     }
 }
 
