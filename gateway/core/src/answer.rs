@@ -266,7 +266,7 @@ pub fn server_timing(identified_in: Duration) -> String {
 pub fn write_head(answer: &AnswerHead<'_>, route: &Route, client: &Client<'_>, out: &mut Vec<u8>) {
     write_common(answer, route, client, out);
     write_framing(answer, client, out);
-    write_field("x-request-id", client.request_id.as_str().as_bytes(), out);
+    write_field("x-request-id", client.request_id.as_bytes(), out);
     let connection: &[u8] = if client.keeps_alive {
         b"keep-alive"
     } else {
@@ -284,7 +284,7 @@ pub fn write_switch(
     out: &mut Vec<u8>,
 ) {
     write_common(answer, route, client, out);
-    write_field("x-request-id", client.request_id.as_str().as_bytes(), out);
+    write_field("x-request-id", client.request_id.as_bytes(), out);
     write_field("connection", b"upgrade", out);
     write_field("upgrade", b"websocket", out);
     out.extend_from_slice(b"\r\n");

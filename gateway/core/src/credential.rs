@@ -8,7 +8,8 @@
 
 use idp_token::{reference, refresh};
 
-use crate::head::{Head, is_token_byte};
+use crate::fields::{is_authorization, is_word};
+use crate::head::{Head, are_marked, is_token_byte, marked};
 use crate::query;
 
 /// A longer one is no token of anybody.
@@ -16,7 +17,7 @@ pub const CREDENTIAL_BYTES_MAX: usize = 4096;
 
 /// The parameter in which RFC 6750 §2.3 once allowed a token.
 const IN_QUERY: &str = "access_token";
-const SCHEME: &[u8] = b"bearer";
+const SCHEME: &[u8; 6] = b"bearer";
 
 /// What a client claims to hold, unproved. It borrows from the head, so it cannot outlive the
 /// decision unless somebody copies it, which nobody may.
@@ -52,14 +53,17 @@ impl<'a> Credential<'a> {
         if query::names(head.query, IN_QUERY) || head.query.is_some_and(holds_token) {
             return Err(CredentialError::InQuery);
         }
-        let mut values = head.values("authorization");
-        let Some(value) = values.next() else {
+        let mut named = head
+            .fields
+            .iter()
+            .filter(|field| is_authorization(field.name));
+        let Some(field) = named.next() else {
             return Ok(None);
         };
-        if values.next().is_some() {
+        if named.next().is_some() {
             return Err(CredentialError::Twice);
         }
-        match bearer(value) {
+        match bearer(field.value) {
             None => Ok(None),
             Some(token) => Self::parse(token).map(Some),
         }
@@ -117,7 +121,7 @@ fn holds_token(query: &str) -> bool {
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, mut rest) = value.split_at_checked(SCHEME.len())?;
     let goes_on = rest.first().is_some_and(|byte| is_token_byte(*byte));
-    if !scheme.eq_ignore_ascii_case(SCHEME) || goes_on {
+    if !is_word(scheme, SCHEME) || goes_on {
         return None;
     }
     while let Some(behind) = rest.strip_prefix(b" ") {
@@ -130,19 +134,11 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 fn is_b64token(token: &[u8]) -> bool {
     let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
     let body = token.get(..token.len() - padding).unwrap_or_default();
-    // To the end whatever comes, so that many bytes are looked at at once.
-    let is_plain = |plain, byte: &u8| plain & is_plain(*byte);
-    !body.is_empty() && body.iter().fold(true, is_plain)
+    !body.is_empty() && are_marked(body, &PLAIN)
 }
 
-/// `-`, `.` and `/` follow each other.
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        | (b'-'..=b'/').contains(&byte)
-        | (byte == b'+')
-        | (byte == b'_')
-        | (byte == b'~')
-}
+/// Whether a byte stands for itself in a token.
+const PLAIN: [bool; 256] = marked(b"-._~+/");
 
 #[cfg(test)]
 mod tests;

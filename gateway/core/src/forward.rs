@@ -46,8 +46,8 @@ pub fn write_head(head: &Head<'_>, route: &Route, hop: &Hop<'_>, out: &mut Vec<u
     }
     identity::tell(route, hop, |name, value| write_parts(name, value, out));
     write_forwarded(head, hop, out);
-    write_field("x-request-id", hop.request_id.as_str().as_bytes(), out);
-    write_field("traceparent", hop.trace.as_str().as_bytes(), out);
+    write_field("x-request-id", hop.request_id.as_bytes(), out);
+    write_field("traceparent", hop.trace.as_bytes(), out);
     write_framing(head, out);
     if hop.upgrades {
         write_field("connection", b"upgrade", out);

@@ -14,7 +14,7 @@ use crate::path::{self, PathError};
 use crate::route::{FieldCondition, may_be_routed};
 
 pub(crate) use connection::Connection;
-pub(crate) use fields::{fold as fold_fields, is_token_byte};
+pub(crate) use fields::{are_marked, fold as fold_fields, is_token_byte, marked};
 pub(crate) use line::split as split_line;
 
 use fields::Known;

@@ -31,7 +31,12 @@ impl RequestId {
 
     #[must_use]
     pub fn as_str(&self) -> &str {
-        str::from_utf8(&self.0).unwrap_or_default()
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -157,12 +162,22 @@ impl Trace {
 
     #[must_use]
     pub fn as_str(&self) -> &str {
-        str::from_utf8(&self.text).unwrap_or_default()
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.text
     }
 
     #[must_use]
     pub fn trace_id(&self) -> &str {
-        self.as_str().get(3..35).unwrap_or_default()
+        str::from_utf8(self.trace_id_bytes()).unwrap_or_default()
+    }
+
+    #[must_use]
+    pub fn trace_id_bytes(&self) -> &[u8] {
+        self.text.get(3..35).unwrap_or_default()
     }
 }
 

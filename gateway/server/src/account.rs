@@ -8,7 +8,7 @@ use crate::clock;
 use crate::exchange::{Exchange, Outcome, Request};
 use crate::gateway::Gateway;
 
-use line::Line;
+use line::{Line, key};
 
 mod line;
 mod span;
@@ -54,9 +54,9 @@ impl Gateway {
             let mut line = Line::begin(out);
             write_request(&mut line, &exchange.request);
             write_exchange(&mut line, exchange, outcome);
-            line.number("status", u64::from(status.unwrap_or(CLIENT_LEFT)));
+            line.number(key!("status"), u64::from(status.unwrap_or(CLIENT_LEFT)));
             write_rejection(&mut line, outcome.rejection.as_ref());
-            line.number("total_us", micros(took));
+            line.number(key!("total_us"), micros(took));
         });
     }
 
@@ -77,56 +77,58 @@ impl Gateway {
         self.access_log.line(|out| {
             let mut line = Line::begin(out);
             write_request(&mut line, request);
-            line.number("status", u64::from(status));
-            line.number("bytes_out", body_bytes);
+            line.number(key!("status"), u64::from(status));
+            line.number(key!("bytes_out"), body_bytes);
             write_rejection(&mut line, Some(rejection));
-            line.number("total_us", micros(took));
+            line.number(key!("total_us"), micros(took));
         });
     }
 }
 
 fn write_request(line: &mut Line<'_>, request: &Request) {
-    clock::with_rfc3339(clock::unix_micros(), |time| line.text("time", time));
-    line.text("request_id", request.id.as_str());
-    line.text("trace_id", request.trace.trace_id());
-    line.text("peer", &request.peer.text);
-    line.text("protocol", request.peer.protocol.as_str());
+    clock::with_rfc3339(clock::unix_micros(), |time| {
+        line.word(key!("time"), time.as_bytes());
+    });
+    line.word(key!("request_id"), request.id.as_bytes());
+    line.word(key!("trace_id"), request.trace.trace_id_bytes());
+    line.word(key!("peer"), request.peer.text.as_bytes());
+    line.word(key!("protocol"), request.peer.protocol.as_str().as_bytes());
     if let Some(asked) = &request.asked {
-        line.text("method", asked.method.as_str());
-        line.text("host", asked.host.name());
-        line.text("path", &asked.path);
+        line.text(key!("method"), asked.method.as_str());
+        line.text(key!("host"), asked.host.name());
+        line.text(key!("path"), &asked.path);
     }
     if let Some(identified) = &request.identified {
-        line.text("auth", identified.how);
+        line.word(key!("auth"), identified.how.as_bytes());
         if let Some(tid) = identified.tid {
-            tid.with_text(|tid| line.text("tid", tid));
+            line.word(key!("tid"), &tid.digits());
         }
-        line.number("auth_us", micros(identified.took));
+        line.number(key!("auth_us"), micros(identified.took));
     }
 }
 
 fn write_exchange(line: &mut Line<'_>, exchange: &Exchange, outcome: &Outcome) {
-    line.text("route", &exchange.route().name);
-    line.text("service", &exchange.upstream.service.policy().name);
+    line.text(key!("route"), &exchange.route().name);
+    line.text(key!("service"), &exchange.upstream.service.policy().name);
     if let Some(endpoint) = &outcome.endpoint {
-        line.text("endpoint", endpoint.text());
+        line.text(key!("endpoint"), endpoint.text());
     }
-    line.number("attempts", u64::from(outcome.attempts));
-    line.number("bytes_in", outcome.body_bytes_in);
-    line.number("bytes_out", outcome.body_bytes_out);
+    line.number(key!("attempts"), u64::from(outcome.attempts));
+    line.number(key!("bytes_in"), outcome.body_bytes_in);
+    line.number(key!("bytes_out"), outcome.body_bytes_out);
     let is_cut = outcome.status.is_some() && !outcome.is_complete;
     for (key, is_so) in [
-        ("connection_reused", outcome.connection_was_reused),
-        ("client_left", outcome.client_left),
-        ("answer_cut", is_cut),
+        (key!("connection_reused"), outcome.connection_was_reused),
+        (key!("client_left"), outcome.client_left),
+        (key!("answer_cut"), is_cut),
     ] {
         if is_so {
             line.flag(key);
         }
     }
     for (key, took) in [
-        ("connect_us", outcome.connect),
-        ("first_byte_us", outcome.first_byte),
+        (key!("connect_us"), outcome.connect),
+        (key!("first_byte_us"), outcome.first_byte),
     ] {
         if let Some(took) = took {
             line.number(key, micros(took));
@@ -137,8 +139,8 @@ fn write_exchange(line: &mut Line<'_>, exchange: &Exchange, outcome: &Outcome) {
 /// The code the client was told and, for us, why.
 fn write_rejection(line: &mut Line<'_>, rejection: Option<&Rejection>) {
     if let Some(rejection) = rejection {
-        line.text("code", rejection.reply().code);
-        line.text("reason", &rejection.to_string());
+        line.text(key!("code"), rejection.reply().code);
+        line.text(key!("reason"), &rejection.to_string());
     }
 }
 

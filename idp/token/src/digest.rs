@@ -158,21 +158,23 @@ impl Tid {
 }
 
 impl Tid {
-    /// Tells its 16 hexadecimal digits, without the detour of formatting: every log line has one.
-    pub fn with_text<T>(self, read: impl FnOnce(&str) -> T) -> T {
+    /// Its hexadecimal digits, without the detour of formatting: every log line has them.
+    #[must_use]
+    pub fn digits(self) -> [u8; 16] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut text = [0; 16];
-        for (at, place) in text.iter_mut().enumerate() {
-            let digit = usize::try_from(self.0 >> (60 - 4 * at) & 15).unwrap_or_default();
-            *place = DIGITS[digit];
+        let mut digits = [0; 16];
+        let (pairs, _) = digits.as_chunks_mut();
+        for ([high, low], byte) in pairs.iter_mut().zip(self.0.to_be_bytes()) {
+            *high = DIGITS[usize::from(byte >> 4)];
+            *low = DIGITS[usize::from(byte & 15)];
         }
-        read(str::from_utf8(&text).unwrap_or_default())
+        digits
     }
 }
 
 impl fmt::Display for Tid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.with_text(|text| f.write_str(text))
+        write!(f, "{:016x}", self.0)
     }
 }
 
@@ -201,6 +203,7 @@ mod tests {
             b"\xba\x78\x16\xbf\x8f\x01\xcf\xea\x41\x41\x40\xde\x5d\xae\x22\x23"
         );
         assert_eq!(Tid::of(&digest).to_string(), "4edd9997df85cbcd");
+        assert_eq!(&Tid::of(&digest).digits(), b"4edd9997df85cbcd");
         let id = Alias::of(&digest).value_token_id(0x0102_0304);
         assert_eq!(id.to_string(), "0tsGHUS5moOQEG-EAQIDBA");
         assert_eq!(ValueTokenId::parse("0tsGHUS5moOQEG-EAQIDBA"), Some(id));

@@ -37,8 +37,8 @@ pub fn compose(head: &Head<'_>, route: &Route, hop: &Hop<'_>) -> Result<Request<
         ("x-forwarded-for",   &peers),
         ("x-forwarded-proto", hop.scheme_told(head)),
         ("x-forwarded-host",  hop.host_told(head)),
-        ("x-request-id",      hop.request_id.as_str().as_bytes()),
-        ("traceparent",       hop.trace.as_str().as_bytes()),
+        ("x-request-id",      hop.request_id.as_bytes()),
+        ("traceparent",       hop.trace.as_bytes()),
     ];
     for (name, said) in ours {
         fields.append(HeaderName::from_static(name), value(said)?);

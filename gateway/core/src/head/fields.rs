@@ -28,18 +28,22 @@ pub(super) fn parse(
 
 /// Parses field lines up to and including the empty line, showing each to `note`.
 pub(crate) fn fold<'a, E: From<HeadError>>(
-    mut rest: &'a [u8],
+    lines: &'a [u8],
     fields_max: usize,
     mut note: impl FnMut(Field<'a>) -> Result<(), E>,
 ) -> Result<Vec<Field<'a>>, E> {
+    // Nearly always all of it is text: to find that out once is cheaper than name by name.
+    let text = std::str::from_utf8(lines).ok();
     let mut fields = Vec::with_capacity(16);
+    let mut rest = lines;
     loop {
         let (line, below) = split(rest)?;
+        let text = text.and_then(|text| text.get(lines.len() - rest.len()..));
         rest = below;
         if line.is_empty() {
             return Ok(fields);
         }
-        let field = parse_line(line)?;
+        let field = parse_line(line, text)?;
         if fields.len() == fields_max {
             return Err(HeadError::TooManyFields.into());
         }
@@ -48,16 +52,20 @@ pub(crate) fn fold<'a, E: From<HeadError>>(
     }
 }
 
-fn parse_line(line: &[u8]) -> Result<Field<'_>, HeadError> {
+/// `text` begins with the line, where that is known to be text.
+fn parse_line<'a>(line: &'a [u8], text: Option<&'a str>) -> Result<Field<'a>, HeadError> {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(HeadError::Folded);
     }
     let colon = memchr::memchr(b':', line).ok_or(HeadError::FieldName)?;
     let (name, value) = line.split_at(colon);
-    if name.is_empty() || !name.iter().all(|byte| is_token_byte(*byte)) {
+    if name.is_empty() || !are_marked(name, &TOKEN) {
         return Err(HeadError::FieldName);
     }
-    let name = std::str::from_utf8(name).map_err(|_| HeadError::FieldName)?;
+    let name = match text.and_then(|text| text.get(..colon)) {
+        Some(name) => name,
+        None => std::str::from_utf8(name).map_err(|_| HeadError::FieldName)?,
+    };
     let value = trim(value.get(1..).unwrap_or_default());
     // To the end whatever comes, so that many bytes are looked at at once.
     let is_sound = |sound, byte: &u8| sound & is_value_byte(*byte);
@@ -130,7 +138,36 @@ fn trim(mut value: &[u8]) -> &[u8] {
 }
 
 pub(crate) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    TOKEN[usize::from(byte)]
+}
+
+/// Whether a byte may stand in a token: RFC 9110 §5.6.2.
+const TOKEN: [bool; 256] = marked(b"!#$%&'*+-.^_`|~");
+
+/// Whether all bytes are of a set. Eight are looked at before it is asked whether to go on.
+pub(crate) fn are_marked(bytes: &[u8], set: &[bool; 256]) -> bool {
+    let all = |bytes: &[u8]| {
+        let is_marked = |so_far, byte: &u8| so_far & set[usize::from(*byte)];
+        bytes.iter().fold(true, is_marked)
+    };
+    let (eights, rest) = bytes.as_chunks::<8>();
+    eights.iter().all(|eight| all(eight)) && all(rest)
+}
+
+/// The bytes of a set: letters, digits and these.
+pub(crate) const fn marked(others: &[u8]) -> [bool; 256] {
+    let mut marks = [false; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        marks[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        marks[others[at] as usize] = true;
+        at += 1;
+    }
+    marks
 }
 
 /// Visible characters, blanks, tabs and bytes past ASCII: RFC 9110 §5.5.

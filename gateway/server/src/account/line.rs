@@ -1,5 +1,25 @@
 //! One JSON object on one line, written straight into a buffer.
 
+/// What a member is called, as it is written: in quotes, behind a comma and before a colon.
+#[derive(Clone, Copy)]
+pub(super) struct Key(&'static str);
+
+impl Key {
+    /// For `key!` alone.
+    pub(super) const fn spelled(text: &'static str) -> Self {
+        Self(text)
+    }
+}
+
+/// A key, spelled when this is compiled: every line has a score of them.
+macro_rules! key {
+    ($name:literal) => {
+        $crate::account::line::Key::spelled(concat!(",\"", $name, "\":"))
+    };
+}
+
+pub(super) use key;
+
 /// An object that is being written; closed when dropped.
 pub(super) struct Line<'a> {
     out: &'a mut Vec<u8>,
@@ -15,7 +35,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    pub(super) fn text(&mut self, key: &'static str, value: &str) {
+    pub(super) fn text(&mut self, key: Key, value: &str) {
         self.key(key);
         self.out.push(b'"');
         // To the end whatever comes, so that many bytes are looked at at once.
@@ -30,7 +50,15 @@ impl<'a> Line<'a> {
         self.out.push(b'"');
     }
 
-    pub(super) fn number(&mut self, key: &'static str, mut value: u64) {
+    /// A text of letters, digits and signs that need no escaping, whoever is asked: one that is ours.
+    pub(super) fn word(&mut self, key: Key, value: &[u8]) {
+        self.key(key);
+        self.out.push(b'"');
+        self.out.extend_from_slice(value);
+        self.out.push(b'"');
+    }
+
+    pub(super) fn number(&mut self, key: Key, mut value: u64) {
         self.key(key);
         let mut digits = [0; 20];
         let mut start = digits.len();
@@ -46,18 +74,16 @@ impl<'a> Line<'a> {
             .extend_from_slice(digits.get(start..).unwrap_or_default());
     }
 
-    pub(super) fn flag(&mut self, key: &'static str) {
+    pub(super) fn flag(&mut self, key: Key) {
         self.key(key);
         self.out.extend_from_slice(b"true");
     }
 
-    fn key(&mut self, key: &'static str) {
-        if !std::mem::take(&mut self.is_empty) {
-            self.out.push(b',');
-        }
-        self.out.push(b'"');
-        self.out.extend_from_slice(key.as_bytes());
-        self.out.extend_from_slice(b"\":");
+    fn key(&mut self, Key(key): Key) {
+        // The first has no comma before it.
+        let start = usize::from(std::mem::take(&mut self.is_empty));
+        self.out
+            .extend_from_slice(key.as_bytes().get(start..).unwrap_or_default());
     }
 
     /// RFC 8259 §7; nothing that we log is expected to need it.
@@ -93,16 +119,17 @@ mod tests {
     fn a_line_is_json_whatever_is_in_it() {
         let mut out = Vec::new();
         let mut line = Line::begin(&mut out);
-        line.number("zero", 0);
-        line.number("most", u64::MAX);
-        line.number("some", 1_234_567_890);
-        line.text("plain", "GET /a?b");
-        line.text("odd", "a\"b\\c\nd\u{1}é");
-        line.flag("so");
+        line.number(key!("zero"), 0);
+        line.number(key!("most"), u64::MAX);
+        line.number(key!("some"), 1_234_567_890);
+        line.word(key!("word"), b"00ff-1");
+        line.text(key!("plain"), "GET /a?b");
+        line.text(key!("odd"), "a\"b\\c\nd\u{1}é");
+        line.flag(key!("so"));
         drop(line);
         let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
         let expected = json!({
-            "zero": 0, "most": u64::MAX, "some": 1_234_567_890,
+            "zero": 0, "most": u64::MAX, "some": 1_234_567_890, "word": "00ff-1",
             "plain": "GET /a?b", "odd": "a\"b\\c\nd\u{1}é", "so": true,
         });
         assert_eq!(read, expected);

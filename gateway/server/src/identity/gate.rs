@@ -81,31 +81,23 @@ impl Identity {
             boot: began,
             unix: clock::unix_seconds(),
         };
-        match credential {
+        let tolerance = admission.tolerance;
+        let (step, shown) = match credential {
             Credential::Reference(text) if admission.accept.takes_reference() => {
-                let step = self.recall(admission.tolerance, text, now)?;
-                self.settle(admission.tolerance, step).await
+                (self.recall(tolerance, text, now)?, None)
             }
             Credential::Value(text) if admission.accept.takes_value() => {
-                let step = self.recall_shown(admission.tolerance, text, now)?;
-                let granted = self.settle(admission.tolerance, step).await?;
-                Ok(granted.showing(text))
+                (self.recall_shown(tolerance, text, now)?, Some(text))
             }
             Credential::Reference(_) | Credential::Value(_) | Credential::Other(_) => {
-                Err(Invalid::Kind.into())
+                return Err(Invalid::Kind.into());
             }
-        }
-    }
-
-    async fn settle(
-        self: &Arc<Self>,
-        tolerance: Tolerance,
-        step: Step,
-    ) -> Result<Granted<'static>, Denied> {
-        match step {
-            Step::Granted(granted) => Ok(granted),
-            Step::Inquire(inquiry) => Box::pin(self.inquire(tolerance, *inquiry)).await,
-        }
+        };
+        let granted = match step {
+            Step::Granted(granted) => granted,
+            Step::Inquire(inquiry) => Box::pin(self.inquire(tolerance, *inquiry)).await?,
+        };
+        Ok(Granted { shown, ..granted })
     }
 
     /// Decides about a reference token with what is remembered of it. It is taken apart only if that is
@@ -241,14 +233,6 @@ impl<'h> Granted<'h> {
                 Proof::Fresh => Layer::Cache,
                 Proof::Grace => Layer::Grace,
             },
-        }
-    }
-
-    /// The same for whoever showed a value token.
-    pub(super) fn showing(self, shown: &'h str) -> Self {
-        Self {
-            shown: Some(shown),
-            ..self
         }
     }
 
