@@ -1,7 +1,7 @@
 //! One token that was found good, as it is remembered.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use gateway_core::caller::Caller;
@@ -29,6 +29,8 @@ pub(crate) struct Entry {
     pub(crate) report_after: Option<Duration>,
     is_being_renewed: AtomicBool,
     is_recent: AtomicBool,
+    /// Before which tidying of the cache it was put there.
+    generation: AtomicU8,
     pub(crate) caller: Caller,
     pub(crate) marks: Marks,
     /// What services are shown; none where the client's own token goes on.
@@ -37,6 +39,7 @@ pub(crate) struct Entry {
 
 /// A value token, which is as good as the credential itself while it lives.
 #[repr(C)]
+#[derive(Clone)]
 pub(crate) struct Value {
     pub(crate) renews_at: UnixSeconds,
     pub(crate) expires_at: UnixSeconds,
@@ -51,6 +54,7 @@ const HERE_BYTES_MAX: usize = 512;
     clippy::large_enum_variant,
     reason = "it is the one that nearly all are, and the point of it"
 )]
+#[derive(Clone)]
 pub(crate) enum Text {
     Here(u16, [u8; HERE_BYTES_MAX]),
     Elsewhere(Box<str>),
@@ -76,9 +80,29 @@ impl Entry {
             report_after: idle.map(|(_, report)| report),
             is_being_renewed: AtomicBool::new(false),
             is_recent: AtomicBool::new(false),
+            generation: AtomicU8::new(0),
             caller,
             marks,
             value,
+        }
+    }
+
+    /// The same in another place of memory, where it is to be used anew before it counts as recent.
+    pub(super) fn moved(&self) -> Self {
+        Self {
+            digest: self.digest,
+            stamp: self.stamp,
+            seen: Seen::default(),
+            ends_at: self.ends_at,
+            told_at: AtomicU64::new(self.told_at.load(Ordering::Relaxed)),
+            idle: self.idle,
+            report_after: self.report_after,
+            is_being_renewed: AtomicBool::new(self.is_being_renewed.load(Ordering::Relaxed)),
+            is_recent: AtomicBool::new(false),
+            generation: AtomicU8::new(0),
+            caller: self.caller.clone(),
+            marks: self.marks,
+            value: self.value.clone(),
         }
     }
 
@@ -138,6 +162,14 @@ impl Entry {
         if !self.is_recent.load(Ordering::Relaxed) {
             self.is_recent.store(true, Ordering::Relaxed);
         }
+    }
+
+    pub(super) fn generation(&self) -> u8 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_generation(&self, generation: u8) {
+        self.generation.store(generation, Ordering::Relaxed);
     }
 
     pub(super) fn take_recent(&self) -> bool {

@@ -29,8 +29,11 @@ mod index;
 mod record;
 mod shapes;
 
-/// Records are made so many at a time.
-const CHUNK: usize = 128;
+/// Records are made so many at a time. An allocator rounds up, ours to a quarter of a power of two: a round
+/// number of records would lose a tenth of all memory to that.
+const CHUNK: usize = 142;
+const _: () = assert!(CHUNK * size_of::<Record>() <= 20 << 10);
+const _: () = assert!((CHUNK + 1) * size_of::<Record>() > 20 << 10);
 /// One shape for so many bytes of the whole, up to a bound.
 const BYTES_PER_SHAPE: u64 = 32 << 10;
 const SHAPES_MAX: u64 = 8192;

@@ -5,8 +5,13 @@
 //! entry is borrowed, not counted. Only its first use since the hand of the clock came by marks it.
 //!
 //! Where there are too many bytes, those entries go that nobody used since the hand was there last.
+//!
+//! Memory that is free again is of use to others only where much of it lies together, and entries go in
+//! no order: of the last few thousand of them each would hold a piece that once held dozens. So whenever
+//! there is much less room than before, the place is *tidied*: bit by bit every entry goes, or moves if
+//! it is in use.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwapOption, Guard};
@@ -19,6 +24,10 @@ const PLACES: usize = 7;
 const LOCKS: usize = 64;
 /// What an ordinary entry takes, and a little less, so that sets are seldom full before the rest.
 const ENTRY_BYTES: u64 = 800;
+/// It is tidied when one part in so many of the room is gone.
+const ROOM_PARTS: u64 = 8;
+/// So many sets with every entry that comes.
+const TIDIED_AT_ONCE: usize = 32;
 
 pub(super) struct Spelled {
     sets: Box<[Set]>,
@@ -27,6 +36,12 @@ pub(super) struct Spelled {
     bytes_max: AtomicU64,
     /// The set that the hand of the clock points at.
     hand: AtomicUsize,
+    /// The room that there was when it was last tidied.
+    tidied_for: AtomicU64,
+    /// Sets that are yet to be tidied, from the first on.
+    untidy: AtomicUsize,
+    /// What comes from now on is of this one, and what is of another is to go.
+    generation: AtomicU8,
 }
 
 /// One cache line.
@@ -53,6 +68,9 @@ impl Spelled {
             bytes: AtomicU64::new(set_bytes * sets as u64),
             bytes_max: AtomicU64::new(bytes_max),
             hand: AtomicUsize::new(0),
+            tidied_for: AtomicU64::new(bytes_max),
+            untidy: AtomicUsize::new(0),
+            generation: AtomicU8::new(0),
         }
     }
 
@@ -86,12 +104,14 @@ impl Spelled {
         if bytes > self.bytes_max() {
             return;
         }
+        entry.note_generation(self.generation.load(Ordering::Relaxed));
         {
             let _writing = self.lock(at);
             let place = set.choose(&entry.digest);
             self.swap(set, place, (hint, Some(entry)));
         }
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.tidy();
         self.shrink();
     }
 
@@ -115,6 +135,12 @@ impl Spelled {
     /// Others need the room, or do not need it any more.
     pub(super) fn set_bytes_max(&self, bytes_max: u64) {
         self.bytes_max.store(bytes_max, Ordering::Relaxed);
+        let tidied_for = self.tidied_for.load(Ordering::Relaxed);
+        if bytes_max < tidied_for - tidied_for / ROOM_PARTS {
+            self.tidied_for.store(bytes_max, Ordering::Relaxed);
+            self.generation.fetch_add(1, Ordering::Relaxed);
+            self.untidy.store(self.sets.len(), Ordering::Relaxed);
+        }
         self.shrink();
     }
 
@@ -146,6 +172,43 @@ impl Spelled {
             let freed = before.map_or(0, |before| before.bytes());
             self.bytes.fetch_sub(freed, Ordering::Relaxed);
         }
+    }
+
+    /// Tidies some sets, if that is under way.
+    fn tidy(&self) {
+        let order = Ordering::Relaxed;
+        let claim = |untidy: usize| (untidy > 0).then(|| untidy.saturating_sub(TIDIED_AT_ONCE));
+        let Ok(end) = self.untidy.fetch_update(order, order, claim) else {
+            return;
+        };
+        let generation = self.generation.load(order);
+        for at in end.saturating_sub(TIDIED_AT_ONCE)..end {
+            let Some(set) = self.sets.get(at) else {
+                return;
+            };
+            let _writing = self.lock(at);
+            for place in 0..PLACES {
+                self.tidy_place(set, place, generation);
+            }
+        }
+    }
+
+    fn tidy_place(&self, set: &Set, place: usize, generation: u8) {
+        let entry = set.places.get(place).map(ArcSwapOption::load);
+        let Some(entry) = entry.as_ref().and_then(|entry| entry.as_ref()) else {
+            return;
+        };
+        if entry.generation() == generation {
+            return;
+        }
+        if !entry.take_recent() {
+            return self.swap(set, place, (0, None));
+        }
+        let (_, hint) = self.place(&entry.digest);
+        let moved = entry.moved();
+        moved.note_generation(generation);
+        self.bytes.fetch_add(moved.bytes(), Ordering::Relaxed);
+        self.swap(set, place, (hint, Some(Arc::new(moved))));
     }
 
     /// Forgets what was not used lately, until the rest has room. Twice around is enough, since

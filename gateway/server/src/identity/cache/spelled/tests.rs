@@ -146,3 +146,42 @@ fn a_read_finds_that_token_and_no_other_while_all_places_change() {
         "every byte was given back"
     );
 }
+
+#[test]
+fn where_there_is_less_room_what_is_in_use_moves_and_the_rest_goes() {
+    const ROOM: u64 = 1 << 20;
+    let (cache, maker) = (Spelled::new(ROOM), Maker::new());
+    let place = |number: u64| {
+        let found = cache.find(&digest(number))?;
+        found.as_ref().map(Arc::as_ptr)
+    };
+    (0..100).for_each(|number| cache.insert(maker.entry(number, 1)));
+    let used: Vec<_> = (0..100).step_by(10).collect();
+    let before: Vec<_> = used.iter().map(|number| place(*number)).collect();
+    let fill = |numbers: std::ops::Range<u64>| {
+        numbers.for_each(|number| cache.insert(maker.entry(number, 1)));
+    };
+
+    cache.set_bytes_max(ROOM / 8 * 7);
+    fill(100..130);
+    let now: Vec<_> = used.iter().map(|number| place(*number)).collect();
+    assert_eq!(now, before, "little less is as good");
+
+    cache.set_bytes_max(ROOM / 8 * 7 - 1);
+    let sets = cache.sets.len().div_ceil(TIDIED_AT_ONCE) as u64;
+    fill(1000..1000 + sets);
+    let now: Vec<_> = used.iter().map(|number| place(*number)).collect();
+    assert!(now.iter().all(Option::is_some), "{now:?}");
+    assert!(now.iter().zip(&before).all(|(now, before)| now != before));
+    let left = (0..130).filter(|number| !used.contains(number) && place(*number).is_some());
+    assert_eq!(left.count(), 0, "nobody used them");
+    assert!((1000..1000 + sets).all(|number| place(number).is_some()));
+
+    used.iter()
+        .copied()
+        .chain(1000..1000 + sets)
+        .for_each(|number| {
+            cache.remove(&digest(number));
+        });
+    assert_eq!(cache.bytes(), Spelled::new(ROOM).bytes());
+}
