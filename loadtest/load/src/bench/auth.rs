@@ -95,10 +95,12 @@ pub async fn auth(options: AuthOptions) -> Result<Outcome, BenchError> {
         rounds: samples,
     };
     let table = report.table();
+    let files = save(&options.out, "auth", &report.markdown(&table), &report)?;
+    let hot = report.hot.as_ref();
     Ok(Outcome {
-        files: save(&options.out, "auth", &report.markdown(&table), &report)?,
-        table,
-        broken: report.hot.as_ref().and_then(Hot::verdict),
+        files,
+        table: hot.map_or_else(|| table.clone(), |hot| format!("{table}\n{}", hot.table())),
+        broken: hot.and_then(Hot::verdict),
         missing: report.missing,
     })
 }

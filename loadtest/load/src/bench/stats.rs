@@ -33,11 +33,24 @@ impl Spread {
 
 /// Ratios of values that were measured in the same round; a round that lacks one is left out.
 pub(super) fn paired_ratio(values: &[(u32, f64)], reference: &[(u32, f64)]) -> Option<Spread> {
-    let ratios = values.iter().filter_map(|(round, value)| {
+    let pairs = pairs(values, reference);
+    Spread::of(
+        pairs
+            .filter(|(_, base)| *base > 0.0)
+            .map(|(it, base)| it / base),
+    )
+}
+
+/// By how much values are above others that were measured in the same round.
+pub(super) fn paired_difference(values: &[(u32, f64)], reference: &[(u32, f64)]) -> Option<Spread> {
+    Spread::of(pairs(values, reference).map(|(it, base)| it - base))
+}
+
+fn pairs(values: &[(u32, f64)], reference: &[(u32, f64)]) -> impl Iterator<Item = (f64, f64)> {
+    values.iter().filter_map(|(round, value)| {
         let (_, base) = reference.iter().find(|(other, _)| other == round)?;
-        (*base > 0.0).then(|| value / base)
-    });
-    Spread::of(ratios)
+        Some((*value, *base))
+    })
 }
 
 #[cfg(test)]
@@ -70,6 +83,15 @@ mod tests {
         let ratio = paired_ratio(&values, &reference).unwrap();
         assert!((ratio.median - 1.1).abs() < 1e-9);
         assert!((ratio.max - 1.2).abs() < 1e-9);
+
+        let difference = paired_difference(&values, &reference).unwrap();
+        let expected = [(difference.median, 2.0), (difference.min, 1.0)];
+        assert!(
+            expected
+                .iter()
+                .all(|(found, known)| (found - known).abs() < 1e-9)
+        );
+        assert_eq!(paired_difference(&[(4, 1.0)], &reference), None);
 
         assert_eq!(paired_ratio(&[(4, 1.0)], &reference), None);
         assert_eq!(paired_ratio(&[(1, 1.0)], &[(1, 0.0)]), None);

@@ -24,6 +24,7 @@ pub(super) fn plan(
         }
         Guard::EnvoyLua
         | Guard::TollgateOpen
+        | Guard::TollgateCarried
         | Guard::TollgateReference
         | Guard::TollgateValue
         | Guard::NginxLua

@@ -19,6 +19,7 @@ const ATTEMPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::bench) enum Guard {
     TollgateOpen,
+    TollgateCarried,
     TollgateReference,
     TollgateValue,
     NginxLua,
@@ -38,8 +39,9 @@ pub(in crate::bench) enum Shown {
 
 impl Guard {
     /// In this order within every round.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::TollgateOpen,
+        Self::TollgateCarried,
         Self::TollgateReference,
         Self::TollgateValue,
         Self::NginxLua,
@@ -58,6 +60,7 @@ impl Guard {
     pub(in crate::bench) fn name(self) -> &'static str {
         match self {
             Self::TollgateOpen => "tollgate-open",
+            Self::TollgateCarried => "tollgate-carried",
             Self::TollgateReference => "tollgate-reference",
             Self::TollgateValue => "tollgate-value",
             Self::NginxLua => "nginx-lua",
@@ -70,6 +73,10 @@ impl Guard {
     pub(in crate::bench) fn setup(self) -> &'static str {
         match self {
             Self::TollgateOpen => "our own proxying, on a route that asks for no caller",
+            Self::TollgateCarried => {
+                "the same, and the route adds an `Authorization` as long as the one with a value token: \
+                 what the bytes cost, whoever they are of"
+            }
             Self::TollgateReference => {
                 "a known reference token: digest, cache, fence, lease; a scope is checked; the value \
                  token is sent on; JSON access log and metrics on"
@@ -94,7 +101,7 @@ impl Guard {
 
     pub(in crate::bench) fn shown(self) -> Shown {
         match self {
-            Self::TollgateOpen => Shown::Nothing,
+            Self::TollgateOpen | Self::TollgateCarried => Shown::Nothing,
             Self::TollgateReference | Self::NginxLua | Self::HaproxyMap | Self::EnvoyLua => {
                 Shown::Reference
             }
@@ -124,7 +131,10 @@ impl Seat {
     ) -> Result<Self, BenchError> {
         let addresses = free_addresses()?;
         let plan: Plan = match guard {
-            Guard::TollgateOpen | Guard::TollgateReference | Guard::TollgateValue => {
+            Guard::TollgateOpen
+            | Guard::TollgateCarried
+            | Guard::TollgateReference
+            | Guard::TollgateValue => {
                 tollgate::plan(guard, site, gateway, (addresses, credentials))?
             }
             Guard::NginxLua => nginx::plan(guard, site, addresses[0], credentials)?,

@@ -88,6 +88,14 @@ impl Hot {
     }
 
     pub(super) fn markdown(&self) -> String {
+        format!(
+            "## Memory of hot sessions\n\nA gateway whose cache may have 150 MiB is shown each token \
+             once, and looks it up at the identity provider; one in {SAMPLED} is shown again.\n\n{}\n",
+            self.table()
+        )
+    }
+
+    pub(super) fn table(&self) -> String {
         let mut table = Table::new(&[
             "sessions",
             "resident MiB before",
@@ -102,11 +110,7 @@ impl Hot {
             format!("{:.1}", self.grown()),
             format!("{:.1} %", self.remembered_share * 100.0),
         ]);
-        format!(
-            "## Memory of hot sessions\n\nA gateway whose cache may have 150 MiB is shown each token \
-             once, and looks it up at the identity provider; one in {SAMPLED} is shown again.\n\n{}\n",
-            table.to_markdown()
-        )
+        table.to_markdown()
     }
 
     fn grown(&self) -> f64 {

@@ -7,12 +7,14 @@ use super::hot::Hot;
 use crate::bench::conditions::Conditions;
 use crate::bench::report::{Table, show, show_conditions, show_missing};
 use crate::bench::round::Sample;
-use crate::bench::stats::{Spread, paired_ratio};
+use crate::bench::stats::{Spread, paired_difference, paired_ratio};
 
 const HOW_TO_READ: &str = "\
 ## How to read it
 1. CPU µs/request is the CPU time of all of a guard's processes over the requests answered.
-2. `beyond open` is what it costs more than our own proxying without a caller *in the same round*.
+2. `beyond open` is what it costs more than our own proxying without a caller *in the same round*,
+   `beyond carried` what it costs more than that with as many bytes for the service: the one is all that
+   a service pays for being told who asks, the other what it takes to know.
 3. The ratios divide by nginx with Lua and by Envoy with Lua in the same round; trust them first. Below
    1.00 is cheaper.
 4. The peers' tables are filled once and never change: they cannot take a token back. Ours are looked
@@ -38,9 +40,12 @@ pub(super) struct Summary {
     setup: &'static str,
     cpu_us_per_request: Option<Spread>,
     beyond_open_us: Option<Spread>,
+    /// Beyond proxying of the same bytes.
+    beyond_carried_us: Option<Spread>,
     ratio_to_nginx_lua: Option<Spread>,
     ratio_to_envoy_lua: Option<Spread>,
     requests_per_second: Option<Spread>,
+    p50_us: Option<Spread>,
     p99_us: Option<Spread>,
     core_share: Option<Spread>,
     errors: u64,
@@ -54,19 +59,17 @@ impl Summary {
             .collect();
         let spread = |value: fn(&Sample) -> f64| Spread::of(own.iter().map(|it| value(it)));
         let costs = costs_of(guard, samples);
-        let open = costs_of(Guard::TollgateOpen, samples);
-        let beyond = costs.iter().filter_map(|(round, cost)| {
-            let (_, base) = open.iter().find(|(other, _)| other == round)?;
-            Some(cost - base)
-        });
+        let beyond = |base| paired_difference(&costs, &costs_of(base, samples));
         Self {
             guard: guard.name(),
             setup: guard.setup(),
             cpu_us_per_request: spread(|it| it.cpu_us_per_request),
-            beyond_open_us: Spread::of(beyond),
+            beyond_open_us: beyond(Guard::TollgateOpen),
+            beyond_carried_us: beyond(Guard::TollgateCarried),
             ratio_to_nginx_lua: paired_ratio(&costs, &costs_of(Guard::NginxLua, samples)),
             ratio_to_envoy_lua: paired_ratio(&costs, &costs_of(Guard::EnvoyLua, samples)),
             requests_per_second: spread(|it| it.requests_per_second),
+            p50_us: spread(|it| it.p50_us),
             p99_us: spread(|it| it.p99_us),
             core_share: spread(|it| it.core_share),
             errors: own.iter().map(|it| it.errors.total()).sum(),
@@ -79,10 +82,11 @@ impl Summary {
             self.guard.to_owned(),
             show(self.cpu_us_per_request, 1),
             show(self.beyond_open_us, 2),
+            show(self.beyond_carried_us, 2),
             show(self.ratio_to_nginx_lua, 2),
             show(self.ratio_to_envoy_lua, 2),
             format!("{:.0}", median(self.requests_per_second)),
-            format!("{:.0}", median(self.p99_us)),
+            format!("{:.0} / {:.0}", median(self.p50_us), median(self.p99_us)),
             format!("{:.2}", median(self.core_share)),
             self.errors.to_string(),
         ]
@@ -101,10 +105,11 @@ impl AuthReport {
             "guard",
             "CPU µs/request",
             "beyond open",
+            "beyond carried",
             "to nginx-lua",
             "to envoy-lua",
             "req/s",
-            "p99 µs",
+            "p50 / p99 µs",
             "core",
             "errors",
         ]);

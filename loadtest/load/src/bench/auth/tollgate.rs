@@ -18,6 +18,10 @@ pub(super) fn plan(
     (addresses, credentials): ([SocketAddr; 2], &Credentials),
 ) -> Result<Plan, BenchError> {
     let wants = match guard {
+        Guard::TollgateCarried => {
+            let value = credentials.value_of(0).unwrap_or_default();
+            format!(", request_headers: {{ set: {{ Authorization: \"Bearer {value}\" }} }}")
+        }
         Guard::TollgateReference => STRICT.to_owned(),
         Guard::TollgateValue => format!("{STRICT}, accept: value"),
         Guard::TollgateOpen
