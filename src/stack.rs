@@ -95,7 +95,8 @@ impl Stack {
             composer: None,
             pay: None,
         };
-        match stack.start(plan).await {
+        // Large, since so many kinds of things are started.
+        match Box::pin(stack.start(plan)).await {
             Ok(()) => Ok(stack),
             Err(error) => {
                 stack.stop(Some(Duration::ZERO)).await;
