@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use idp_token::ask::resolve::Purpose;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::provider::{self, Instead, forged, session, token};
 use super::town::{LONG, Town};
@@ -198,6 +199,32 @@ async fn the_next_value_token_is_fetched_before_the_last_one_expires() {
     let asked = town.provider.facts().asked.clone();
     let purposes: Vec<_> = asked.iter().map(|(_, purpose)| *purpose).collect();
     assert_eq!(purposes, [Purpose::Use, Purpose::Renew]);
+}
+
+#[tokio::test]
+async fn a_session_that_goes_on_being_used_is_told_of_now_and_then() {
+    let town = Town::start(LONG).await;
+    let idle = idp_token::session::Session {
+        idle: Some(Duration::from_secs(60)),
+        ..session(1)
+    };
+    let every = idle.report_after().unwrap();
+    let token = town.provider.issue_for(1, idle);
+    let use_until_told = async |count: usize| {
+        town.until("its use is told", async |town| {
+            assert_eq!(town.get("/read", &token).await.status, 200);
+            town.provider.facts().uses.len() >= count
+        })
+        .await;
+    };
+    let began = Instant::now();
+    use_until_told(1).await;
+    use_until_told(2).await;
+    // What is remembered of a use is its whole second.
+    let told_after = began.elapsed() + Duration::from_secs(1);
+    assert!(told_after >= every, "{told_after:?}");
+    assert_eq!(town.provider.facts().uses.len(), 2);
+    assert_eq!(town.provider.asked(), 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Value tokens that clients show, where a route takes them.
 
+use super::provider::Instead;
 use super::town::{LONG, Town};
 
 #[tokio::test]
@@ -49,6 +50,23 @@ async fn a_value_token_is_taken_where_the_route_says_so_and_goes_on_as_it_is() {
         401,
         "of the same session"
     );
+}
+
+#[tokio::test]
+async fn the_keys_of_the_provider_are_kept_while_it_has_none_to_tell() {
+    let town = Town::start(LONG).await;
+    let fail = ("/jwks", Instead::Status(500));
+    town.provider.facts().instead.extend([fail]);
+    // Another key of tags: it may be a new one, so that all keys are fetched again.
+    let strange = town.provider.issue(1).replace("tg_at_E", "tg_at_F");
+    town.until("they are fetched in vain", async |town| {
+        town.get("/read", &strange).await;
+        let (_, text) = town.edge.admin("/metrics").await;
+        text.contains("tollgate_identity_call_failures_total{call=\"keys\"}")
+    })
+    .await;
+    let token = town.provider.value_token(1);
+    assert_eq!(town.get("/value", &token).await.status, 200);
 }
 
 /// Waits for keys, without which nothing can be told from what is forged.

@@ -180,6 +180,27 @@ async fn what_is_remembered_ends_with_the_token() {
 }
 
 #[tokio::test]
+async fn what_is_remembered_is_no_older_than_the_policy_allows() {
+    let scripted = Scripted::start(Says::json(&active("ann").to_string())).await;
+    let mut policy = issuer_by_question("a", scripted.address);
+    let max_age = Duration::from_secs(3);
+    policy.policy.max_age = max_age;
+    let issuer = one(&policy);
+    let began = clock::boot();
+    assert_eq!(subject(issuer.identify("token").await), good("ann"));
+    assert!(issuer.known("token").is_some());
+    while issuer.known("token").is_some() {
+        let passed = clock::boot().since(began);
+        assert!(passed < 4 * max_age, "{passed:?}");
+        // sleeps: it has to grow old.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(clock::boot().since(began) >= max_age);
+    assert_eq!(subject(issuer.identify("token").await), good("ann"));
+    assert_eq!(scripted.count(), 2);
+}
+
+#[tokio::test]
 async fn an_issuer_is_asked_about_so_many_tokens_at_once_and_no_more() {
     let (open, door) = watch::channel(false);
     let says = Box::new(Says::json(&active("ann").to_string()));
