@@ -32,6 +32,8 @@ const EXPIRED: usize = 16;
 const CUSTOMERS: u32 = 16;
 /// Connections are opened, and their buffers taken, before memory is looked at.
 const WARM_UP_MAX: u64 = 4000;
+/// In a phase nothing is timed before all connections are there.
+const SETTLE: Duration = Duration::from_millis(300);
 
 #[derive(Clone, Copy, Debug)]
 pub struct FloodSettings {
@@ -316,13 +318,18 @@ struct Customer {
 impl Customer {
     async fn come(mut self, stopped: watch::Receiver<bool>) -> Phase {
         let mut seen = Phase::default();
+        let timed_from = Instant::now() + SETTLE;
         let mut ticks = interval_at(Instant::now() + self.first, self.pace);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !*stopped.borrow() {
             ticks.tick().await;
             let began = Instant::now();
             match self.dialogue.ask(&self.request).await {
-                Ok(answer) if answer.status == 200 => seen.good.record(began.elapsed()),
+                Ok(answer) if answer.status == 200 => {
+                    if began >= timed_from {
+                        seen.good.record(began.elapsed());
+                    }
+                }
                 Ok(answer) => {
                     seen.good_failed += 1;
                     seen.note(&answer);

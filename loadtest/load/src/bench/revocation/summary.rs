@@ -25,14 +25,16 @@ const HOW_TO_READ: &str = "\
 4. Sessions lie idle for the time that ends them, less or more the time between two reports; gateways
    are killed meanwhile, and the clocks of two of them are two minutes behind and ahead.
 5. Bad tokens are forged (all but the secret and the tag is right), have one bit flipped, or are over, in
-   turn, and come at a fixed pace from 200 addresses; so do good ones. Each client is told 401 three hundred
+   turn, and come at a fixed pace from 100 addresses; so do good ones. Each client is told 401 three hundred
    times in ten seconds, and 429 past that. What they reach is counted at 10,000 a second. What they cost
-   others is timed at 2,000 a second, in phases of three seconds that take turns: good requests alone,
+   others is timed at 2,000 a second, in phases of two seconds that take turns: good requests alone,
    beside bad tokens, and beside the same bytes in a field that nobody reads, which are refused for want of
-   a token. Each ratio is of two phases of one round, and the median of all. The gateway, with one worker,
-   has a CPU to itself. Load, service, Redis and the identity provider share the other one, and what sends
-   bad tokens gives way to all of them (SCHED_IDLE), so that it delays nobody but through the gateway. The
-   CPU for a refusal is what the gateway had beyond what it had in the quiet phase of the same round.
+   a token. The gateway, with one worker, has a CPU to itself. Load, service, Redis and the identity
+   provider share the other one, and what sends bad tokens gives way to all of them (SCHED_IDLE), so that
+   it delays nobody but through the gateway. A refusal costs what the gateway has of its CPU beyond what it
+   has in quiet phases. Of each kind of phase the figure counts that a quarter of them stayed below: a
+   machine that is disturbed makes figures worse and none better, and a few stalls in two seconds are
+   one request in a hundred.
 ";
 
 #[derive(Debug, Serialize)]
