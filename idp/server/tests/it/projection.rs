@@ -88,6 +88,7 @@ async fn every_change_is_in_redis_once_and_in_order_with_its_epoch() {
 async fn a_flushed_redis_has_everything_again_before_the_next_beat() {
     let redis = RedisServer::start();
     let server = Server::start_with(redis.wishes()).await;
+    until_built(&redis).await;
     revoke_some(&server, 30).await;
     let mut connection = redis.connect().await;
     connection
@@ -250,6 +251,7 @@ async fn eval(connection: &mut Connection, script: &str) {
 async fn a_redis_that_knows_more_or_holds_something_else_is_written_anew() {
     let redis = RedisServer::start();
     let server = Server::start_with(redis.wishes()).await;
+    until_built(&redis).await;
     revoke_some(&server, 5).await;
     let mut connection = redis.connect().await;
     connection
@@ -276,6 +278,7 @@ async fn a_redis_that_knows_more_or_holds_something_else_is_written_anew() {
 async fn what_another_relay_writes_late_is_refused() {
     let redis = RedisServer::start();
     let server = Server::start_with(redis.wishes()).await;
+    until_built(&redis).await;
     revoke_some(&server, 3).await;
     let mut connection = redis.connect().await;
     let held = connection.until(|held| held.changes().len() == 3).await;
@@ -292,6 +295,7 @@ async fn what_another_relay_writes_late_is_refused() {
 async fn what_a_gateway_was_told_lies_in_redis_for_the_next_one_until_it_is_void() {
     let redis = RedisServer::start();
     let server = Server::start_with(redis.wishes()).await;
+    until_built(&redis).await;
     revoke_some(&server, 1).await;
     let mut connection = redis.connect().await;
     connection.until(|held| held.changes().len() == 1).await;
