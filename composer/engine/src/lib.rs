@@ -10,6 +10,8 @@ mod forget;
 mod generations;
 mod invalidate;
 mod metrics;
+#[cfg(test)]
+mod orders;
 pub mod paths;
 mod queue;
 mod random;

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::Generations;
 use crate::cache::{Cache, Entry, Origin};
+use crate::orders::{self, search};
 use crate::queue::{Asking, Batch, Bounds, Landed, Queue, Told, Wait, Weighed};
 use crate::scope::{Scope, Slot};
 
@@ -145,6 +146,56 @@ impl World {
         }
     }
 
+    fn take(&mut self, place: usize) -> Call {
+        std::mem::replace(&mut self.calls[place], Call::Over)
+    }
+
+    /// Whoever finds nothing in the cache asks.
+    fn ask(&mut self) {
+        self.limits.asks -= 1;
+        if self.cache.find(&slot()).is_some() {
+            return;
+        }
+        let asking = Asking {
+            scope: Scope::Shared,
+            credential: None,
+            deadline: start() + Duration::from_secs(1),
+        };
+        let weighed = Weighed {
+            key: KEY.into(),
+            bytes: 1,
+        };
+        let (waits, batches) = self.queue.ask(&asking, [weighed].into_iter());
+        for wait in waits {
+            match wait {
+                Wait::Until(told) => self.waiting.push((told, self.invalidated)),
+                Wait::Full => panic!("there is room"),
+            }
+        }
+        self.calls.extend(batches.into_iter().map(Call::Sent));
+    }
+
+    fn land(&mut self, batch: Batch<Value>, value: u8) {
+        let landed = Landed {
+            value: (value, entry(value)),
+            is_shareable: true,
+        };
+        let next = self
+            .queue
+            .land(batch, vec![Some(landed)], |slot, generation, (_, entry)| {
+                self.cache.keep(slot, generation, entry);
+            });
+        if self.variant == Variant::TakenLate {
+            let now = self.generations.of(KEY);
+            self.cache.keep(&slot(), now, &entry(value));
+        }
+        self.calls.extend(next.into_iter().map(Call::Sent));
+    }
+}
+
+impl orders::World for World {
+    type Action = Action;
+
     fn actions(&self) -> Vec<Action> {
         let mut actions = Vec::new();
         if self.limits.asks > 0 {
@@ -198,52 +249,6 @@ impl World {
         }
     }
 
-    fn take(&mut self, place: usize) -> Call {
-        std::mem::replace(&mut self.calls[place], Call::Over)
-    }
-
-    /// Whoever finds nothing in the cache asks.
-    fn ask(&mut self) {
-        self.limits.asks -= 1;
-        if self.cache.find(&slot()).is_some() {
-            return;
-        }
-        let asking = Asking {
-            scope: Scope::Shared,
-            credential: None,
-            deadline: start() + Duration::from_secs(1),
-        };
-        let weighed = Weighed {
-            key: KEY.into(),
-            bytes: 1,
-        };
-        let (waits, batches) = self.queue.ask(&asking, [weighed].into_iter());
-        for wait in waits {
-            match wait {
-                Wait::Until(told) => self.waiting.push((told, self.invalidated)),
-                Wait::Full => panic!("there is room"),
-            }
-        }
-        self.calls.extend(batches.into_iter().map(Call::Sent));
-    }
-
-    fn land(&mut self, batch: Batch<Value>, value: u8) {
-        let landed = Landed {
-            value: (value, entry(value)),
-            is_shareable: true,
-        };
-        let next = self
-            .queue
-            .land(batch, vec![Some(landed)], |slot, generation, (_, entry)| {
-                self.cache.keep(slot, generation, entry);
-            });
-        if self.variant == Variant::TakenLate {
-            let now = self.generations.of(KEY);
-            self.cache.keep(&slot(), now, &entry(value));
-        }
-        self.calls.extend(next.into_iter().map(Call::Sent));
-    }
-
     /// What was made void is neither found nor told.
     fn is_sound(&mut self) -> bool {
         let held = self.cache.find(&slot());
@@ -259,41 +264,6 @@ impl World {
             }
         });
         is_found_well && is_told_well
-    }
-}
-
-/// How many orders there are, and the first in which something is wrong.
-fn search(variant: Variant, limits: Limits) -> (usize, Option<Vec<Action>>) {
-    let mut orders = 0;
-    // Of every step so far: which of how many actions was taken.
-    let mut choices: Vec<(usize, usize)> = Vec::new();
-    loop {
-        let mut world = World::new(variant, limits);
-        let mut taken = Vec::new();
-        loop {
-            let actions = world.actions();
-            let step = taken.len();
-            if actions.is_empty() {
-                break;
-            }
-            if step == choices.len() {
-                choices.push((0, actions.len()));
-            }
-            let action = actions[choices[step].0];
-            taken.push(action);
-            world.act(action);
-            if !world.is_sound() {
-                return (orders, Some(taken));
-            }
-        }
-        orders += 1;
-        while choices.last().is_some_and(|(choice, of)| choice + 1 == *of) {
-            choices.pop();
-        }
-        match choices.last_mut() {
-            Some((choice, _)) => *choice += 1,
-            None => return (orders, None),
-        }
     }
 }
 
@@ -315,7 +285,7 @@ fn what_was_made_void_is_neither_found_nor_told_in_any_order() {
         Limits { asks: 3, ..FEW },
         Limits { drops: 1, ..FEW },
     ] {
-        let (orders, wrong) = search(Variant::AsItIs, limits);
+        let (orders, wrong) = search(|| World::new(Variant::AsItIs, limits));
         assert_eq!(wrong, None, "{limits:?}");
         assert!(orders > 100, "{orders} orders of {limits:?}");
     }
@@ -328,7 +298,7 @@ fn without_the_generation_there_is_an_order_that_shows_it() {
         Variant::CacheHearsOfNone,
         Variant::TakenLate,
     ] {
-        let (_, wrong) = search(variant, FEW);
+        let (_, wrong) = search(|| World::new(variant, FEW));
         assert!(wrong.is_some(), "{variant:?} is found out by nothing");
     }
 }

@@ -80,14 +80,12 @@ impl Records {
                     value: Ok(entry),
                     is_shareable: true,
                 },
-                Some(Sighting::Unknown(found)) => {
-                    if let (Some(found), Some((key, _))) = (found, keys.get(place)) {
+                unknown => {
+                    if let Some(Sighting::Unknown(Some(found))) = unknown
+                        && let Some((key, _)) = keys.get(place)
+                    {
                         seen.insert(key.clone(), found);
                     }
-                    missing.push((place, *slot));
-                    failed(Cause::Internal)
-                }
-                None => {
                     missing.push((place, *slot));
                     failed(Cause::Internal)
                 }

@@ -22,6 +22,7 @@ use super::super::entity::{Moment, Names, Seen, Sighted, Writing};
 use super::model::{Model, Variant};
 use crate::cache::{Cache, Entry, Origin};
 use crate::generations::Generations;
+use crate::orders::{self, follow, search};
 use crate::queue::{Asking, Batch, Bounds, Landed, Queue, Told, Wait, Weighed};
 use crate::random;
 use crate::scope::{Scope, SharedKey, Slot};
@@ -247,70 +248,6 @@ impl<'s> World<'s> {
         }
     }
 
-    fn actions(&self) -> Vec<Action> {
-        let mut actions = Vec::new();
-        for (who, composer) in self.composers.iter().enumerate() {
-            if self.asks[who] > 0 {
-                actions.push(Action::Ask(who));
-            }
-            for (place, call) in composer.calls.iter().enumerate() {
-                if !matches!(call, Call::Over) {
-                    actions.push(Action::Go(who, place));
-                }
-            }
-        }
-        match self.forgetting {
-            Forgetting::Nothing if self.invalidations > 0 => actions.push(Action::Write),
-            Forgetting::Nothing => {}
-            Forgetting::Begun => actions.push(Action::Tell),
-            Forgetting::Told => actions.push(Action::Done),
-        }
-        if self.flushes > 0 {
-            actions.push(Action::Flush);
-        }
-        actions
-    }
-
-    fn act(&mut self, action: Action) {
-        let order = self.site.order;
-        match action {
-            Action::Ask(who) => self.ask(who),
-            Action::Go(who, place) => {
-                let call = std::mem::replace(&mut self.composers[who].calls[place], Call::Over);
-                let next = self.go(who, call);
-                self.composers[who].calls[place] = next;
-            }
-            Action::Write => {
-                self.invalidations -= 1;
-                self.source += 1;
-                self.composers[0].forget(order);
-                self.forgetting = Forgetting::Begun;
-            }
-            Action::Tell => {
-                match (order.is_heard, order.is_of_key) {
-                    (true, true) => self.redis.forget(&self.site.names.entity(&key())),
-                    (true, false) => self.redis.forget(&self.site.names.generation),
-                    (false, _) => {
-                        self.composers[0].owes = self.site.broken != Broken::OwesNothing;
-                    }
-                }
-                self.forgetting = Forgetting::Told;
-            }
-            Action::Done => {
-                if self.site.broken != Broken::BumpedBeforeOnly {
-                    self.composers[0].forget(order);
-                }
-                self.invalidated = self.source;
-                self.forgetting = Forgetting::Nothing;
-            }
-            Action::Flush => {
-                self.flushes -= 1;
-                self.redis.held.clear();
-            }
-        }
-    }
-
-    /// Whoever finds nothing in the cache asks.
     fn ask(&mut self, who: usize) {
         self.asks[who] -= 1;
         let composer = &mut self.composers[who];
@@ -397,7 +334,75 @@ impl<'s> World<'s> {
         composer.calls.extend(next.into_iter().map(Call::Sent));
         is_of_now
     }
+}
 
+impl orders::World for World<'_> {
+    type Action = Action;
+
+    fn actions(&self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for (who, composer) in self.composers.iter().enumerate() {
+            if self.asks[who] > 0 {
+                actions.push(Action::Ask(who));
+            }
+            for (place, call) in composer.calls.iter().enumerate() {
+                if !matches!(call, Call::Over) {
+                    actions.push(Action::Go(who, place));
+                }
+            }
+        }
+        match self.forgetting {
+            Forgetting::Nothing if self.invalidations > 0 => actions.push(Action::Write),
+            Forgetting::Nothing => {}
+            Forgetting::Begun => actions.push(Action::Tell),
+            Forgetting::Told => actions.push(Action::Done),
+        }
+        if self.flushes > 0 {
+            actions.push(Action::Flush);
+        }
+        actions
+    }
+
+    fn act(&mut self, action: Action) {
+        let order = self.site.order;
+        match action {
+            Action::Ask(who) => self.ask(who),
+            Action::Go(who, place) => {
+                let call = std::mem::replace(&mut self.composers[who].calls[place], Call::Over);
+                let next = self.go(who, call);
+                self.composers[who].calls[place] = next;
+            }
+            Action::Write => {
+                self.invalidations -= 1;
+                self.source += 1;
+                self.composers[0].forget(order);
+                self.forgetting = Forgetting::Begun;
+            }
+            Action::Tell => {
+                match (order.is_heard, order.is_of_key) {
+                    (true, true) => self.redis.forget(&self.site.names.entity(&key())),
+                    (true, false) => self.redis.forget(&self.site.names.generation),
+                    (false, _) => {
+                        self.composers[0].owes = self.site.broken != Broken::OwesNothing;
+                    }
+                }
+                self.forgetting = Forgetting::Told;
+            }
+            Action::Done => {
+                if self.site.broken != Broken::BumpedBeforeOnly {
+                    self.composers[0].forget(order);
+                }
+                self.invalidated = self.source;
+                self.forgetting = Forgetting::Nothing;
+            }
+            Action::Flush => {
+                self.flushes -= 1;
+                self.redis.held.clear();
+            }
+        }
+    }
+
+    /// Whoever finds nothing in the cache asks.
     /// What was made void is neither found nor told.
     fn is_sound(&mut self) -> bool {
         let least = self.invalidated;
@@ -416,69 +421,41 @@ impl<'s> World<'s> {
     }
 }
 
-/// How many orders there are, and the first in which something is wrong.
-fn search(broken: Broken, order: Order, asks: [usize; 2]) -> (usize, Option<Vec<Action>>) {
-    let site = Site::new(broken, order);
-    let mut orders = 0;
-    // Of every step so far: which of how many actions was taken.
-    let mut choices: Vec<(usize, usize)> = Vec::new();
-    loop {
-        let mut world = World::new(&site, asks, 1, 0);
-        let mut taken = Vec::new();
-        loop {
-            let actions = world.actions();
-            let step = taken.len();
-            if actions.is_empty() {
-                break;
-            }
-            if step == choices.len() {
-                choices.push((0, actions.len()));
-            }
-            let action = actions[choices[step].0];
-            taken.push(action);
-            world.act(action);
-            // Redis is asked at once: that anything comes in between is left to drawn orders.
-            if let Action::Ask(who) = action
-                && let Some(place) = world.composers[who].calls.len().checked_sub(1)
-                && matches!(world.composers[who].calls[place], Call::Sent(_))
-            {
-                world.act(Action::Go(who, place));
-            }
-            if !world.is_sound() {
-                return (orders, Some(taken));
-            }
+/// A world in which Redis is asked at once: that anything comes in between is left to drawn orders.
+struct AtOnce<'s>(World<'s>);
+
+impl orders::World for AtOnce<'_> {
+    type Action = Action;
+
+    fn actions(&self) -> Vec<Action> {
+        self.0.actions()
+    }
+
+    fn act(&mut self, action: Action) {
+        self.0.act(action);
+        if let Action::Ask(who) = action
+            && let Some(place) = self.0.composers[who].calls.len().checked_sub(1)
+            && matches!(self.0.composers[who].calls[place], Call::Sent(_))
+        {
+            self.0.act(Action::Go(who, place));
         }
-        orders += 1;
-        while choices.last().is_some_and(|(choice, of)| choice + 1 == *of) {
-            choices.pop();
-        }
-        match choices.last_mut() {
-            Some((choice, _)) => *choice += 1,
-            None => return (orders, None),
-        }
+    }
+
+    fn is_sound(&mut self) -> bool {
+        self.0.is_sound()
     }
 }
 
 /// The first of so many drawn orders in which something is wrong.
 fn draw(broken: Broken, order: Order, orders: usize) -> Option<Vec<Action>> {
     let site = Site::new(broken, order);
-    for _ in 0..orders {
-        let mut world = World::new(&site, [4, 3], 3, 1);
-        let mut taken = Vec::new();
-        loop {
-            let actions = world.actions();
-            let Some(last) = actions.len().checked_sub(1) else {
-                break;
-            };
-            let drawn = usize::try_from(random::next_u64() >> 33).unwrap() % (last + 1);
-            taken.push(actions[drawn]);
-            world.act(actions[drawn]);
-            if !world.is_sound() {
-                return Some(taken);
-            }
-        }
-    }
-    None
+    let mut drawn = (0..orders).map(|_| {
+        let world = World::new(&site, [4, 3], 3, 1);
+        follow(world, |_, count| {
+            usize::try_from(random::next_u64() >> 33).unwrap() % count
+        })
+    });
+    drawn.find_map(|wrong| wrong)
 }
 
 const ORDERS: [Order; 4] = [
@@ -504,7 +481,8 @@ const ORDERS: [Order; 4] = [
 fn an_invalidation_is_not_undone_by_what_another_composer_stores_in_any_order() {
     let [key, key_unheard, lookup, _] = ORDERS;
     for (order, asks) in [(key, [1, 1]), (lookup, [1, 1]), (key_unheard, [2, 0])] {
-        let (orders, wrong) = search(Broken::Nothing, order, asks);
+        let site = Site::new(Broken::Nothing, order);
+        let (orders, wrong) = search(|| AtOnce(World::new(&site, asks, 1, 0)));
         assert_eq!(wrong, None, "{order:?}");
         assert!(orders > 100, "{orders} orders of {order:?}");
     }
