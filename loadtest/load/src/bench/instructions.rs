@@ -91,6 +91,8 @@ struct Subject {
     verb: &'static str,
     config: String,
     admin: SocketAddr,
+    /// What it composes of, for as long as it is counted.
+    _services: Option<Composable>,
 }
 
 /// Counts, and either writes `instructions.md` and `instructions.json` or checks against them.
@@ -195,18 +197,22 @@ async fn count(gateway: &Path, requests: u64, route: Route) -> Result<u64, Bench
         Route::Open | Route::Composed => None,
         Route::Guarded => Some(Callers::start(gateway, dir, CONNECTIONS).await?),
     };
-    let composable = Composable::start().await?;
     let [address, admin] = free_addresses()?;
     let subject = match route {
-        Route::Composed => Subject {
-            verb: "composer",
-            config: composable.config([address, admin]),
-            admin,
-        },
+        Route::Composed => {
+            let services = Composable::start().await?;
+            Subject {
+                verb: "composer",
+                config: services.config([address, admin]),
+                admin,
+                _services: Some(services),
+            }
+        }
         Route::Open | Route::Guarded => Subject {
             verb: "gateway",
             config: config_text([address, admin, upstream().await?], dir, callers.as_ref()),
             admin,
+            _services: None,
         },
     };
     let counted = dir.join("counted");

@@ -13,6 +13,8 @@ use tokio::time::Instant;
 use super::deal::Share;
 use super::login::{LoginError, log_in};
 use super::record::Record;
+#[cfg(test)]
+use super::record::{Answered, Times};
 use super::revoking::{Revoked, revoke};
 use super::scenario::{Protocol, Scenario};
 use super::schedule::Rate;
@@ -52,6 +54,37 @@ pub struct Ran {
     pub revoked: Option<Revoked>,
     /// Why it was given up, in words.
     pub given_up: Option<String>,
+}
+
+#[cfg(test)]
+impl Ran {
+    /// A run in which every answer took as long, and nothing is to be said of the generator.
+    pub(super) fn made_up(answers: u32, took: Duration) -> Self {
+        let mut record = Record::new(1, Duration::from_secs(1));
+        let answered = Answered {
+            status: 200,
+            bytes: 2,
+            is_expected: true,
+            holds: true,
+        };
+        let times = Times {
+            due: Duration::ZERO,
+            sent: Duration::ZERO,
+            done: took,
+        };
+        for _ in 0..answers {
+            record.answer(0, times, &answered);
+        }
+        Self {
+            record,
+            lasted: Duration::from_secs(1),
+            generator_share: 0.1,
+            generator_kept_waiting: 0.0,
+            watched: Vec::new(),
+            revoked: None,
+            given_up: None,
+        }
+    }
 }
 
 /// What is being done.

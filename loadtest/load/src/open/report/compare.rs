@@ -135,7 +135,6 @@ impl fmt::Display for Comparison {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::record::{Answered, Record, Times};
     use super::super::super::run::Ran;
     use super::super::super::scenario::Scenario;
     use super::super::{Environment, Setting};
@@ -150,30 +149,7 @@ mod tests {
              requests: [{{ name: read, get: /a }}]\n"
         );
         let scenario = Scenario::parse("test", &text, Path::new(".")).unwrap();
-        let mut record = Record::new(1, Duration::from_secs(1));
-        let answered = Answered {
-            status: 200,
-            bytes: 2,
-            is_expected: true,
-            holds: true,
-        };
-        for _ in 0..rate {
-            let times = Times {
-                due: Duration::ZERO,
-                sent: Duration::ZERO,
-                done: took,
-            };
-            record.answer(0, times, &answered);
-        }
-        let ran = Ran {
-            record,
-            lasted: Duration::from_secs(1),
-            generator_share: 0.1,
-            generator_kept_waiting: 0.0,
-            watched: Vec::new(),
-            revoked: None,
-            given_up: None,
-        };
+        let ran = Ran::made_up(rate, took);
         let names = ["read".to_owned()];
         Report::new(Setting::of(&scenario), &names, &ran, Environment::default())
     }

@@ -89,41 +89,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::open::record::{Answered, Record, Times};
 
-    const ANSWERED: u64 = 100;
+    const ANSWERED: u32 = 100;
     const TOOK: Duration = Duration::from_millis(10);
 
-    /// A run whose requests took 10 ms each.
-    fn ran() -> Ran {
-        let mut record = Record::new(1, Duration::from_secs(1));
-        let answered = Answered {
-            status: 200,
-            bytes: 2,
-            is_expected: true,
-            holds: true,
-        };
-        let times = Times {
-            due: Duration::ZERO,
-            sent: Duration::ZERO,
-            done: TOOK,
-        };
-        for _ in 0..ANSWERED {
-            record.answer(0, times, &answered);
-        }
-        Ran {
-            record,
-            lasted: Duration::from_secs(1),
-            generator_share: 0.5,
-            generator_kept_waiting: 0.0,
-            watched: Vec::new(),
-            revoked: None,
-            given_up: None,
-        }
-    }
-
     fn doubts(change: impl FnOnce(&mut Ran)) -> Vec<String> {
-        let mut ran = ran();
+        let mut ran = Ran::made_up(ANSWERED, TOOK);
         change(&mut ran);
         let all = Figures::of("all", &ran.record.sum(), 1.0);
         Generator::of(&ran, &all).doubts
@@ -136,7 +107,7 @@ mod tests {
         let at = doubts(|ran| {
             ran.generator_share = BUSY;
             ran.generator_kept_waiting = CROWDED;
-            ran.record.waited = ANSWERED / 10;
+            ran.record.waited = u64::from(ANSWERED) / 10;
             ran.record.lateness.record(TOOK.mul_f64(LATE * 0.97));
         });
         assert_eq!(at, Vec::<String>::new());
@@ -156,7 +127,7 @@ mod tests {
                 "late by",
             ),
             (
-                |ran| ran.record.waited = ANSWERED / 10 + 1,
+                |ran| ran.record.waited = u64::from(ANSWERED) / 10 + 1,
                 "11 requests waited",
             ),
         ];
