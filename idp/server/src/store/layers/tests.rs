@@ -20,7 +20,7 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
 type Written = Vec<(Vec<u8>, Option<u8>)>;
 
 fn written() -> impl Strategy<Value = Written> {
-    prop::collection::vec((key(), prop::option::of(any::<u8>())), 0..8)
+    prop::collection::vec((key(), prop::option::weighted(0.7, any::<u8>())), 0..20)
 }
 
 fn layer(begins: u64, all: &Written) -> Recent {
@@ -66,7 +66,7 @@ proptest! {
     #[test]
     fn a_walk_and_a_look_see_what_was_written_by_their_moment(
         (first, second, third) in (written(), written(), written()),
-        seen in 0_usize..8,
+        seen in 0_usize..20,
         from in key(),
         batch in 1_usize..5,
     ) {
@@ -93,14 +93,39 @@ proptest! {
 
         let prefix = [from[0]];
         if from[0] < ROW {
-            let found = layers.records(Bound::Excluded(&from), &prefix, batch).unwrap();
-            let found: Vec<_> = found.map(|entry| entry.unwrap().0).collect();
-            let expected = records.iter().map(|(key, _)| (*key).clone());
-            let expected = expected.filter(|key| key[0] == from[0] && *key > from);
-            prop_assert_eq!(found, expected.collect::<Vec<_>>());
+            let behind: &[u8] = &from;
+            for begin in [Bound::Excluded(behind), Bound::Included(&prefix)] {
+                let found = layers.records(begin, &prefix, batch).unwrap();
+                let found: Vec<_> = found.map(|entry| entry.unwrap().0).collect();
+                let expected = records.iter().map(|(key, _)| (*key).clone());
+                let expected = expected.filter(|key| {
+                    key[0] == from[0] && (begin != Bound::Excluded(behind) || *key > from)
+                });
+                prop_assert_eq!(found, expected.collect::<Vec<_>>());
+            }
         }
         let rows: Vec<_> = layers.rows().unwrap().map(|row| row.unwrap().0).collect();
         let expected: Vec<_> = model.keys().filter_map(|key| row_of_key(key)).map(|row| row.0).collect();
         prop_assert_eq!(rows, expected);
+    }
+}
+
+#[test]
+fn a_walk_goes_on_behind_what_it_took_out_of_memory_at_once() {
+    let written: Written = (0..6)
+        .map(|id| (vec![1, id], (id > 3).then_some(id)))
+        .collect();
+    let (_database, filed) = filed(&Vec::new());
+    let layers = Layers {
+        filed: Some(Arc::new(filed)),
+        filing: None,
+        recent: Arc::new(layer(0, &written)),
+        moment: at(6),
+    };
+    for batch in 1..8 {
+        let found = layers.records(Bound::Included(&[1]), &[1], batch).unwrap();
+        let found: Vec<_> = found.map(|entry| entry.unwrap().0).collect();
+        // Those before them are there no more, and fill a batch of their own.
+        assert_eq!(found, [[1, 4], [1, 5]], "{batch} at a time");
     }
 }
