@@ -231,3 +231,6 @@ async fn drive<F: Future>(
     })
     .await
 }
+
+#[cfg(test)]
+mod tests;

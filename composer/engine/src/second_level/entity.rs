@@ -14,7 +14,7 @@ use crate::random;
 use crate::scope::SharedKey;
 
 /// The kind, the generation of the lookup, and what makes a place like no other.
-const HEAD_BYTES: usize = 1 + 32 + 16;
+pub(super) const HEAD_BYTES: usize = 1 + 32 + 16;
 const VALUE: u8 = b'V';
 
 /// Where the entities of one lookup lie.

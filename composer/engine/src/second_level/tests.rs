@@ -1,6 +1,7 @@
 //! What holds of Redis as these tests imagine it holds of a real one, and what composers make of it
 //! is right in any order.
 
+mod entities;
 mod model;
 mod orders;
 mod scripts;

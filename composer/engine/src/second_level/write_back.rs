@@ -108,6 +108,10 @@ fn fitting(writings: &[Writing]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use redis::IntoConnectionInfo as _;
+
     use super::*;
     use crate::metrics::Metrics;
 
@@ -138,6 +142,23 @@ mod tests {
         queue.put(vec![writing(1)], &metrics);
         assert_eq!(metrics.dropped.get(), 3);
         assert_eq!(queue.bytes.load(Ordering::Relaxed), BATCHES_MAX);
+    }
+
+    #[tokio::test]
+    async fn what_is_done_with_makes_room_again_even_where_no_redis_takes_it() {
+        let metrics = Metrics::new().unwrap();
+        let nowhere = "redis://127.0.0.1:1".into_connection_info().unwrap();
+        let link = Link::new(nowhere, Duration::from_secs(1), metrics.level()).unwrap();
+        let metrics = metrics.shared("member");
+        let (queue, writer) = queue();
+        queue.put(vec![writing(COMMAND_BYTES_MAX), writing(1)], &metrics);
+        queue.put(vec![writing(1)], &metrics);
+        let waiting = Arc::clone(&queue.bytes);
+        assert_eq!(waiting.load(Ordering::Relaxed), COMMAND_BYTES_MAX + 2);
+        drop(queue);
+        writer.run(Arc::new(link)).await;
+        assert_eq!(waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(metrics.dropped.get(), 3);
     }
 
     #[test]

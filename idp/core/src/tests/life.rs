@@ -205,9 +205,19 @@ fn a_machine_acts_for_itself_with_its_own_roles() {
 #[test]
 fn a_token_of_a_machine_is_all_there_is_of_its_session() {
     let world = World::new();
+    // Its sessions could last for longer than a token does.
+    let lifetimes = Lifetimes {
+        absolute: Lifetimes::MACHINE.access * 2,
+        ..Lifetimes::MACHINE
+    };
+    world.order(Order::SetClient(Box::new(Client {
+        lifetimes,
+        ..world.client("robot")
+    })));
     let robot = format!("robot:{SECRET}");
     let body = "grant_type=client_credentials&scope=money.read";
     let issued = world.ask_as(Some(&robot), body).unwrap();
+    assert_eq!(issued.expires_in, lifetimes.access);
     let token = issued.access_token.as_str();
     let name = world.name(token);
     assert_eq!(world.stored(Kind::Access).len(), 0);

@@ -66,13 +66,13 @@ enum Action {
     Flush,
 }
 
-struct Site {
+pub(super) struct Site {
     broken: Broken,
     order: Order,
-    lookup: Lookup,
-    terms: Terms,
-    names: Names,
-    now: Instant,
+    pub(super) lookup: Lookup,
+    pub(super) terms: Terms,
+    pub(super) names: Names,
+    pub(super) now: Instant,
 }
 
 struct World<'s> {
@@ -125,7 +125,7 @@ fn slot() -> Slot {
     }
 }
 
-fn key() -> SharedKey {
+pub(super) fn key() -> SharedKey {
     slot().shared().unwrap()
 }
 
@@ -137,6 +137,11 @@ fn value_of(entry: &Entry) -> u8 {
 }
 
 impl Site {
+    pub(super) fn sound() -> Self {
+        let [order, ..] = ORDERS;
+        Self::new(Broken::Nothing, order)
+    }
+
     #[expect(clippy::disallowed_methods, reason = "a test needs some instant")]
     fn new(broken: Broken, order: Order) -> Self {
         let text = |text: &str| Text::from(text);
@@ -186,7 +191,8 @@ impl Site {
         }
     }
 
-    fn entry(&self, value: u8) -> Arc<Entry> {
+    /// Fresh for ten seconds from `now` on.
+    pub(super) fn entry(&self, value: u8) -> Arc<Entry> {
         let record = format!("{{\"id\":{KEY},\"value\":{value}}}");
         Arc::new(Entry {
             record: Some(Json::parse(&Bytes::from(record)).unwrap()),
