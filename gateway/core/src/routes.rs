@@ -8,6 +8,9 @@
 //! A route that lies deeper than the listener a request came in by keeps its requests to itself: they
 //! do not fall through to a less specific route, by which the outside would reach after all what was
 //! to stay inside. They are answered as if it were not there.
+//!
+//! So it is with a path that is the one of a route but for a slash at its end, which no route names:
+//! many services take the two for one, so that `/admin/` must not lead around what is asked for `/admin`.
 
 use std::collections::HashMap;
 
@@ -18,7 +21,7 @@ use crate::host::HostPattern;
 use crate::level::Level;
 use crate::route::{Matches, Route};
 
-use trie::Trie;
+use trie::{Spelling, Trie};
 
 mod conflict;
 mod trie;
@@ -80,14 +83,14 @@ impl RouteTable {
         let mut search = Search {
             head,
             from,
-            is_kept_inside: false,
+            is_kept: false,
             allowed: Vec::new(),
         };
         let path = head.path.strip_prefix('/').unwrap_or(&head.path);
         let found = self.tries(head.host.name()).find_map(|trie| {
-            trie.find(path, &mut |index| {
+            trie.find(path, &mut |index, spelling| {
                 let route = self.routes.get(index);
-                route.is_some_and(|route| search.takes(route))
+                route.is_some_and(|route| search.takes(route, spelling))
             })
         });
         match found.and_then(|index| Some((index, self.routes.get(index)?))) {
@@ -140,16 +143,17 @@ impl RouteTable {
 struct Search<'h> {
     head: &'h Head<'h>,
     from: Level,
-    /// A deeper route would have taken the request. The search goes on, but only for the methods
-    /// that the answer names: they must be those of any other method that is not allowed.
-    is_kept_inside: bool,
+    /// A deeper route would have taken the request, or one that it names but for a slash. The search goes
+    /// on, but only for the methods that the answer names: they must be those of any other method that is
+    /// not allowed.
+    is_kept: bool,
     allowed: Vec<Method>,
 }
 
 impl Search<'_> {
     /// Whether the route takes the request; one that fails on the method alone tells what it would
     /// have allowed.
-    fn takes(&mut self, route: &Route) -> bool {
+    fn takes(&mut self, route: &Route, spelling: Spelling) -> bool {
         let Matches {
             conditions, query, ..
         } = &route.matches;
@@ -159,10 +163,11 @@ impl Search<'_> {
             return false;
         }
         let takes_method = route.matches.methods.contain(&self.head.method);
-        match (self.from.reaches(route.level), takes_method) {
-            (true, true) => return !self.is_kept_inside,
+        let may_take = self.from.reaches(route.level) && spelling == Spelling::Asked;
+        match (may_take, takes_method) {
+            (true, true) => return !self.is_kept,
             (true, false) => conflict::collect_methods(&route.matches.methods, &mut self.allowed),
-            (false, true) => self.is_kept_inside = true,
+            (false, true) => self.is_kept = true,
             (false, false) => {}
         }
         false

@@ -2,6 +2,15 @@
 
 use crate::path::{PathPattern, Segment};
 
+/// By which spelling of a path a route was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// The one that was asked for.
+    Asked,
+    /// The same but for the slash at its end, which one of the two lacks.
+    ButForSlash,
+}
+
 /// A node of the tree; the root stands for the slash every path starts with.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trie {
@@ -31,8 +40,13 @@ impl Trie {
     }
 
     /// Walks the places that match `path` (without its first slash), most specific first, until one
-    /// of their routes is taken.
-    pub(super) fn find(&self, path: &str, take: &mut impl FnMut(usize) -> bool) -> Option<usize> {
+    /// of their routes is taken. Before the less specific ones those are shown that end here but for a
+    /// slash.
+    pub(super) fn find(
+        &self,
+        path: &str,
+        take: &mut impl FnMut(usize, Spelling) -> bool,
+    ) -> Option<usize> {
         self.find_below(Some(path), take)
     }
 
@@ -40,27 +54,36 @@ impl Trie {
     fn find_below(
         &self,
         rest: Option<&str>,
-        take: &mut impl FnMut(usize) -> bool,
+        take: &mut impl FnMut(usize, Spelling) -> bool,
     ) -> Option<usize> {
-        let Some(rest) = rest else {
-            let mut here = self.ends.iter().chain(&self.rests).copied();
-            return here.find(|index| take(*index));
+        let more_specific = match rest {
+            None => {
+                let found = first(&self.ends, Spelling::Asked, take);
+                let with_slash = || first(&self.literal("")?.ends, Spelling::ButForSlash, take);
+                found.or_else(with_slash)
+            }
+            Some("") => {
+                let slash = self.literal("");
+                let found = slash.and_then(|slash| slash.find_below(None, take));
+                found.or_else(|| first(&self.ends, Spelling::ButForSlash, take))
+            }
+            Some(rest) => self.find_in_segment(rest, take),
         };
+        more_specific.or_else(|| first(&self.rests, Spelling::Asked, take))
+    }
+
+    fn find_in_segment(
+        &self,
+        rest: &str,
+        take: &mut impl FnMut(usize, Spelling) -> bool,
+    ) -> Option<usize> {
         let (segment, below) = match rest.split_once('/') {
             Some((segment, below)) => (segment, Some(below)),
             None => (rest, None),
         };
-        let literal = self
-            .literal(segment)
-            .and_then(|child| child.find_below(below, take));
-        let param = || {
-            let child = self.param.as_ref().filter(|_| !segment.is_empty())?;
-            child.find_below(below, take)
-        };
-        if let Some(found) = literal.or_else(param) {
-            return Some(found);
-        }
-        self.rests.iter().copied().find(|index| take(*index))
+        let literal = self.literal(segment);
+        let found = literal.and_then(|child| child.find_below(below, take));
+        found.or_else(|| self.param.as_ref()?.find_below(below, take))
     }
 
     /// Visits every list of routes that share one place.
@@ -96,4 +119,12 @@ impl Trie {
         };
         &mut self.literals[place].1
     }
+}
+
+fn first(
+    places: &[usize],
+    spelling: Spelling,
+    take: &mut impl FnMut(usize, Spelling) -> bool,
+) -> Option<usize> {
+    places.iter().copied().find(|index| take(*index, spelling))
 }
