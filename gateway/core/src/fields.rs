@@ -21,10 +21,11 @@ impl FieldRules {
         self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
     }
 
-    /// Whether a field that came in must not go on because a rule removes or replaces it.
+    /// Whether a field that came in must not go on because a rule removes or replaces it, or one that
+    /// somebody may take for it.
     #[must_use]
     pub fn is_dropped(&self, name: &str) -> bool {
-        let is_named = |rule: &HeaderName| rule.as_str().eq_ignore_ascii_case(name);
+        let is_named = |rule: &HeaderName| folds_to(name, rule.as_str());
         self.remove.iter().any(is_named) || self.set.iter().any(|(rule, _)| is_named(rule))
     }
 }
@@ -62,6 +63,33 @@ const OURS: [&str; 9] = [
 /// What the names of fields begin with that tell a service who asks.
 const RESERVED: &str = "tollgate-";
 
+/// Fields by which some services take a request for another than the one that was judged: of another
+/// method, path or host. `Proxy` becomes `HTTP_PROXY` in CGI, by which a service then calls others.
+const MISLEADING: [&str; 9] = [
+    "proxy",
+    "x-host",
+    "x-http-host-override",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-host",
+    "x-original-url",
+    "x-rewrite-url",
+];
+
+/// Fields in which proxies tell of the client behind them, beside those that are ours.
+const OF_CLIENT: [&str; 6] = [
+    "cf-connecting-ip",
+    "client-ip",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-original-forwarded-for",
+];
+
+/// What the names of more such fields begin with; `X-Forwarded-User` is a caller to some services.
+const FORWARDED: &str = "x-forwarded-";
+
 /// Whether a field belongs to this hop alone.
 #[must_use]
 pub fn is_hop_by_hop(name: &str) -> bool {
@@ -77,8 +105,27 @@ pub fn is_ours(name: &str) -> bool {
 /// Whether a field speaks of the caller, which the gateway alone does: `Tollgate-Subject` and
 /// whatever else begins so.
 fn is_reserved(name: &str) -> bool {
-    let start = name.split_at_checked(RESERVED.len());
-    start.is_some_and(|(start, _)| folds_to(start, RESERVED))
+    begins_with(name, RESERVED)
+}
+
+/// Whether a service may take a request for another one because of this field. It goes on from nobody.
+#[must_use]
+pub fn is_misleading(name: &str) -> bool {
+    const LENGTHS: u64 = lengths(&MISLEADING);
+    LENGTHS & length(name) != 0 && MISLEADING.iter().any(|field| folds_to(name, field))
+}
+
+/// Whether a field tells of a client behind the one that sent it, which a trusted proxy alone may do.
+#[must_use]
+pub fn tells_of_client(name: &str) -> bool {
+    const LENGTHS: u64 = lengths(&OF_CLIENT);
+    let is_one = || OF_CLIENT.iter().any(|field| folds_to(name, field));
+    LENGTHS & length(name) != 0 && is_one() || begins_with(name, FORWARDED)
+}
+
+fn begins_with(name: &str, start: &str) -> bool {
+    let split = name.split_at_checked(start.len());
+    split.is_some_and(|(begin, _)| folds_to(begin, start))
 }
 
 /// Whether a field is the client's credential, or may be taken for it.
@@ -102,8 +149,9 @@ pub(crate) fn holds_token(value: &[u8]) -> bool {
 
 /// Whether somebody may take a name for the other, which is in lower case.
 pub(crate) fn folds_to(name: &str, other: &str) -> bool {
+    let is_sign = |byte: u8| !byte.is_ascii_alphanumeric();
     let folds = |(byte, other): (u8, u8)| {
-        byte.eq_ignore_ascii_case(&other) || (other == b'-' && !byte.is_ascii_alphanumeric())
+        byte.eq_ignore_ascii_case(&other) || (is_sign(other) && is_sign(byte))
     };
     name.len() == other.len() && name.bytes().zip(other.bytes()).all(folds)
 }
@@ -214,6 +262,50 @@ mod tests {
     }
 
     #[test]
+    fn a_request_is_not_made_another_one_by_its_fields() {
+        #[rustfmt::skip]
+        let kept_back = [
+            "Proxy", "X-HTTP-Method-Override", "x_http_method_override", "X-HTTP-Method",
+            "X-Method-Override", "X-Original-URL", "X.Rewrite.URL", "X-Host", "X-Original-Host",
+        ];
+        for name in kept_back {
+            assert!(is_misleading(name), "{name}");
+        }
+        for name in [
+            "Proxies",
+            "X-Method",
+            "X-Original",
+            "Hosts",
+            "X-Rewrite-Url-Of",
+            "",
+        ] {
+            assert!(!is_misleading(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_stranger_tells_of_no_client_behind_it_in_any_spelling() {
+        #[rustfmt::skip]
+        let telling = [
+            "X-Forwarded-User", "x_forwarded_prefix", "X-Forwarded-", "X.Forwarded-Ssl", "Client-IP",
+            "True_Client_IP", "X-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP",
+        ];
+        for name in telling {
+            assert!(tells_of_client(name), "{name}");
+        }
+        for name in [
+            "X-Forwarded",
+            "XxForwarded-User",
+            "X-Forwards-To",
+            "Client",
+            "Clients",
+            "",
+        ] {
+            assert!(!tells_of_client(name), "{name}");
+        }
+    }
+
+    #[test]
     fn the_media_types_of_grpc_are_known_by_their_beginning() {
         #[rustfmt::skip]
         let cases = [
@@ -243,7 +335,10 @@ mod tests {
             )],
         };
         #[rustfmt::skip]
-        let cases = [("X-Debug", true), ("x-ENV", true), ("X-Tag", false), ("Accept", false)];
+        let cases = [
+            ("X-Debug", true), ("x-ENV", true), ("X-Tag", false), ("Accept", false),
+            ("X_Debug", true), ("x.env", true), ("X-Env_", false), ("xxenv", false),
+        ];
         for (name, expected) in cases {
             assert_eq!(rules.is_dropped(name), expected, "{name}");
         }

@@ -7,7 +7,7 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
-use crate::fields::{ends_here, write_field, write_parts};
+use crate::fields::{ends_here, is_misleading, tells_of_client, write_field, write_parts};
 use crate::head::{Field, Framing, Head, Version};
 use crate::ids::{RequestId, Trace};
 use crate::route::Route;
@@ -37,7 +37,7 @@ pub struct Hop<'a> {
 pub fn write_head(head: &Head<'_>, route: &Route, hop: &Hop<'_>, out: &mut Vec<u8>) {
     write_request_line(head, route, out);
     write_host(head, out);
-    for field in passing(head, route) {
+    for field in passing(head, route, hop) {
         write_field(field.name, field.value, out);
     }
     let rules = &route.request_fields;
@@ -57,9 +57,16 @@ pub fn write_head(head: &Head<'_>, route: &Route, hop: &Hop<'_>, out: &mut Vec<u
 }
 
 /// The fields of the client that go on as they came.
-fn passing<'h, 'a>(head: &'h Head<'a>, route: &'h Route) -> impl Iterator<Item = &'h Field<'a>> {
-    head.fields.iter().filter(|field| {
+fn passing<'h, 'a>(
+    head: &'h Head<'a>,
+    route: &'h Route,
+    hop: &Hop<'_>,
+) -> impl Iterator<Item = &'h Field<'a>> {
+    let is_stranger = !hop.peer_is_trusted;
+    head.fields.iter().filter(move |field| {
         let is_dropped = ends_here(field.name)
+            || is_misleading(field.name)
+            || (is_stranger && tells_of_client(field.name))
             || identity::is_kept_back(route, field)
             || route.request_fields.is_dropped(field.name)
             || head

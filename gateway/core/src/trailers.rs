@@ -4,7 +4,9 @@
 //! decides: how the message is framed, where it goes, who asks (RFC 9110 §6.5.1). Such fields are
 //! left out, and so is a token of ours in whatever field; what is malformed is refused.
 
-use crate::fields::{FieldRules, ends_here, folds_to, holds_token, write_field};
+use crate::fields::{
+    FieldRules, ends_here, folds_to, holds_token, is_misleading, tells_of_client, write_field,
+};
 use crate::head::{Field, HeadError, fold_fields};
 
 /// Trailer fields of one message.
@@ -39,7 +41,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Field<'_>>, HeadError> {
 #[must_use]
 pub fn may_pass(name: &str) -> bool {
     let is_of_the_head = OF_THE_HEAD.iter().any(|field| folds_to(name, field));
-    !is_of_the_head && !ends_here(name)
+    !(is_of_the_head || ends_here(name) || is_misleading(name) || tells_of_client(name))
 }
 
 /// Writes the end of a chunked body, with these fields behind it save those that may not pass.
@@ -63,7 +65,8 @@ mod tests {
     fn a_trailer_cannot_say_what_a_head_decides() {
         let lines = b"Grpc-Status: 0\r\nAuthorization: Bearer x\r\nContent-Length: 3\r\n\
             X-Forwarded-For: 10.0.0.1\r\nHOST: h\r\nDigest: abc\r\nTollgate-Subject: mallory\r\n\
-            tollgate_scope: all\r\nX_Request_Id: 7\r\nAUTHORIZATION: y\r\nSet_Cookie: a\r\n\r\n";
+            tollgate_scope: all\r\nX_Request_Id: 7\r\nAUTHORIZATION: y\r\nSet_Cookie: a\r\n\
+            X-Forwarded-User: root\r\nX-HTTP-Method-Override: PUT\r\nClient_IP: 10.0.0.1\r\n\r\n";
         let fields = parse(lines).unwrap();
         let names: Vec<_> = fields.iter().map(|field| field.name).collect();
         assert_eq!(names, ["Grpc-Status", "Digest"]);

@@ -21,7 +21,7 @@ pub struct ComposeError(#[from] http::Error);
 /// that trailers are welcome where they are to the client.
 pub fn compose(head: &Head<'_>, route: &Route, hop: &Hop<'_>) -> Result<Request<()>, ComposeError> {
     let mut fields = HeaderMap::with_capacity(head.fields.len() + 8);
-    for field in passing(head, route) {
+    for field in passing(head, route, hop) {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(http::Error::from)?;
         fields.append(name, value(field.value)?);
     }

@@ -108,6 +108,39 @@ fn what_a_client_says_of_itself_is_believed_of_a_trusted_proxy_alone() {
 }
 
 #[test]
+fn a_field_that_would_make_another_request_of_it_goes_on_from_nobody() {
+    #[rustfmt::skip]
+    let names = [
+        "X-HTTP-Method-Override", "X_HTTP_Method_Override", "X-Method-Override", "X-HTTP-Method",
+        "X-Original-URL", "X_Rewrite_URL", "Proxy", "X-Host", "X_Env", "x.debug",
+    ];
+    for name in names {
+        for peer_is_trusted in [false, true] {
+            let text = format!("GET /money/x HTTP/1.1\r\nHost: h\r\n{name}: forged\r\n\r\n");
+            let sent = forward(&text, peer_is_trusted);
+            assert!(!sent.contains("forged"), "{name}: {sent}");
+        }
+    }
+}
+
+#[test]
+fn whatever_is_said_of_a_client_is_believed_of_a_trusted_proxy_alone() {
+    for name in [
+        "X-Forwarded-User",
+        "X_Forwarded_Prefix",
+        "X-Forwarded-Ssl",
+        "True-Client-IP",
+    ] {
+        let text = format!("GET /money/x HTTP/1.1\r\nHost: h\r\n{name}: told\r\n\r\n");
+        assert!(!forward(&text, false).contains("told"), "{name}");
+        assert!(
+            forward(&text, true).contains(&format!("{name}: told\r\n")),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn the_framing_is_written_from_what_was_understood() {
     #[rustfmt::skip]
     let cases = [

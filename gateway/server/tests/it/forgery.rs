@@ -45,6 +45,18 @@ const FORGED: [&str; 18] = [
     "Content_Length",
 ];
 
+/// The same of a request: by which it would be another one, or of somebody else.
+const MISLEADING: [&str; 8] = [
+    "X-Forwarded-User",
+    "x_forwarded_prefix",
+    "True-Client-IP",
+    "X-HTTP-Method-Override",
+    "X_Http_Method",
+    "X-Original-URL",
+    "x.rewrite.url",
+    "Proxy",
+];
+
 /// Nothing of ours: it must arrive.
 const HONEST: &str = "X-Honest";
 
@@ -59,7 +71,7 @@ impl Attack {
     fn with(token: &str) -> Self {
         let forged = |place: &str| -> Vec<_> {
             let forge = |name: &&str| ((*name).to_owned(), format!("forged-{place}"));
-            FORGED.iter().map(forge).collect()
+            FORGED.iter().chain(&MISLEADING).map(forge).collect()
         };
         let mut fields = forged("field");
         fields.push(("Authorization".into(), format!("Bearer {token}")));

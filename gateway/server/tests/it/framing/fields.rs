@@ -30,7 +30,10 @@ fn sound() -> Vec<Case> {
         // Not the fields they look like.
         carried("Content-Length-: 5",               "content-length-: 5"),
         carried("X-Transfer-Encoding: chunked",     "x-transfer-encoding: chunked"),
-        carried("X-HTTP-Method-Override: DELETE",   "x-http-method-override: DELETE"),
+        // To some services it is another request with these.
+        passed(get("X-HTTP-Method-Override: DELETE"), "GET /a HTTP/1.1 | host: h"),
+        passed(get("X_Original_URL: /b"),           "GET /a HTTP/1.1 | host: h"),
+        passed(get("Proxy: http://evil"),           "GET /a HTTP/1.1 | host: h"),
     ]
 }
 
