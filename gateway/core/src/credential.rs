@@ -2,13 +2,15 @@
 //!
 //! A bearer token in the one `Authorization` field (RFC 6750 §2.1), and nowhere else. A token in a
 //! query is refused, since it has gone through logs and histories already (§2.3 allows it, RFC 9700
-//! §4.3.2 no more), and one of ours whatever its parameter is called, since the service would see it; so
-//! is a refresh token, which is for the identity provider alone. Of the token itself only the alphabet and
+//! §4.3.2 no more), and one of ours wherever it stands in the target and whoever is asked for on the route,
+//! since the service would see it; so is a refresh token, which is for the identity provider alone. Of the token itself only the alphabet and
 //! the length are judged here, and which kind of token it may be.
+
+use std::borrow::Cow;
 
 use idp_token::{reference, refresh};
 
-use crate::fields::{is_authorization, is_word};
+use crate::fields::{holds_token, is_authorization, is_word};
 use crate::head::{Head, are_marked, is_token_byte, marked};
 use crate::query;
 
@@ -40,7 +42,7 @@ pub enum CredentialError {
     Malformed,
     #[error("the bearer token is longer than {CREDENTIAL_BYTES_MAX} bytes")]
     TooLong,
-    #[error("a token stands in the query")]
+    #[error("a token stands in the path or the query")]
     InQuery,
     #[error("a refresh token was sent in place of an access token")]
     Refresh,
@@ -50,9 +52,10 @@ impl<'a> Credential<'a> {
     /// The bearer token of a request, if there is one. Another scheme is as good as none: its field
     /// never reaches a service that asks for callers.
     pub fn find(head: &Head<'a>) -> Result<Option<Self>, CredentialError> {
-        if query::names(head.query, IN_QUERY) || head.query.is_some_and(holds_token) {
+        if query::names(head.query, IN_QUERY) {
             return Err(CredentialError::InQuery);
         }
+        check_target(head)?;
         let mut named = head
             .fields
             .iter()
@@ -110,9 +113,37 @@ impl std::fmt::Debug for Credential<'_> {
     }
 }
 
-/// Whether a token of ours stands in a query, in a parameter of whatever name: the service would see it.
-/// Most queries are shorter than any.
-fn holds_token(query: &str) -> bool {
+/// Refuses a request in whose target a token of ours stands, in a parameter of whatever name.
+pub fn check_target(head: &Head<'_>) -> Result<(), CredentialError> {
+    match holds_token(head.path.as_bytes()) || head.query.is_some_and(query_holds_token) {
+        true => Err(CredentialError::InQuery),
+        false => Ok(()),
+    }
+}
+
+/// A path as it may be logged: without what stands in it of tokens of ours.
+#[must_use]
+pub fn without_tokens(path: &str) -> Cow<'_, str> {
+    if !holds_token(path.as_bytes()) {
+        return Cow::Borrowed(path);
+    }
+    let mut shown = path.to_owned();
+    for prefix in [reference::PREFIX, refresh::PREFIX] {
+        let prefix = String::from_utf8_lossy(prefix);
+        let mut parts = shown.split(&*prefix);
+        let first = parts.next().unwrap_or_default().to_owned();
+        shown = parts.fold(first, |so_far, part| {
+            let behind = part.trim_start_matches(|letter: char| {
+                letter.is_ascii_alphanumeric() || "-_".contains(letter)
+            });
+            format!("{so_far}{prefix}*{behind}")
+        });
+    }
+    Cow::Owned(shown)
+}
+
+/// Most queries are shorter than any token.
+fn query_holds_token(query: &str) -> bool {
     let holds = |prefix| query::holds(query, prefix);
     query.len() >= reference::SPELLED_BYTES && (holds(reference::PREFIX) || holds(refresh::PREFIX))
 }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gateway_core::credential;
 use gateway_core::fields::is_grpc;
 use gateway_core::head::{Framing, Head, Version};
 use gateway_core::host::Host;
@@ -114,7 +115,8 @@ impl Believed {
 pub(crate) struct Asked {
     pub(crate) method: Method,
     pub(crate) version: Version,
-    /// Canonical, without the query: queries carry what does not belong in logs.
+    /// For logs: canonical, without the query, which carries what does not belong there, and without
+    /// tokens of ours.
     pub(crate) path: String,
     pub(crate) host: Host,
     pub(crate) framing: Framing,
@@ -160,7 +162,7 @@ impl Request {
             asked: Some(Asked {
                 method: head.method.clone(),
                 version: head.version,
-                path: head.path.as_ref().to_owned(),
+                path: credential::without_tokens(&head.path).into_owned(),
                 host: head.host.clone(),
                 framing: head.framing,
                 keeps_alive: head.keeps_alive,

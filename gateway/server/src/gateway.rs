@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use gateway_core::credential;
 use gateway_core::forward::{self, Hop};
 use gateway_core::head::{Framing, Head};
 use gateway_core::rejection::Rejection;
@@ -165,6 +166,7 @@ impl Gateway {
         if matches!(head.framing, Framing::Length(length) if length > route.route.body_bytes_max) {
             return Err(Rejection::BodyTooLarge);
         }
+        credential::check_target(head)?;
         let wish = route.route.may_upgrade.then(|| WebSocket::find(head));
         let websocket = wish.transpose()?.flatten();
         let Some(admission) = &route.route.admission else {

@@ -133,6 +133,10 @@ fn a_token_in_the_query_is_refused_however_it_is_spelled() {
         (format!("/?t=tg_st_{long}"), false),
         (format!("/?t=tg%255Fat_{long}"), false),
         (format!("/?t=tg_at{long}{long}"), false),
+        (format!("/a/tg_at_{long}"), true),
+        (format!("/tg%5Frt_{long}/b?c"), true),
+        (format!("/a-tg_at_{long}"), true),
+        (format!("/TG_AT_{long}"), false),
         // One byte short of a token is none.
         (format!("/?tg_at_{}", &long[1..]), false),
     ];
@@ -145,6 +149,23 @@ fn a_token_in_the_query_is_refused_however_it_is_spelled() {
             let refused = found == Err(CredentialError::InQuery);
             assert_eq!(refused, is_refused, "{target} {fields}");
         }
+    }
+}
+
+#[test]
+fn a_path_is_logged_without_tokens() {
+    let long = "A-_9".repeat(11);
+    #[rustfmt::skip]
+    let cases = [
+        ("/a/b".to_owned(),                            "/a/b".to_owned()),
+        (format!("/a/{long}{long}"),                   format!("/a/{long}{long}")),
+        (format!("/tg_at_{long}"),                     "/tg_at_*".to_owned()),
+        (format!("/x.tg_at_{long}.z/tg_rt_{long}/b"),  "/x.tg_at_*.z/tg_rt_*/b".to_owned()),
+        (format!("/tg_at_tg_at_{long}"),               "/tg_at_*tg_at_*".to_owned()),
+        (format!("/tg_rt_tg_at_{long}/"),              "/tg_rt_**/".to_owned()),
+    ];
+    for (path, expected) in cases {
+        assert_eq!(without_tokens(&path), expected, "{path}");
     }
 }
 

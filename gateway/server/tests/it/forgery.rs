@@ -192,6 +192,39 @@ async fn no_client_of_http1_speaks_in_the_name_of_the_gateway() {
 }
 
 #[tokio::test]
+async fn a_token_in_a_target_reaches_no_service_and_no_log() {
+    let service = Upstream::start([ok("fine")]).await;
+    let edge = Edge::before(service.address).await;
+    let refresh = TOKEN.replace("tg_at_", "tg%5Frt_");
+    let mut client = edge.connect().await;
+    for target in [
+        format!("/x/{TOKEN}"),
+        format!("/{refresh}/x"),
+        format!("/x?{TOKEN}"),
+        format!("/x?a=b&t={refresh}"),
+    ] {
+        let answer = client.get(&target).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (400, "token_in_query"),
+            "{target}"
+        );
+    }
+    assert_eq!(client.get("/x/tg_at_short").await.status, 200);
+    assert_eq!(service.heard().len(), 1);
+    drop(client);
+    let lines = edge.stop_and_read_log().await;
+    let paths: Vec<_> = lines
+        .iter()
+        .map(|line| line["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        paths,
+        ["/x/tg_at_*", "/tg_rt_*/x", "/x", "/x", "/x/tg_at_short"]
+    );
+}
+
+#[tokio::test]
 async fn no_client_of_http2_speaks_in_the_name_of_the_gateway() {
     let mut attack = Attack::with(TOKEN);
     attack.lower();

@@ -38,6 +38,8 @@ fn requests() -> Vec<String> {
         format!("GET /guarded HTTP/1.1\r\n{fields}Authorization: Bearer {SECRET} {SECRET}\r\n\r\n"),
         format!("GET /guarded HTTP/1.1\r\n{fields}Authorization: Basic {SECRET}\r\n\r\n"),
         format!("GET /guarded?access_token={TOKEN} HTTP/1.1\r\n{fields}\r\n"),
+        format!("GET /members/{TOKEN} HTTP/1.1\r\n{fields}\r\n"),
+        format!("GET /nowhere/{refresh} HTTP/1.1\r\n{fields}\r\n"),
         // Refused for their head.
         format!("GET /members?{SECRET}\" \" HTTP/1.1\r\n{bearer}\r\n"),
         format!("GET /members HTTP/1.1\r\n{fields}Authorization : Bearer {SECRET}\r\n\r\n"),
