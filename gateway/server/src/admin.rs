@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use base64::Engine as _;
@@ -80,6 +81,7 @@ fn router(gateway: Arc<Gateway>) -> Router {
         .route("/openapi.json", get(openapi))
         .route("/internal/invalidate", post(invalidate))
         .fallback(|| async { (StatusCode::NOT_FOUND, "try /livez, /readyz or /metrics\n") })
+        .layer(from_fn(refuse_pages))
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -87,6 +89,16 @@ fn router(gateway: Arc<Gateway>) -> Router {
         ))
         .layer(CatchPanicLayer::new())
         .with_state(gateway)
+}
+
+/// A page can have the browser of an operator send orders to whatever that browser reaches, and nobody is
+/// asked for a password here. A browser says where such an order comes from, and nobody else does.
+async fn refuse_pages(request: Request, next: Next) -> Response {
+    if request.method() == Method::GET || !request.headers().contains_key(header::ORIGIN) {
+        return next.run(request).await;
+    }
+    let why = "orders are not taken from pages in a browser\n";
+    (StatusCode::FORBIDDEN, why).into_response()
 }
 
 /// Ready means: send requests here. What is missing is said in the answer.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, ORIGIN};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
@@ -28,7 +28,16 @@ impl Operators {
         Self { engine }
     }
 
+    /// Not for a page in the browser of an operator, which says where such an order comes from.
     async fn forget(&self, request: Request<Incoming>) -> Reply {
+        if request.headers().contains_key(ORIGIN) {
+            return Reply::problem(&Problem {
+                status: StatusCode::FORBIDDEN,
+                code: "not_invalidated",
+                detail: "orders are not taken from pages in a browser",
+                id: None,
+            });
+        }
         let body = Limited::new(request.into_body(), BODY_BYTES_MAX)
             .collect()
             .await;

@@ -129,6 +129,13 @@ async fn what_an_operator_declares_void_is_asked_for_anew() {
         let told = post(addresses.internal, "/internal/invalidate", order).await;
         assert_eq!(told.0, status, "{order}");
     }
+    // A page in a browser would say where it comes from.
+    let at = format!("http://{}/internal/invalidate", addresses.internal);
+    let order = Request::post(at).header("origin", "http://evil.example");
+    let order = order.body(Full::from("{\"all\":true}")).unwrap();
+    assert_eq!(send(order).await.0.status(), 403);
+    assert_eq!(get(addresses.listen[0], path).await.0, 200);
+    assert_eq!(services.membership.calls(), 4);
     let (status, text) = get(addresses.internal, "/openapi.json").await;
     assert_eq!(status, 200);
     assert!(
@@ -137,7 +144,7 @@ async fn what_an_operator_declares_void_is_asked_for_anew() {
     );
     let (status, text) = get(addresses.internal, "/metrics").await;
     assert_eq!(status, 200);
-    let naive = "tollgate_composer_calls_naive_total{endpoint=\"GET /members/{memberId}/transfer-history\"} 1212";
+    let naive = "tollgate_composer_calls_naive_total{endpoint=\"GET /members/{memberId}/transfer-history\"} 1414";
     assert!(text.contains(naive), "{text}");
 }
 

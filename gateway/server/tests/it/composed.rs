@@ -153,6 +153,23 @@ async fn an_operator_has_a_record_forgotten() {
 }
 
 #[tokio::test]
+async fn a_page_in_a_browser_has_nothing_forgotten() {
+    let (lists, members) = services().await;
+    let edge = Edge::start(&file(&lists, &members, "")).await;
+    assert_eq!(edge.get("/lists/1").await.text(), COMPOSED);
+    for origin in ["http://evil.example", "null"] {
+        let order = format!(
+            "POST /internal/invalidate HTTP/1.1\r\nHost: evil.example\r\nOrigin: {origin}\r\n\
+             Content-Type: text/plain\r\nContent-Length: 12\r\n\r\n{{\"all\":true}}"
+        );
+        let mut operator = Client::connect(edge.running.addresses().admin).await;
+        assert_eq!(operator.ask(order).await.status, 403, "{origin}");
+    }
+    assert_eq!(edge.get("/lists/1").await.text(), COMPOSED);
+    assert_eq!(members.heard().len(), 1);
+}
+
+#[tokio::test]
 async fn a_reload_keeps_what_is_known_of_what_did_not_change() {
     let (lists, members) = services().await;
     let edge = Edge::start(&file(&lists, &members, "")).await;
