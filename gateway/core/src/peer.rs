@@ -1,7 +1,32 @@
 //! Which peers are believed when they speak of a client behind them?
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+
+use crate::head::Head;
+
+/// Whom a request comes from, as far as trusted peers tell: the first address on the way back that is not
+/// one of theirs. What stands in front of it is the word of a stranger.
+#[must_use]
+pub fn client(head: &Head<'_>, peer: IpAddr, trusts: impl Fn(IpAddr) -> bool) -> IpAddr {
+    let is_told = |name: &str| name.eq_ignore_ascii_case("x-forwarded-for");
+    let fields = head.fields.iter().rev().filter(|field| is_told(field.name));
+    let mut addresses = fields.flat_map(|field| field.value.rsplit(|byte| *byte == b','));
+    let mut client = peer;
+    while trusts(client)
+        && let Some(before) = addresses.next().and_then(parse_address)
+    {
+        client = before;
+    }
+    client
+}
+
+/// Some proxies tell the port as well.
+fn parse_address(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?.trim_ascii();
+    let with_port = || text.parse().map(|address: SocketAddr| address.ip());
+    text.parse().or_else(|_| with_port()).ok()
+}
 
 /// A range of addresses, `10.0.0.0/8`; a lone address is a range of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +102,7 @@ fn v6_mask(bits: u8) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
 
     #[test]
     fn a_network_holds_its_own_addresses_and_no_others() {
@@ -100,6 +126,32 @@ mod tests {
                 expected,
                 "{network:?} {peer}"
             );
+        }
+    }
+
+    #[test]
+    fn a_client_is_told_apart_behind_trusted_proxies_and_nowhere_else() {
+        #[rustfmt::skip]
+        let cases = [
+            ("192.0.2.1", "X-Forwarded-For: 198.51.100.7\r\n",                       "192.0.2.1"),
+            ("10.0.0.1",  "",                                                        "10.0.0.1"),
+            ("10.0.0.1",  "X-Forwarded-For: 198.51.100.7\r\n",                       "198.51.100.7"),
+            ("10.0.0.1",  "X-Forwarded-For: 203.0.113.5, 198.51.100.7\r\n",          "198.51.100.7"),
+            ("10.0.0.1",  "X-Forwarded-For: 198.51.100.7,10.0.0.2\r\n",              "198.51.100.7"),
+            ("10.0.0.1",  "X-Forwarded-For: 203.0.113.5\r\nx-forwarded-for:198.51.100.7\r\n", "198.51.100.7"),
+            ("10.0.0.1",  "X-Forwarded-For: 198.51.100.7, 10.0.0.3, 10.0.0.2\r\n",   "198.51.100.7"),
+            ("10.0.0.1",  "X-Forwarded-For: 198.51.100.7:4711\r\n",                  "198.51.100.7"),
+            ("10.0.0.1",  "X-Forwarded-For: [2001:db8::1]:4711\r\n",                 "2001:db8::1"),
+            ("10.0.0.1",  "X-Forwarded-For: 198.51.100.7, unknown\r\n",              "10.0.0.1"),
+            ("10.0.0.1",  "X-Forwarded-For:\r\n",                                    "10.0.0.1"),
+            ("10.0.0.1",  "X-Forwarded-For: 10.0.0.2, 10.0.0.3\r\n",                 "10.0.0.2"),
+        ];
+        let proxies: Network = "10.0.0.0/8".parse().unwrap();
+        for (peer, fields, expected) in cases {
+            let text = format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+            let head = Head::parse(text.as_bytes(), &Limits::default()).unwrap();
+            let found = client(&head, peer.parse().unwrap(), |ip| proxies.contains(ip));
+            assert_eq!(found.to_string(), expected, "{peer} {fields}");
         }
     }
 

@@ -107,7 +107,7 @@ impl Gateway {
             Ok(route) => Arc::clone(route),
             Err(miss) => return Err(Refused::boxed(request, miss)),
         };
-        let (websocket, caller) = match self.pass(&route, &head, &mut request).await {
+        let (websocket, caller) = match self.pass((&snapshot, &route), &head, &mut request).await {
             Ok(passed) => passed,
             Err(rejection) => return Err(Refused::boxed(request, rejection)),
         };
@@ -159,7 +159,7 @@ impl Gateway {
     /// before that has to be waited for.
     async fn pass<'h>(
         &self,
-        route: &RouteState,
+        (snapshot, route): (&Snapshot, &RouteState),
         head: &Head<'h>,
         request: &mut Request,
     ) -> Result<(Option<WebSocket>, Option<Known<'h>>), Rejection> {
@@ -173,7 +173,8 @@ impl Gateway {
             return Ok((websocket, None));
         };
         let guard = (admission, route.issuer.as_ref());
-        let (caller, identified) = self.identify(guard, head, request.peer.ip).await;
+        let client = || snapshot.client(head, request.peer.ip);
+        let (caller, identified) = self.identify(guard, head, client).await;
         request.identified = Some(identified);
         Ok((websocket, Some(caller?)))
     }

@@ -12,7 +12,7 @@ use gateway_core::head::Head;
 use gateway_core::ids::Sampling;
 use gateway_core::level::Level;
 use gateway_core::limits::Limits;
-use gateway_core::peer::Network;
+use gateway_core::peer::{self, Network};
 use gateway_core::rejection::Rejection;
 use gateway_core::route::{Destination, Route};
 use gateway_core::routes::{Miss, RouteTable};
@@ -156,6 +156,11 @@ impl Snapshot {
         self.trusted_proxies
             .iter()
             .any(|network| network.contains(peer))
+    }
+
+    /// Whom a request comes from, as far as trusted proxies tell.
+    pub(crate) fn client(&self, head: &Head<'_>, peer: IpAddr) -> IpAddr {
+        peer::client(head, peer, |ip| self.trusts(ip))
     }
 
     pub(crate) fn route_names(&self) -> impl Iterator<Item = &str> {

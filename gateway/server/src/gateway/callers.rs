@@ -95,7 +95,7 @@ impl Gateway {
         &self,
         (admission, issuer): (&Admission, Option<&Arc<Issuer>>),
         head: &Head<'h>,
-        peer: IpAddr,
+        client: impl Fn() -> IpAddr,
     ) -> (Result<Known<'h>, Rejection>, Identified) {
         let began = clock::boot();
         let found = self.find_caller((admission, issuer), head, began).await;
@@ -109,7 +109,7 @@ impl Gateway {
         });
         let result = checked.map_err(|denied| {
             tid = tid.or(denied.tid);
-            self.limit(denied.rejection, peer)
+            self.limit(denied.rejection, &client)
         });
         let how = match &result {
             Ok(known) => known.how(),
@@ -135,11 +135,11 @@ impl Gateway {
         find_caller(self.identity.as_ref(), guard, credential, began).await
     }
 
-    fn limit(&self, rejection: Rejection, peer: IpAddr) -> Rejection {
+    fn limit(&self, rejection: Rejection, client: &impl Fn() -> IpAddr) -> Rejection {
         if rejection.reply().status != 401 {
             return rejection;
         }
-        match self.refusals.count(peer, clock::boot()) {
+        match self.refusals.count(client(), clock::boot()) {
             Ok(()) => rejection,
             Err(until) => Rejection::TooManyRefusals {
                 retry_after_seconds: u32::try_from(until.as_secs()).unwrap_or(u32::MAX).max(1),

@@ -2,8 +2,8 @@
 //!
 //! Whoever tries tokens, or goes on with a bad one, is told 429 after a while, so that its errors
 //! cost it more than they cost us. It says nothing of good tokens: these are never counted and never
-//! refused here. Clients are told apart by their addresses, in IPv6 by their network of 64 bits,
-//! since that is what one client has at least.
+//! refused here. Clients are told apart by their addresses, behind trusted proxies by those that these
+//! tell; in IPv6 by their network of 64 bits, since that is what one client has at least.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;

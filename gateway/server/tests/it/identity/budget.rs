@@ -30,3 +30,25 @@ async fn a_client_with_bad_tokens_is_told_to_wait_and_one_with_a_good_one_is_ser
     assert_eq!(town.get("/read", &good).await.status, 200);
     assert_eq!(town.provider.asked(), 1);
 }
+
+#[tokio::test]
+async fn clients_behind_a_trusted_proxy_have_each_a_budget_of_their_own() {
+    let mut town = Town::start(LONG).await;
+    town.restart_with("trusted_proxies: [127.0.0.1]").await;
+    let ask = async |client: &str| {
+        let token = forged(1);
+        let fields =
+            format!("X-Forwarded-For: 192.0.2.9, {client}\r\nAuthorization: Bearer {token}\r\n");
+        town.ask("GET", "/read", &fields).await.status
+    };
+    town.until("forged tokens are told apart", async |_| {
+        ask("198.51.100.1").await == 401
+    })
+    .await;
+    let mut refused = 0;
+    while ask("198.51.100.2").await == 401 {
+        refused += 1;
+        assert!(refused <= 600, "the budget has an end");
+    }
+    assert_eq!(ask("198.51.100.1").await, 401);
+}

@@ -119,6 +119,12 @@ impl Town {
         self.restart().await;
     }
 
+    /// Another one, whose file says this as well.
+    pub(crate) async fn restart_with(&mut self, said: &str) {
+        self.config = format!("{said}\n{}", self.config);
+        self.restart().await;
+    }
+
     pub(crate) async fn get(&self, path: &str, token: &str) -> Answer {
         let fields = format!("Authorization: Bearer {token}\r\n");
         self.ask("GET", path, &fields).await
