@@ -45,8 +45,8 @@ pub(crate) struct Idp {
     /// Where copies are found and changes followed: a URL, or a map with its password in a file. By
     /// default that of `provider` in the same file; without any, all goes over HTTP.
     pub(crate) redis: Field<Short<RedisUrl, Redis>>,
-    /// For whom a value token must be meant that a client shows: one of these. Needed where a route
-    /// takes value tokens.
+    /// For whom a token must be meant: one of these. Without it reference tokens are taken whoever they
+    /// are meant for, and services look at that themselves. Needed where a route takes value tokens.
     #[schemars(extend("examples" = [["pay"]]))]
     pub(crate) audience: Field<Vec<Field<Text>>>,
     /// What is remembered of tokens.

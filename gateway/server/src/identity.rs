@@ -79,6 +79,8 @@ pub(crate) struct Identity {
     history: Arc<History>,
     noting: JoinHandle<()>,
     lease: Duration,
+    /// Of the services behind this gateway; empty where nobody said.
+    audiences: Vec<String>,
     pub(crate) metrics: IdentityMetrics,
 }
 
@@ -98,6 +100,7 @@ impl Identity {
             rights: SharedRights::default(),
             renewals: Arc::new(Semaphore::new(RENEWALS_MAX)),
             lease: idp.lease,
+            audiences: idp.audience.clone(),
             metrics: metrics.identity.clone(),
         }))
     }

@@ -16,6 +16,7 @@ use idp_token::lease::Tolerance;
 use idp_token::reference::{ReferenceToken, Unproved};
 use idp_token::seal::SealKey;
 use idp_token::time::BootTime;
+use idp_token::value::told_audience;
 use tokio::time::sleep;
 use zeroize::Zeroizing;
 
@@ -55,6 +56,8 @@ pub(super) struct Inquiry {
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
     Inactive,
+    /// Meant for the services of others.
+    Misplaced,
     Active {
         entry: Arc<Entry>,
         layer: Layer,
@@ -74,13 +77,14 @@ impl Identity {
             self.metrics.count_gap(inquiry.gap);
             let outcome = self.join(&inquiry).await;
             let outcome = outcome.map_err(|unknown| Denied::of(unknown, &inquiry.digest))?;
-            let Outcome::Active {
-                entry,
-                layer,
-                began,
-            } = outcome
-            else {
-                return Err(denied(Invalid::Inactive, &inquiry));
+            let (entry, layer, began) = match outcome {
+                Outcome::Inactive => return Err(denied(Invalid::Inactive, &inquiry)),
+                Outcome::Misplaced => return Err(denied(Invalid::Audience, &inquiry)),
+                Outcome::Active {
+                    entry,
+                    layer,
+                    began,
+                } => (entry, layer, began),
             };
             let now = Moment::now();
             match self.judge(Some(&entry), tolerance, now) {
@@ -196,7 +200,14 @@ impl Lookup {
         let (stamp, active) = loop {
             let found = self.ask().await?;
             match found.told {
-                Told::Inactive => return Ok(self.note_inactive(began)),
+                Told::Inactive => {
+                    self.note_refused(began);
+                    return Ok(Outcome::Inactive);
+                }
+                Told::Active(active) if self.is_misplaced(&active) => {
+                    self.note_refused(began);
+                    return Ok(Outcome::Misplaced);
+                }
                 Told::Active(active) => match self.check(*active) {
                     Some(active) => break (found.stamp, active),
                     None => self.purpose = Purpose::Use,
@@ -236,10 +247,20 @@ impl Lookup {
         }
     }
 
-    fn note_inactive(&self, began: BootTime) -> Outcome {
+    fn note_refused(&self, began: BootTime) {
         self.identity.cache.remove(&self.digest);
         self.identity.strangers.add(&self.digest, began);
-        Outcome::Inactive
+    }
+
+    /// Whether services would be shown what is not meant for them. A value token that a client shows was
+    /// looked at before.
+    fn is_misplaced(&self, active: &Active) -> bool {
+        let ours = &self.identity.audiences;
+        let Some(value) = active.value_token.as_ref().filter(|_| !ours.is_empty()) else {
+            return false;
+        };
+        let meant = told_audience(&value.text).unwrap_or_default();
+        !meant.iter().any(|audience| ours.contains(audience))
     }
 
     /// What was asked without a value token gets the one that there was, if it says the same. None

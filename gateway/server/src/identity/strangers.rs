@@ -1,4 +1,4 @@
-//! Tokens of which the identity provider has just said that they are not good.
+//! Tokens of which the identity provider has just said that they are not good, or not meant for here.
 //!
 //! A client that goes on with such a token would cost a look-up each time. What was ended, or never
 //! was, becomes good no more, so the answer may be repeated for a while. Nothing else is remembered

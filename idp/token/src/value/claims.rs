@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::jws::Parts;
 use crate::json::{Json, MemberError, Members};
 use crate::time::UnixSeconds;
 
@@ -89,6 +90,14 @@ impl Claims {
         let valid_from: Result<_, MemberError> = optional_time("nbf");
         Ok((claims, valid_from?))
     }
+}
+
+/// For whom a token is meant that was told by whoever signed it: its signature is not looked at. None if
+/// it does not say.
+#[must_use]
+pub fn told_audience(text: &str) -> Option<Vec<String>> {
+    let parts = Parts::read(text).ok()?;
+    audience(&Members::parse(parts.payload())?).ok()
 }
 
 /// One text, or a list of them.

@@ -107,6 +107,10 @@ impl<'a> Parts<'a> {
         })
     }
 
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
     /// The name of the algorithm that is asked for.
     pub(crate) fn algorithm(&self) -> Result<&str, JwsError> {
         let name = self.header.find("alg").and_then(Json::as_text);

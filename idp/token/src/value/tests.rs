@@ -93,6 +93,34 @@ fn verify(verifier: &Verifier, text: &str) -> Result<Claims, ValueTokenError> {
 }
 
 #[test]
+fn whom_a_token_is_meant_for_is_read_of_one_that_was_told() {
+    let of = |audience: &[&str]| {
+        let audience = audience.iter().map(|it| (*it).to_owned()).collect();
+        let claims = Claims {
+            audience,
+            ..claims()
+        };
+        told_audience(&key(Algorithm::EdDsa).sign(&claims).unwrap())
+    };
+    assert_eq!(of(&["pay"]), Some(vec!["pay".to_owned()]));
+    assert_eq!(
+        of(&["pay", "bank"]),
+        Some(vec!["pay".to_owned(), "bank".to_owned()])
+    );
+    assert_eq!(of(&[]), Some(Vec::new()));
+    for text in [
+        "",
+        "a.b",
+        "a.b.c",
+        "e30.e30.",
+        "e30.eyJhdWQiOjF9.",
+        "e30.eyJhdWQiOlsxXX0.",
+    ] {
+        assert_eq!(told_audience(text), None, "{text}");
+    }
+}
+
+#[test]
 fn what_is_signed_is_verified_with_each_algorithm_and_by_its_own_key_only() {
     let keys = [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256].map(key);
     let all = verifier(&keys);

@@ -249,3 +249,24 @@ async fn uses_are_told_of_sessions_that_idle_out_and_at_the_latest_at_the_end() 
     assert_eq!(told.session, session(1).id);
     assert!(told.age < Duration::from_secs(20));
 }
+
+#[tokio::test]
+async fn a_token_that_is_meant_for_others_opens_nothing_here() {
+    let town = Town::start(LONG).await;
+    let of = |client: &str| idp_token::session::Session {
+        client_id: client.to_owned(),
+        ..session(1)
+    };
+    let token = town.provider.issue_for(1, of("partner"));
+    let heard = town.service.heard().len();
+    for path in ["/read", "/either", "/lax", "/kept"] {
+        let answer = town.get(path, &token).await;
+        assert_eq!(answer.status, 401, "{path}");
+    }
+    assert_eq!(town.provider.asked(), 1);
+    let alarms = "tollgate_identity_valid_tag_unknown_token_total";
+    assert_eq!(town.metric(alarms).await, 0.0);
+    assert_eq!(town.service.heard().len(), heard);
+    let token = town.provider.issue_for(2, of("both"));
+    assert_eq!(town.get("/read", &token).await.status, 200);
+}

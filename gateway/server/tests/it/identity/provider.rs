@@ -242,7 +242,11 @@ fn claims(session: &Session, digest: TokenDigest, life: Duration) -> Claims {
     let second = u32::try_from(now().0).unwrap();
     Claims {
         issuer: ISSUER.to_owned(),
-        audience: vec!["pay".to_owned()],
+        audience: match &*session.client_id {
+            "partner" => vec!["partner".to_owned()],
+            "both" => vec!["partner".to_owned(), "pay".to_owned()],
+            _ => vec!["pay".to_owned()],
+        },
         subject: session.subject.clone(),
         session: Some(session.id.to_string()),
         client_id: session.client_id.clone(),
