@@ -3,8 +3,8 @@
 //! argon2id with the parameters that OWASP recommends (19 MiB, two passes, one lane; RFC 9106). It
 //! is made to be slow, and must not make anything else slow:
 //!
-//! - so many computations at a time as there are workers, threads of the lowest priority, which get
-//!   the time that nobody else wants;
+//! - so many computations at a time as there are workers, threads of the background, which get the
+//!   time that nobody else wants;
 //! - so many callers wait as there are places, and none of them longer than the deadline. Who finds
 //!   no place or waits in vain is told that we are [`Busy`], and may come back;
 //! - a caller that leaves while it waits gives its place back at once.
@@ -24,19 +24,13 @@ use std::time::Duration;
 use argon2::password_hash::phc::{Output, ParamsString, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, PasswordHash as Phc, Version};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use idp_background::Background;
 use idp_core::login::Verdict;
 use idp_core::record::PasswordHash;
-use thread_priority::ThreadPriority;
-use thread_priority::unix::{
-    NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
-    thread_native_id,
-};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use zeroize::{Zeroize, Zeroizing};
 
 const SALT_BYTES: usize = 16;
-/// What is nice to others: the lowest priority there is.
-const NICE: i32 = 19;
 /// How long a worker without work keeps its memory.
 const MEMORY_IDLE: Duration = Duration::from_secs(5);
 
@@ -250,7 +244,7 @@ impl fmt::Debug for Idle {
 }
 
 fn work(jobs: &Receiver<Job>, mut memory: Memory) {
-    step_back();
+    let mut background = Background::enter();
     loop {
         let job = match jobs.recv_timeout(MEMORY_IDLE) {
             Ok(job) => Ok(job),
@@ -263,27 +257,11 @@ fn work(jobs: &Receiver<Job>, mut memory: Memory) {
         let Ok(compute) = job else {
             return;
         };
-        let computed = catch_unwind(AssertUnwindSafe(|| compute(&mut memory)));
+        let computing = || background.compute(|| compute(&mut memory));
+        let computed = catch_unwind(AssertUnwindSafe(computing));
         if computed.is_err() {
             tracing::error!("a password computation panicked");
         }
-    }
-}
-
-/// Leaves the processor to everybody else. A nice thread keeps it for its slice, milliseconds in
-/// which whoever has just been sent a request waits; one that is idle gives it up at once.
-fn step_back() {
-    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    let stepped = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
-    if let Err(error) = stepped {
-        tracing::debug!(
-            ?error,
-            "the system has no idle class for threads that look at passwords"
-        );
-    }
-    // On Linux this is the priority of the calling thread alone.
-    if let Err(error) = rustix::process::nice(NICE) {
-        tracing::warn!(%error, "passwords are looked at with the priority of everything else");
     }
 }
 

@@ -1,6 +1,5 @@
 use std::sync::mpsc;
 
-use thread_priority::unix::thread_schedule_policy;
 use tokio::task::JoinSet;
 
 use super::*;
@@ -279,20 +278,17 @@ async fn a_computation_that_panics_costs_no_worker() {
 }
 
 #[tokio::test]
-async fn workers_are_of_the_idle_class_and_nobody_else_is() {
-    let passwords = cheap(limits(1, 0));
-    let theirs = passwords.run(|_| thread_schedule_policy());
-    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    assert_eq!(theirs.await.unwrap().unwrap(), idle);
-    assert_ne!(thread_schedule_policy().unwrap(), idle);
-}
-
-#[tokio::test]
-async fn workers_have_the_lowest_priority_and_nobody_else_has() {
+async fn workers_are_of_the_background_and_nobody_else_is() {
     let passwords = cheap(limits(1, 0));
     let ours = rustix::process::getpriority_process(None).unwrap();
-    let theirs = passwords.run(|_| rustix::process::getpriority_process(None));
-    assert_eq!(theirs.await.unwrap().unwrap(), NICE);
+    let theirs = passwords.run(|_| {
+        let before = idp_background::offers();
+        while idp_background::offers() == before {
+            std::hint::spin_loop();
+        }
+        rustix::process::getpriority_process(None)
+    });
+    assert_eq!(theirs.await.unwrap().unwrap(), 19);
     assert_eq!(rustix::process::getpriority_process(None).unwrap(), ours);
 }
 

@@ -243,7 +243,7 @@ async fn measure_people(
     let mut besides = Vec::new();
     for round in 1..=options.rounds {
         let (alone_p99_us, _) = machines_feel(options, provider).await?;
-        let crowd = Crowd::start(provider, options.people);
+        let crowd = Crowd::gather(provider, options.people).await;
         let (beside_p99_us, calls) = machines_feel(options, provider).await?;
         let tally = crowd.stop().await;
         if let Some(fault) = tally.fault {

@@ -73,13 +73,16 @@ const RULES: &[(&str, Rule)] = &[
     ("tollgate-config", Rule::Never(RUNTIMES)),
 ];
 
+/// Those with lints of their own, which their manifests explain.
+const OWN_LINTS: &[&str] = &["idp-background"];
+
 pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
     let manifest = Manifest::parse(text);
     let Some(name) = manifest.name else {
         return Vec::new();
     };
     let mut findings = Vec::new();
-    if !manifest.inherits_lints {
+    if !manifest.inherits_lints && !OWN_LINTS.contains(&name) {
         findings.push(Finding::new(
             path,
             1,
@@ -223,6 +226,7 @@ fn a_new_core_needs_a_rule_and_every_crate_the_lints() {
             0,
         ),
         ("[package]\nname = \"pay\"\n".to_owned(), 1),
+        ("[package]\nname = \"idp-background\"\n".to_owned(), 0),
         (
             "[workspace]\n\n[workspace.dependencies]\ntokio = \"1\"\n".to_owned(),
             0,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use super::form::{Form, encode};
 use super::provider::{CLIENT, Provider, REDIRECT_URI, SCOPE, USERNAME};
@@ -14,6 +15,8 @@ use crate::closed::{Answer, Limits, Load, Request};
 /// A hundred passwords are hashed one after the other: the last waits for all of them.
 const PATIENCE: Duration = Duration::from_secs(60);
 const STEPS_MAX: usize = 8;
+/// Between one arrival and the next: a hundred people do not come within the same millisecond.
+const APART: Duration = Duration::from_millis(10);
 /// A challenge that is as good as any: nobody redeems the codes.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
@@ -38,10 +41,12 @@ enum Step {
 }
 
 impl Crowd {
-    pub(super) fn start(provider: &Provider, people: usize) -> Self {
+    /// They come one after the other; when this returns all are there.
+    pub(super) async fn gather(provider: &Provider, people: usize) -> Self {
         let (stop, stopped) = watch::channel(false);
         let mut crowd = JoinSet::new();
         for _ in 0..people {
+            sleep(APART).await;
             let (address, issuer) = (provider.address, provider.issuer());
             let password = provider.password.clone();
             let stopped = stopped.clone();
