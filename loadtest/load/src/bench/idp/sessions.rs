@@ -149,7 +149,8 @@ async fn look(provider: &Provider, options: &SessionsOptions) -> Result<Vec<Size
     let mut sizes = vec![measure(provider, "at rest")?];
     let mut load = provider.load(issue_request(provider));
     load.connections = options.connections;
-    let (running, crowd) = (load.start(), Crowd::start(provider, options.people));
+    let crowd = Crowd::gather(provider, options.people).await;
+    let running = load.start();
     sleep(WORK).await;
     sizes.push(measure(provider, "at work")?);
     let tally = running.stop().await;
