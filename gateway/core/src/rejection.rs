@@ -297,10 +297,21 @@ impl Reply {
             title,
             ..
         } = self;
-        format!(
-            "{{\"type\":\"urn:tollgate:problem:{code}\",\"title\":\"{title}\",\
-             \"status\":{status},\"code\":\"{code}\",\"request_id\":\"{request_id}\"}}\n"
-        )
+        let status = status.to_string();
+        [
+            "{\"type\":\"urn:tollgate:problem:",
+            code,
+            "\",\"title\":\"",
+            title,
+            "\",\"status\":",
+            &status,
+            ",\"code\":\"",
+            code,
+            "\",\"request_id\":\"",
+            request_id.as_str(),
+            "\"}\n",
+        ]
+        .concat()
     }
 }
 

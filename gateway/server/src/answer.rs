@@ -6,6 +6,9 @@ use http::StatusCode;
 
 use crate::exchange::Request;
 
+/// What the head of an answer of our own seldom exceeds.
+const HEAD_BYTES_USUAL: usize = 384;
+
 /// An answer of our own, ready to be sent.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -33,7 +36,9 @@ impl Answer {
             head.push_str(&format!("allow: {list}\r\n"));
         }
         if let Some(challenge) = challenge::find(rejection) {
-            head.push_str(&format!("www-authenticate: {challenge}\r\n"));
+            for part in ["www-authenticate: ", &challenge, "\r\n"] {
+                head.push_str(part);
+            }
         }
         head.push_str("\r\n");
         let is_sent = !request.is_head_method;
@@ -73,12 +78,23 @@ fn head(reply: &Reply, request: &Request, body_bytes: usize) -> String {
         .and_then(|status| status.canonical_reason())
         .unwrap_or_default();
     let connection = if reply.closes { "close" } else { "keep-alive" };
-    let mut head = format!(
-        "HTTP/1.1 {} {reason}\r\ncontent-type: application/problem+json\r\n\
-         content-length: {body_bytes}\r\ncache-control: no-store\r\n\
-         x-request-id: {}\r\nconnection: {connection}\r\n",
-        reply.status, request.id,
-    );
+    // Room for what is added, and for the body: a flood of refusals is a flood of these.
+    let mut head = String::with_capacity(HEAD_BYTES_USUAL + body_bytes);
+    for part in [
+        "HTTP/1.1 ",
+        &reply.status.to_string(),
+        " ",
+        reason,
+        "\r\ncontent-type: application/problem+json\r\ncontent-length: ",
+        &body_bytes.to_string(),
+        "\r\ncache-control: no-store\r\nx-request-id: ",
+        request.id.as_str(),
+        "\r\nconnection: ",
+        connection,
+        "\r\n",
+    ] {
+        head.push_str(part);
+    }
     if let Some(seconds) = reply.retry_after_seconds {
         head.push_str(&format!("retry-after: {seconds}\r\n"));
     }

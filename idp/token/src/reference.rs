@@ -225,10 +225,12 @@ fn tagged(bytes: &[u8; BYTES]) -> [u8; PREFIX.len() + TAGGED_BYTES] {
 }
 
 /// Writes the parts one behind the other; what does not fit is left out.
-pub(crate) fn fill(out: &mut [u8], parts: &[&[u8]]) {
-    let bytes = parts.iter().copied().flatten();
-    for (place, byte) in out.iter_mut().zip(bytes) {
-        *place = *byte;
+pub(crate) fn fill(mut out: &mut [u8], parts: &[&[u8]]) {
+    for part in parts {
+        let count = part.len().min(out.len());
+        let (place, rest) = out.split_at_mut(count);
+        place.copy_from_slice(part.split_at(count).0);
+        out = rest;
     }
 }
 
