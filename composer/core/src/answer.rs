@@ -146,6 +146,7 @@ impl Writer<'_> {
         }
         self.out.push(b'{');
         let start = self.out.len();
+        let cells = rows.cells(row);
         for Column {
             label,
             value,
@@ -156,7 +157,7 @@ impl Writer<'_> {
             // What a row is passed on as is most of an answer.
             let cell = match value {
                 Value::Row { list, member, path } if *list == id && path.is_empty() => {
-                    rows.cell(row, *member)
+                    rows.cell_of(cells, *member)
                 }
                 Value::Row { .. }
                 | Value::Param(_)

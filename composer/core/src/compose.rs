@@ -376,6 +376,12 @@ impl Composition {
         keys.reserve(count);
         let slots = (0..count).map(|row| {
             let seen = self.see(&join.key, row);
+            // Most keys are read as they are written.
+            if let Seen::Value(value) = seen
+                && let Some(place) = keys.add_plain(value)
+            {
+                return Slot::Key(place);
+            }
             match seen.key_text() {
                 Ok(None) => Slot::Null,
                 Ok(Some(text)) => match (keys.add(&text), seen) {

@@ -13,11 +13,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::same::are_same;
+use marks::Marks;
 use notes::Notes;
 use scan::Scanner;
 
+pub(crate) use notes::Place;
 pub(crate) use select::Selection;
 
+mod marks;
 mod notes;
 mod scan;
 mod select;
@@ -28,13 +32,17 @@ mod tests;
 
 /// Objects and arrays inside one another.
 pub const DEPTH_MAX: usize = 64;
+/// Places in a body are told in so many bytes.
+const LENGTH_MAX: usize = u32::MAX as usize;
 
 /// One sound value of JSON with the bytes it was sent in.
 #[derive(Clone)]
-pub struct Json {
+pub struct Json(Arc<Body>);
+
+struct Body {
     bytes: Bytes,
     /// What was found out while it was judged, so that it is not passed over again and again.
-    notes: Option<Arc<Notes>>,
+    notes: Notes,
 }
 
 /// A sound value inside a body.
@@ -60,6 +68,8 @@ pub enum Unsound {
     TooDeep,
     #[error("not UTF-8")]
     NotText,
+    #[error("longer than {LENGTH_MAX} bytes")]
+    TooLong,
 }
 
 /// The name of a member as it is declared.
@@ -67,6 +77,9 @@ pub enum Unsound {
 pub struct Name(Box<str>);
 
 impl Json {
+    /// What one takes besides its bytes and what is noted of it, with the two counts of its owners.
+    pub const OVERHEAD_BYTES: usize = size_of::<Body>() + 2 * size_of::<usize>();
+
     /// Judges a whole body; white space around the value is not part of it.
     pub fn parse(body: &Bytes) -> Result<Self, Unsound> {
         Self::judge(body, |scanner, notes| scanner.judge(notes))
@@ -81,22 +94,21 @@ impl Json {
         body: &Bytes,
         judge: impl FnOnce(&mut Scanner<'_>, &mut Notes) -> Result<usize, Unsound>,
     ) -> Result<Self, Unsound> {
-        if std::str::from_utf8(body).is_err() {
+        let marks = Marks::of(body);
+        check_length(body.len())?;
+        if !marks.is_ascii && std::str::from_utf8(body).is_err() {
             return Err(Unsound::NotText);
         }
         let is_white = |byte: &&u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
         let start = body.iter().take_while(is_white).count();
         let body = body.slice(start..);
         let mut notes = Notes::default();
-        let judged = judge(&mut Scanner::new(&body), &mut notes);
+        let judged = judge(&mut Scanner::of_body(&body, marks.is_plain), &mut notes);
         let length = judged.map_err(|unsound| match unsound {
             Unsound::Broken(at) => Unsound::Broken(start + at),
-            Unsound::TooDeep | Unsound::NotText => unsound,
+            Unsound::TooDeep | Unsound::NotText | Unsound::TooLong => unsound,
         })?;
-        Ok(Self {
-            bytes: body.slice(..length),
-            notes: notes.end(),
-        })
+        Ok(Self::new(body.slice(..length), notes.end()))
     }
 
     /// A value that is known from the start.
@@ -106,33 +118,41 @@ impl Json {
 
     /// Of bytes that were judged before.
     fn of_judged(bytes: Bytes) -> Self {
-        Self { bytes, notes: None }
+        Self::new(bytes, Notes::default())
+    }
+
+    fn new(bytes: Bytes, notes: Notes) -> Self {
+        Self(Arc::new(Body { bytes, notes }))
     }
 
     pub fn value(&self) -> Value<'_> {
-        Value(&self.bytes)
+        Value(&self.0.bytes)
     }
 
     pub fn bytes(&self) -> &Bytes {
-        &self.bytes
+        &self.0.bytes
     }
 
     /// What was noted of it takes so many bytes.
     pub fn bytes_noted(&self) -> usize {
-        self.notes.as_deref().map_or(0, Notes::bytes)
+        self.0.notes.bytes()
     }
 
     /// What lies at the end of a path of members.
     pub fn follow(&self, path: &[Name], duplicates: &mut u64) -> Option<Value<'_>> {
-        let members = self.notes.as_deref().map_or(&[][..], Notes::members);
+        let Body { bytes, notes } = &*self.0;
+        let members = notes.members();
         let Some((first, rest)) = path.split_first().filter(|_| !members.is_empty()) else {
             return self.value().follow(path, duplicates);
         };
         let mut found = None;
         for member in members {
-            let raw = self.bytes.get(member.name.range())?;
-            if raw == first.0.as_bytes() && !member.is_escaped || member.is_escaped && first.is(raw)
-            {
+            // Most are told apart by how long they are.
+            if member.name.len() != first.0.len() && !member.is_escaped {
+                continue;
+            }
+            let raw = bytes.get(member.name.range())?;
+            if first.is_spelled(raw, member.is_escaped) {
                 *duplicates += u64::from(found.is_some());
                 found = Some(member.value);
             }
@@ -148,39 +168,39 @@ impl Json {
         names: &'n [Name],
     ) -> Option<Selection<'a, 'n>> {
         let start = self.place_of(array).start;
-        let grids = self.notes.as_deref().map_or(&[][..], Notes::grids);
-        if let Some(grid) = grids.iter().find(|grid| grid.start() == start) {
-            return Some(Selection::of_grid(&self.bytes, grid, names));
+        let mut grids = self.0.notes.grids().iter();
+        if let Some(grid) = grids.find(|grid| grid.start() == start) {
+            return Some(Selection::of_grid(self, grid, names));
         }
         let mut scanner = Scanner::new(array.0);
         let is_array = scanner.enter(b'[');
-        is_array.then(|| Selection::of_array(scanner, names))
+        is_array.then(|| Selection::of_array(self, scanner, names))
     }
 
     /// A part of this body that lives as long as it needs to; the body is shared, not copied.
     pub fn share(&self, part: Value<'_>) -> Self {
-        let place = self.place_of(part);
-        match self.bytes.get(place.clone()) {
-            Some(bytes) if bytes == part.0 => Self::of_judged(self.bytes.slice(place)),
+        let (place, bytes) = (self.place_of(part), self.bytes());
+        match bytes.get(place.clone()) {
+            Some(here) if here == part.0 => Self::of_judged(bytes.slice(place)),
             Some(_) | None => part.to_json(),
         }
     }
 
     /// Where a part of this body stands in it.
     pub(crate) fn place_of(&self, part: Value<'_>) -> Range<usize> {
-        let start = (part.0.as_ptr() as usize).wrapping_sub(self.bytes.as_ptr() as usize);
+        let start = (part.0.as_ptr() as usize).wrapping_sub(self.0.bytes.as_ptr() as usize);
         start..start.wrapping_add(part.0.len())
     }
 
     /// The part of this body that stands in a place.
     pub(crate) fn part(&self, place: Range<usize>) -> Option<Value<'_>> {
-        self.bytes.get(place).map(Value)
+        self.0.bytes.get(place).map(Value)
     }
 }
 
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes == other.bytes
+        self.bytes() == other.bytes()
     }
 }
 
@@ -207,10 +227,7 @@ impl<'a> Value<'a> {
         for (name, value) in self.members() {
             notes.member(self.0, &place(name), &place(value.0));
         }
-        Json {
-            notes: notes.end(),
-            ..self.to_json()
-        }
+        Json::new(Bytes::copy_from_slice(self.0), notes.end())
     }
 
     pub fn kind(self) -> Kind {
@@ -268,6 +285,15 @@ impl<'a> Value<'a> {
         Some(value)
     }
 
+    /// What stands between the quotes of a string, escapes and all, or a number; nothing for anything else.
+    pub(crate) fn plain(self) -> Option<&'a [u8]> {
+        match self.0 {
+            [b'"', inner @ .., b'"'] => Some(inner),
+            [b'-' | b'0'..=b'9', ..] => Some(self.0),
+            _ => None,
+        }
+    }
+
     /// What a scalar says: a string without its escapes, anything else as it was sent. `None` for
     /// `null`, objects and arrays, and for a string that is no text (half of a surrogate pair).
     pub fn text(self) -> Option<Cow<'a, str>> {
@@ -319,15 +345,21 @@ impl Name {
 
     /// Whether a raw name of a body, escapes and all, is this one.
     fn is(&self, raw: &[u8]) -> bool {
-        let name = self.0.as_bytes();
-        let is_escaped = || memchr::memchr(b'\\', raw).is_some();
         // What is escaped takes more bytes than what it stands for.
-        match raw.len().cmp(&name.len()) {
+        match raw.len().cmp(&self.0.len()) {
             Ordering::Less => false,
-            Ordering::Equal => raw == name && !is_escaped(),
-            Ordering::Greater => {
-                is_escaped() && text::unescape(raw).is_some_and(|name| *name == *self.0)
+            Ordering::Equal | Ordering::Greater => {
+                self.is_spelled(raw, memchr::memchr(b'\\', raw).is_some())
             }
+        }
+    }
+
+    /// The same of a raw name that is known to have escapes, or none.
+    fn is_spelled(&self, raw: &[u8], is_escaped: bool) -> bool {
+        if is_escaped {
+            text::unescape(raw).is_some_and(|name| *name == *self.0)
+        } else {
+            are_same(raw, self.0.as_bytes())
         }
     }
 
@@ -337,6 +369,14 @@ impl Name {
         text::quote(&self.0, &mut label);
         label.push(':');
         label.into()
+    }
+}
+
+fn check_length(bytes: usize) -> Result<(), Unsound> {
+    if bytes <= LENGTH_MAX {
+        Ok(())
+    } else {
+        Err(Unsound::TooLong)
     }
 }
 
@@ -350,7 +390,7 @@ pub(crate) fn quoted(text: &str) -> String {
 /// Bodies hold what is nobody else's business, so nothing of them is shown.
 impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Json({} bytes)", self.bytes.len())
+        write!(f, "Json({} bytes)", self.bytes().len())
     }
 }
 

@@ -12,6 +12,7 @@ use hashbrown::HashTable;
 
 use crate::call::{Call, encoded_len};
 use crate::json::{Kind, Value};
+use crate::same::are_same;
 
 pub use key::Key;
 
@@ -74,11 +75,23 @@ impl Keys {
     /// The place of a key, which is its old one where it was seen before.
     pub(crate) fn add(&mut self, text: &str) -> Result<usize, NoKey> {
         let hash = self.hash(text.as_bytes());
-        if let Some(place) = self.find(text.as_bytes(), hash) {
-            return Ok(place);
+        match self.find(text.as_bytes(), hash) {
+            Some(place) => Ok(place),
+            None => Ok(self.add_new(Key::parse(text)?, hash)),
         }
+    }
+
+    /// The same of a value, where its key is what is written there; nothing where that is not seen at once.
+    pub(crate) fn add_plain(&mut self, value: Value<'_>) -> Option<usize> {
+        let key = Key::of_plain(value.plain()?)?;
+        let hash = self.hash(key.as_bytes());
+        let known = self.find(key.as_bytes(), hash);
+        Some(known.unwrap_or_else(|| self.add_new(key, hash)))
+    }
+
+    fn add_new(&mut self, key: Key, hash: u64) -> usize {
         let place = self.in_order.len();
-        self.in_order.push(Key::parse(text)?);
+        self.in_order.push(key);
         let Self {
             in_order,
             places,
@@ -88,7 +101,7 @@ impl Keys {
             let known = in_order.get(*place);
             known.map_or(0, |known| hashes.hash_one(known.as_bytes()))
         });
-        Ok(place)
+        place
     }
 
     /// The place of a key, which is probably this one.
@@ -102,7 +115,7 @@ impl Keys {
     fn find(&self, text: &[u8], hash: u64) -> Option<usize> {
         let is_it = |place: &usize| {
             let known = self.in_order.get(*place);
-            known.is_some_and(|known| known.as_bytes() == text)
+            known.is_some_and(|known| are_same(known.as_bytes(), text))
         };
         self.places.find(hash, is_it).copied()
     }

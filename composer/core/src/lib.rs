@@ -23,6 +23,7 @@ pub mod keys;
 mod openapi;
 pub mod plan;
 pub mod records;
+mod same;
 pub mod status;
 pub mod stored;
 

@@ -18,7 +18,8 @@ use crate::scope::{Scope, Slot, SlotRef};
 
 /// What an entry takes besides its key and its value: the entry itself, what counts its owners, and
 /// its places in the map, which may be half empty.
-const OVERHEAD_BYTES: usize = size_of::<Entry>() + size_of::<Kept>() + 2 * 16 + 160;
+const OVERHEAD_BYTES: usize =
+    size_of::<Entry>() + Json::OVERHEAD_BYTES + size_of::<Kept>() + 2 * 16 + 160;
 /// Of a part of the map that has a lock of its own: large enough for the largest answer.
 const PART_BYTES_MIN: usize = 10 * 1024 * 1024;
 const PARTS_MAX: usize = 16;

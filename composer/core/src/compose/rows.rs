@@ -1,8 +1,6 @@
 //! The rows of a list: where in the body of its step each value stands that is needed of them.
 
-use std::ops::Range;
-
-use crate::json::{Json, Kind, Value};
+use crate::json::{Json, Kind, Place, Value};
 use crate::plan::List;
 
 /// Rows that were read in one pass.
@@ -14,7 +12,7 @@ pub(crate) struct Rows {
     pub(crate) is_null: bool,
     width: usize,
     /// A row after the other, each with a cell for every name of the list.
-    cells: Vec<Option<Range<usize>>>,
+    cells: Vec<Option<Place>>,
     /// Rows that are no objects, in their order.
     odd: Vec<usize>,
     body: Json,
@@ -53,8 +51,7 @@ impl Rows {
         let mut items = selection.ok_or(Unread::NoArray)?;
         let count = items.left().min(list.rows_max);
         rows.cells.reserve(count * rows.width);
-        let mut slots = Vec::new();
-        while let Some(kind) = items.next(&mut slots, duplicates) {
+        while let Some(kind) = items.next(&mut rows.cells, duplicates) {
             if rows.count == list.rows_max {
                 if !list.is_cut {
                     let rows_max = list.rows_max;
@@ -66,11 +63,6 @@ impl Rows {
             if kind != Kind::Object {
                 rows.odd.push(rows.count);
             }
-            rows.cells.extend(
-                slots
-                    .iter()
-                    .map(|slot| slot.map(|value| body.place_of(value))),
-            );
             rows.count += 1;
         }
         Ok(rows)
@@ -78,8 +70,20 @@ impl Rows {
 
     /// What a row has under a name of the list.
     pub(crate) fn cell(&self, row: usize, member: usize) -> Option<Value<'_>> {
-        let range = self.cells.get(row * self.width + member)?.clone()?;
-        self.body.part(range)
+        self.cell_of(self.cells(row), member)
+    }
+
+    /// Where what a row has stands, to be asked for by name after name.
+    pub(crate) fn cells(&self, row: usize) -> &[Option<Place>] {
+        let first = row * self.width;
+        let cells = self.cells.get(first..first + self.width);
+        cells.unwrap_or_default()
+    }
+
+    /// One of the values that were found to stand there.
+    pub(crate) fn cell_of(&self, cells: &[Option<Place>], member: usize) -> Option<Value<'_>> {
+        let place = cells.get(member).copied().flatten()?;
+        self.body.part(place.range())
     }
 
     pub(crate) fn is_odd(&self, row: usize) -> bool {

@@ -5,8 +5,8 @@
 //! all, stands there in the next row too. The same bytes behind a value mean the same, so such a
 //! *stretch* is judged once and then only compared.
 
+use std::num::NonZeroU32;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// Members of the outermost object that are noted; where there are more, none are.
 const MEMBERS_MAX: usize = 64;
@@ -26,11 +26,11 @@ pub(super) struct Notes {
     has_too_many: bool,
 }
 
-/// A place that is noted. Nothing longer is read into memory.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+/// A place in a body, none of which is longer than that. Nothing that is noted ends where a body begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
     start: u32,
-    end: u32,
+    end: NonZeroU32,
 }
 
 /// A raw name, without its quotes, and its value.
@@ -97,13 +97,12 @@ impl Notes {
         }
     }
 
-    /// All of it, if there is anything.
-    pub(super) fn end(mut self) -> Option<Arc<Self>> {
+    /// All of it, once nothing more comes.
+    pub(super) fn end(mut self) -> Self {
         if self.has_too_many {
-            self.members.clear();
+            self.members = Vec::new();
         }
-        let is_empty = self.members.is_empty() && self.grids.is_empty();
-        (!is_empty).then(|| Arc::new(self))
+        self
     }
 
     pub(super) fn members(&self) -> &[Member] {
@@ -116,20 +115,24 @@ impl Notes {
 
     pub(super) fn bytes(&self) -> usize {
         let grids = self.grids.iter().map(Grid::bytes);
-        size_of::<Self>() + self.members.capacity() * size_of::<Member>() + grids.sum::<usize>()
+        self.members.capacity() * size_of::<Member>() + grids.sum::<usize>()
     }
 }
 
 impl Place {
-    fn of(range: &Range<usize>) -> Option<Self> {
+    pub(super) fn of(range: &Range<usize>) -> Option<Self> {
         Some(Self {
             start: u32::try_from(range.start).ok()?,
-            end: u32::try_from(range.end).ok()?,
+            end: NonZeroU32::new(u32::try_from(range.end).ok()?)?,
         })
     }
 
-    pub(super) fn range(self) -> Range<usize> {
-        self.start as usize..self.end as usize
+    pub(crate) fn range(self) -> Range<usize> {
+        self.start as usize..self.end.get() as usize
+    }
+
+    pub(super) fn len(self) -> usize {
+        self.range().len()
     }
 }
 

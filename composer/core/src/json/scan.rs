@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::notes::{Grid, Notes};
 use super::{DEPTH_MAX, Unsound};
+use crate::same::are_same;
 
 /// A place in a body. What only passes over leaves the checks to [`Scanner::judge`].
 #[derive(Debug, Clone)]
@@ -12,6 +13,8 @@ pub(super) struct Scanner<'a> {
     at: usize,
     /// No item was taken from this array, or member from this object.
     is_fresh: bool,
+    /// Nowhere in all of the bytes is an escape, or what may not be in a string.
+    is_plain: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -20,6 +23,15 @@ impl<'a> Scanner<'a> {
             bytes,
             at: 0,
             is_fresh: true,
+            is_plain: false,
+        }
+    }
+
+    /// To judge a body that was looked through before.
+    pub(super) fn of_body(bytes: &'a [u8], is_plain: bool) -> Self {
+        Self {
+            is_plain,
+            ..Self::new(bytes)
         }
     }
 
@@ -116,7 +128,10 @@ impl<'a> Scanner<'a> {
     /// space behind them.
     fn pass_same(&mut self, place: &Range<usize>) -> bool {
         let known = self.bytes.get(place.clone());
-        let is_same = known.is_some_and(|known| self.rest().starts_with(known));
+        let here = self.bytes.get(self.at..self.at + place.len());
+        let is_same = known
+            .zip(here)
+            .is_some_and(|(one, other)| are_same(one, other));
         if is_same {
             self.at += place.len();
             self.skip_white();
@@ -181,6 +196,15 @@ impl<'a> Scanner<'a> {
 
     fn judge_string(&mut self) -> Result<(), Unsound> {
         self.at += 1;
+        if self.is_plain {
+            self.at += len_before(self.rest(), quotes, |byte| *byte == b'"');
+            return self.expect(b'"');
+        }
+        self.judge_text()
+    }
+
+    /// The same of a string in which anything may stand.
+    fn judge_text(&mut self) -> Result<(), Unsound> {
         loop {
             self.at += plain_len(self.rest());
             match self.peek() {
@@ -413,13 +437,20 @@ fn len_before(bytes: &[u8], marks: impl Fn(u64) -> u64, is_marked: impl Fn(&u8) 
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 const HIGH: u64 = ONES << 7;
 
-/// The highest bit of each byte that ends or escapes something. Below the first of them no bit is set;
-/// above it one may be that should not.
+/// The highest bit of each byte that is a quote. Below the first of them no bit is set; above it one may
+/// be that should not.
+fn quotes(word: u64) -> u64 {
+    marked(word, b'"')
+}
+
+/// The same with each byte that escapes something.
 fn ends(word: u64) -> u64 {
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
-    let quotes = zeros(word ^ (ONES * b'"' as u64));
-    let escapes = zeros(word ^ (ONES * b'\\' as u64));
-    (quotes | escapes) & HIGH
+    quotes(word) | marked(word, b'\\')
+}
+
+fn marked(word: u64, byte: u8) -> u64 {
+    let word = word ^ (ONES * u64::from(byte));
+    word.wrapping_sub(ONES) & !word & HIGH
 }
 
 /// The same with each byte that may not be there.

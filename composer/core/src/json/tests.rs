@@ -279,8 +279,7 @@ fn select<'a>(value: Value<'a>, names: &[Name], duplicates: &mut u64) -> Vec<Opt
     let kind = items.next(&mut slots, duplicates);
     assert_eq!(kind, Some(Kind::Object));
     assert_eq!(items.next(&mut Vec::new(), duplicates), None);
-    let place = |found: Value<'_>| list.place_of(found);
-    let found = slots.into_iter().map(|slot| slot.map(place));
+    let found = slots.into_iter().map(|slot| slot.map(Place::range));
     let found = found.map(|slot| slot.map(|it| &value.bytes()[it.start - 1..it.end - 1]));
     found.map(|slot| slot.map(Value)).collect()
 }
@@ -311,6 +310,12 @@ fn check_same(ours: Value<'_>, theirs: &serde_json::Value) {
 }
 
 #[test]
+fn a_body_is_as_long_as_places_can_be_told_and_no_longer() {
+    assert_eq!(check_length(u32::MAX as usize), Ok(()));
+    assert_eq!(check_length(u32::MAX as usize + 1), Err(Unsound::TooLong));
+}
+
+#[test]
 fn a_string_ends_where_it_ends_wherever_words_begin() {
     for before in 0..20 {
         for (special, is_sound) in [
@@ -318,6 +323,7 @@ fn a_string_ends_where_it_ends_wherever_words_begin() {
             ("\\\"", true),
             ("\u{1f}", false),
             ("é\u{7f}!#[]", true),
+            ("#\u{a2}!", true),
         ] {
             for after in 0..20 {
                 let text = format!(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{KEY_BYTES_MAX, NoKey};
 use crate::json::Value;
+use crate::same::are_same;
 
 /// Most keys are no longer, and are copied where others are counted.
 const SHORT_BYTES_MAX: usize = 22;
@@ -27,12 +28,25 @@ enum Spelling {
 impl Key {
     pub fn parse(text: &str) -> Result<Self, NoKey> {
         let is_sound =
-            !text.is_empty() && text.len() <= KEY_BYTES_MAX && !text.contains([',', '\0']);
+            !text.is_empty() && text.len() <= KEY_BYTES_MAX && !text.bytes().any(is_forbidden);
         if is_sound {
             Ok(Self(Spelling::of(text)))
         } else {
             Err(NoKey)
         }
+    }
+
+    /// The key of a raw string or number that reads as it is written, if it is short; nothing where
+    /// that is not so, or it cannot be a key.
+    pub(super) fn of_plain(raw: &[u8]) -> Option<Self> {
+        let is_plain = |byte: &u8| !is_forbidden(*byte) && *byte != b'\\';
+        if raw.is_empty() || !raw.iter().all(is_plain) {
+            return None;
+        }
+        let mut bytes = [0; SHORT_BYTES_MAX];
+        bytes.get_mut(..raw.len())?.copy_from_slice(raw);
+        let length = u8::try_from(raw.len()).ok()?;
+        Some(Self(Spelling::Short { length, bytes }))
     }
 
     /// The key that a value stands for; none for `null`.
@@ -66,6 +80,10 @@ impl Key {
     }
 }
 
+fn is_forbidden(byte: u8) -> bool {
+    matches!(byte, b',' | 0)
+}
+
 impl Spelling {
     fn of(text: &str) -> Self {
         let mut bytes = [0; SHORT_BYTES_MAX];
@@ -82,7 +100,7 @@ impl Spelling {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.as_bytes() == other.as_bytes()
+        are_same(self.as_bytes(), other.as_bytes())
     }
 }
 

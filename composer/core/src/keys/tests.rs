@@ -56,6 +56,42 @@ fn a_key_has_one_spelling() {
             expected.as_ref().copied(),
             "{text}"
         );
+        // Where it is seen at once it is the same.
+        let mut keys = Keys::default();
+        if keys.add_plain(json.value()).is_some() {
+            assert_eq!(Ok(keys.after(0).first().cloned()), key, "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_is_seen_at_once_is_the_one_that_takes_reading() {
+    let mut keys = Keys::default();
+    let mut places = Vec::new();
+    for text in [
+        "\"a\"",
+        "7",
+        "\"7\"",
+        "\"a\\\\\"",
+        "\"\\u0061\"",
+        "\"b\"",
+        "\"\\u0037\"",
+    ] {
+        let json = value(text);
+        let place = keys.add_plain(json.value());
+        let read = text_of(json.value()).unwrap().unwrap();
+        assert_eq!(place.is_some(), !text.contains('\\'), "{text}");
+        places.push(keys.add(&read).unwrap());
+        assert!(
+            place.is_none_or(|place| Some(&place) == places.last()),
+            "{text}"
+        );
+    }
+    assert_eq!(places, [0, 1, 1, 2, 0, 3, 1]);
+    for length in 1..60 {
+        let text = format!("\"{}\"", "x".repeat(length));
+        let found = keys.add_plain(value(&text).value());
+        assert_eq!(found.is_some(), length <= 22, "{length}");
     }
 }
 

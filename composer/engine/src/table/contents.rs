@@ -20,7 +20,7 @@ const OVERLAP: Duration = Duration::from_secs(2);
 /// A table of fewer records may become as small as it likes, save empty.
 const SHRINKS_FREELY: usize = 10;
 /// What a record takes besides its key and its bytes.
-const OVERHEAD_BYTES: usize = 120;
+const OVERHEAD_BYTES: usize = Json::OVERHEAD_BYTES + 80;
 
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
