@@ -18,14 +18,15 @@ use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
 use hyper::body::Incoming;
-use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::random;
 
+mod alarms;
 mod body;
 mod lines;
 
+use alarms::Alarms;
 use body::Unread;
 use lines::{Line, Lines};
 
@@ -38,6 +39,7 @@ const TIME_MIN: Duration = Duration::from_millis(1);
 pub(crate) struct Upstream {
     service: Arc<Service>,
     lines: Arc<Lines>,
+    alarms: Alarms,
     clock: Clock,
 }
 
@@ -93,6 +95,7 @@ impl Upstream {
     pub(crate) fn new(service: Arc<Service>, clock: Clock) -> Self {
         Self {
             lines: Lines::new(service.policy().timeouts, clock.clone()),
+            alarms: Alarms::default(),
             service,
             clock,
         }
@@ -114,8 +117,9 @@ impl Upstream {
             timeout: wish.timeout,
         };
         let mut call = self.service.admit_kind(wish.kind, limit, began)?;
-        let left = left.min(wish.timeout);
-        let tried = timeout(left, self.attempts(&mut call, wish)).await;
+        let deadline = self.clock.alarm_in(left.min(wish.timeout));
+        let attempts = self.attempts(&mut call, wish);
+        let tried = self.alarms.wait_until(deadline, attempts).await;
         let answered = tried.unwrap_or(Err(Miss::TimedOut));
         if let Some(fault) = answered.as_ref().err().and_then(Miss::fault) {
             call.failed(fault, self.clock.now(), random::next_u64());

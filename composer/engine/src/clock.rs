@@ -26,6 +26,11 @@ impl Clock {
         SystemTime::now() + self.ahead()
     }
 
+    /// So long from now, for an alarm of the runtime. Nobody sets that one's time forward.
+    pub(crate) fn alarm_in(&self, left: Duration) -> tokio::time::Instant {
+        tokio::time::Instant::now() + left
+    }
+
     /// Makes it later. Calls under way keep the time they have left.
     pub fn set_forward(&self, by: Duration) {
         let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
