@@ -1,7 +1,5 @@
 //! A composed answer, or why there is none, as an answer of HTTP.
 
-use std::hash::{DefaultHasher, Hasher as _};
-
 use bytes::Bytes;
 use composer_core::answer::{Answer, etag, is_known};
 use composer_core::compose::Refused;
@@ -11,6 +9,7 @@ use http::header::{
 };
 use http::{Response, StatusCode};
 use http_body_util::Full;
+use xxhash_rust::xxh3::xxh3_128;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -43,7 +42,7 @@ impl Reply {
     /// The answer, or that it is the one that the client has.
     pub(crate) fn of(answer: Answer, asked: &HeaderMap) -> Self {
         let mut headers = HeaderMap::with_capacity(6);
-        let tag = etag(hash(&answer.body));
+        let tag = etag(xxh3_128(&answer.body));
         insert(&mut headers, CACHE_CONTROL, &answer.cache_control);
         insert(&mut headers, CACHE_STATUS, &answer.cache_status);
         insert(&mut headers, COMPOSITION_STATUS, &answer.composition_status);
@@ -152,15 +151,6 @@ fn quoted(text: &str) -> String {
     }
     quoted.push('"');
     quoted
-}
-
-/// Of all bytes. The same in every process of one build, so that gateways agree on tags.
-fn hash(body: &[u8]) -> u128 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(body);
-    let low = hasher.finish();
-    hasher.write_u8(1);
-    u128::from(hasher.finish()) << 64 | u128::from(low)
 }
 
 /// What cannot be part of a head is left out: names of the configuration are plain, so nothing is.
