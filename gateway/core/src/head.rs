@@ -11,7 +11,7 @@ use http::Method;
 use crate::host::{Host, HostError};
 use crate::limits::Limits;
 use crate::path::{self, PathError};
-use crate::route::{FieldCondition, may_be_routed};
+use crate::route::may_be_routed;
 
 pub(crate) use connection::Connection;
 pub(crate) use fields::{are_marked, fold as fold_fields, is_token_byte, marked};
@@ -207,11 +207,6 @@ impl<'a> Head<'a> {
             .values("te")
             .flat_map(|value| value.split(|byte| *byte == b','));
         words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"trailers"))
-    }
-
-    #[must_use]
-    pub fn has(&self, condition: &FieldCondition) -> bool {
-        self.only(condition.name.as_str()) == Some(condition.value.as_bytes())
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::admission::Admission;
-use crate::fields::FieldRules;
+use crate::fields::{FieldRules, folds_to};
+use crate::head::Field;
 use crate::host::HostPattern;
 use crate::level::Level;
 use crate::path::PathPattern;
@@ -174,6 +175,49 @@ pub fn may_be_routed(method: &Method) -> bool {
 pub struct FieldCondition {
     pub name: HeaderName,
     pub value: HeaderValue,
+}
+
+/// Whether a condition holds of a request; of several the least counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holds {
+    No,
+    /// To some who read the request, and to others not.
+    Perhaps,
+    Yes,
+}
+
+impl FieldCondition {
+    #[must_use]
+    pub fn holds(&self, fields: &[Field<'_>]) -> Holds {
+        let name = self.name.as_str();
+        let named = fields.iter().filter(|field| folds_to(field.name, name));
+        let holds = Holds::of(
+            named
+                .clone()
+                .map(|field| field.value == self.value.as_bytes()),
+        );
+        let is_spelled = |field: &Field<'_>| field.name.eq_ignore_ascii_case(name);
+        match holds {
+            // By another name that only some take for this one.
+            Holds::Yes if !named.clone().all(is_spelled) => Holds::Perhaps,
+            Holds::No | Holds::Perhaps | Holds::Yes => holds,
+        }
+    }
+}
+
+impl Holds {
+    /// Of something that stands in a request so many times, here and there with the right value.
+    pub(crate) fn of(mut are_right: impl Iterator<Item = bool>) -> Self {
+        let Some(first) = are_right.next() else {
+            return Self::No;
+        };
+        match (first, are_right.next()) {
+            (true, None) => Self::Yes,
+            (false, None) => Self::No,
+            (first, Some(second)) if first || second || are_right.any(|it| it) => Self::Perhaps,
+            (_, Some(_)) => Self::No,
+        }
+    }
 }
 
 /// How the path a client asked for becomes the path a service sees.

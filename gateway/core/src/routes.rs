@@ -11,6 +11,8 @@
 //!
 //! So it is with a path that is the one of a route but for a slash at its end, which no route names:
 //! many services take the two for one, so that `/admin/` must not lead around what is asked for `/admin`.
+//! And so it is with a request that meets the conditions of a route to some readers and to others not:
+//! `?all=true&all=true` must not lead around what is asked for `?all=true`.
 
 use std::collections::HashMap;
 
@@ -19,7 +21,7 @@ use http::Method;
 use crate::head::Head;
 use crate::host::HostPattern;
 use crate::level::Level;
-use crate::route::{Matches, Route};
+use crate::route::{Holds, Matches, Route};
 
 use trie::{Spelling, Trie};
 
@@ -143,8 +145,8 @@ impl RouteTable {
 struct Search<'h> {
     head: &'h Head<'h>,
     from: Level,
-    /// A deeper route would have taken the request, or one that it names but for a slash. The search goes
-    /// on, but only for the methods that the answer names: they must be those of any other method that is
+    /// A deeper route would have taken the request, or one that it names but for a slash, or one whose
+    /// conditions it meets to some readers. The search goes on, but only for the methods that the answer names: they must be those of any other method that is
     /// not allowed.
     is_kept: bool,
     allowed: Vec<Method>,
@@ -157,13 +159,15 @@ impl Search<'_> {
         let Matches {
             conditions, query, ..
         } = &route.matches;
-        let holds = conditions.iter().all(|condition| self.head.has(condition))
-            && query.iter().all(|it| it.holds(self.head.query));
-        if !holds {
+        let of_fields = conditions.iter().map(|it| it.holds(&self.head.fields));
+        let of_query = query.iter().map(|it| it.holds(self.head.query));
+        let holds = of_fields.chain(of_query).min().unwrap_or(Holds::Yes);
+        if holds == Holds::No {
             return false;
         }
         let takes_method = route.matches.methods.contain(&self.head.method);
-        let may_take = self.from.reaches(route.level) && spelling == Spelling::Asked;
+        let is_plain = spelling == Spelling::Asked && holds == Holds::Yes;
+        let may_take = is_plain && self.from.reaches(route.level);
         match (may_take, takes_method) {
             (true, true) => return !self.is_kept,
             (true, false) => conflict::collect_methods(&route.matches.methods, &mut self.allowed),
