@@ -17,7 +17,7 @@ mod case;
 mod endure;
 mod everywhere;
 mod flood;
-mod forgery;
+pub(crate) mod forgery;
 mod idleness;
 mod lag;
 mod lookups;

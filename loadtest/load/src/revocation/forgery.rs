@@ -11,7 +11,7 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 const COPIED_CHARS: usize = 10;
 
 /// The same but for one bit.
-pub(super) fn flip(model: &str, dice: &mut Dice) -> String {
+pub(crate) fn flip(model: &str, dice: &mut Dice) -> String {
     let mut text = model.as_bytes().to_vec();
     let place = PREFIX.len() + dice.below(model.len().saturating_sub(PREFIX.len()));
     if let Some(character) = text.get_mut(place) {
@@ -23,7 +23,7 @@ pub(super) fn flip(model: &str, dice: &mut Dice) -> String {
 }
 
 /// What looks right up to the tag, of a client that guesses the rest.
-pub(super) fn forge(model: &str, dice: &mut Dice) -> String {
+pub(crate) fn forge(model: &str, dice: &mut Dice) -> String {
     let copied = PREFIX.len() + COPIED_CHARS;
     let mut text = model.get(..copied).unwrap_or(PREFIX).to_owned();
     while text.len() < model.len() {
@@ -31,6 +31,15 @@ pub(super) fn forge(model: &str, dice: &mut Dice) -> String {
         text.push(char::from(*thrown.unwrap_or(&b'A')));
     }
     text
+}
+
+/// The same, but over since 1970.
+pub(crate) fn expire(model: &str) -> String {
+    let mut text = model.as_bytes().to_vec();
+    // Six bits each, of 32 bits that begin with the fifth character.
+    let end = text.iter_mut().skip(PREFIX.len() + 4).take(4);
+    end.for_each(|character| *character = b'A');
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// When a token is over at the latest, in seconds since 1970: the four bytes behind the first three.
@@ -112,6 +121,8 @@ mod tests {
         let text = "tg_at_AAAAagvN78888888888888888888888888888888888888";
         assert_eq!(ends_at(text), Some(0x6a0b_cdef));
         assert_eq!(ends_at("another"), None);
+        assert!(ends_at(&expire(text)).is_some_and(|end| end < 256));
+        assert_eq!(expire(text).len(), text.len());
     }
 
     #[test]

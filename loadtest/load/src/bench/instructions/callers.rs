@@ -1,24 +1,34 @@
 //! An identity provider, and tokens of it to be shown.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::bench::layout::Layout;
 use crate::bench::peer::{free_addresses, wait_until_ready};
 use crate::bench::{BenchError, read, write};
-use crate::closed::{Load, Request};
+use crate::closed::{Answer, Load, Request};
 use crate::process::{Launch, Process};
 
 const NAME: &str = "identity provider";
 const SCOPE: &str = "accounts.read";
 
-#[derive(Debug)]
 pub(super) struct Callers {
     tokens: Vec<String>,
+    secret: String,
     internal: SocketAddr,
     public: SocketAddr,
     key_file: PathBuf,
     _process: Process,
+}
+
+/// Not what is shown: those are secrets.
+impl fmt::Debug for Callers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Callers")
+            .field("public", &self.public)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Callers {
@@ -53,6 +63,7 @@ impl Callers {
         }
         Ok(Self {
             tokens,
+            secret: secret.trim().to_owned(),
             internal,
             public,
             key_file: dir.join("data/gateway.key"),
@@ -82,15 +93,38 @@ impl Callers {
     }
 }
 
+impl Callers {
+    pub(super) fn tokens(&self) -> &[String] {
+        &self.tokens
+    }
+
+    /// Ends the session of each token.
+    pub(super) async fn end(&self) -> Result<(), BenchError> {
+        for token in &self.tokens {
+            let order = format!("client_id=shop&client_secret={}&token={token}", self.secret);
+            let answer = post(self.public, "/revoke", order).await?;
+            if answer.status != 200 {
+                let tally = format!("{} for an order to end a token", answer.status);
+                return Err(BenchError::WrongAnswer { name: NAME, tally });
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn post(at: SocketAddr, path: &str, form: String) -> Result<Answer, BenchError> {
+    let request =
+        Request::post(path, form).header("Content-Type", "application/x-www-form-urlencoded");
+    let answer = Load::new(at, request).ask().await;
+    answer.map_err(|failure| failure_of(&failure))
+}
+
 async fn issue(at: SocketAddr, secret: &str) -> Result<String, BenchError> {
     let body = format!(
         "grant_type=client_credentials&client_id=shop&client_secret={secret}&scope={SCOPE}"
     );
-    let request =
-        Request::post("/token", body).header("Content-Type", "application/x-www-form-urlencoded");
     let failed = |tally: String| BenchError::WrongAnswer { name: NAME, tally };
-    let answer = Load::new(at, request).ask().await;
-    let answer = answer.map_err(|failure| failure_of(&failure))?;
+    let answer = post(at, "/token", body).await?;
     let body: Option<serde_json::Value> = serde_json::from_slice(&answer.body).ok();
     let token = body
         .as_ref()
@@ -99,7 +133,7 @@ async fn issue(at: SocketAddr, secret: &str) -> Result<String, BenchError> {
     token.map(str::to_owned).ok_or_else(|| failed(text()))
 }
 
-fn failure_of(failure: &impl std::fmt::Display) -> BenchError {
+fn failure_of(failure: &impl fmt::Display) -> BenchError {
     BenchError::WrongAnswer {
         name: NAME,
         tally: failure.to_string(),
