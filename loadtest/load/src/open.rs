@@ -8,18 +8,18 @@
 //! Each worker is a thread with connections of its own, which share nothing but a flag to stop. What
 //! the generator itself is late by is measured beside: it says when not the server was the limit.
 
-mod answer;
+pub(crate) mod answer;
 mod caller;
 mod deal;
 mod login;
-mod poll;
+pub(crate) mod poll;
 mod problem;
 mod record;
 mod report;
 mod revoking;
 mod run;
 mod scenario;
-mod schedule;
+pub(crate) mod schedule;
 mod secure;
 mod streams;
 mod template;

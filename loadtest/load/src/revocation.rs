@@ -29,7 +29,7 @@ pub use breakage::Breakage;
 pub use case::{Case, Cases};
 pub use endure::{Endured, Spell, endure};
 pub use everywhere::{Everywhere, end_everywhere};
-pub use flood::{Flood, FloodSettings, Pace, Phase, flood};
+pub use flood::{Block, Flood, FloodSettings, Pace, Phase, Turn, Turns, flood};
 pub use idleness::{Idleness, slide};
 pub use lag::{Lag, measure_lag};
 pub use lookups::{Lookups, count_lookups};

@@ -9,8 +9,8 @@ use std::time::Duration;
 use load::closed::Load;
 use load::fleet::{Fleet, FleetSettings, Gateway, Route, Service, Wait};
 use load::revocation::{
-    Breakage, FloodSettings, Pace, Spell, count_lookups, end_everywhere, endure, flood,
-    measure_lag, recall, take_receipts,
+    Block, Breakage, FloodSettings, Pace, Spell, Turns, count_lookups, end_everywhere, endure,
+    flood, measure_lag, recall, take_receipts,
 };
 
 use tokio::process::Command;
@@ -144,27 +144,41 @@ async fn tokens_that_nobody_issued_reach_nothing_behind_the_gateway() {
     };
     let settings = FloodSettings {
         mass: pace,
-        rounds: 1,
-        each: pace,
+        quiet: Duration::ZERO,
+        turns: Turns {
+            blocks: 2,
+            each: Duration::from_millis(300),
+            strangers_per_second: 1000,
+            good_per_second: 200,
+        },
         strangers: 5,
         gives_way: false,
         good_per_second: 200,
         seed: SEED,
     };
     let flood = flood(&site.fleet, settings).await.unwrap();
-    for phase in flood
-        .forged
-        .iter()
-        .chain(&flood.unread)
-        .chain([&flood.mass])
+    let mass = &flood.mass;
+    assert_eq!(mass.odd + mass.good_failed, 0, "{mass:?}");
+    assert_eq!((mass.lookups, mass.questions), (0, 0), "{mass:?}");
+    // Five clients, who are each told three hundred times within ten seconds.
+    assert!(mass.good.count() > 0 && mass.limited > 0, "{mass:?}");
+    assert_eq!((flood.lookups, flood.questions), (0, 0), "{flood:?}");
+    for Block {
+        quiet,
+        unread,
+        forged,
+    } in &flood.blocks
     {
-        assert_eq!(phase.odd + phase.good_failed, 0, "{phase:?}");
-        assert!(phase.good.count() > 0, "{phase:?}");
-        assert_eq!((phase.lookups, phase.questions), (0, 0), "{phase:?}");
-        // Five clients, who are each told three hundred times within ten seconds; those may have begun with
-        // the phase before.
-        assert!(phase.limited > 0, "{phase:?}");
+        for turn in [quiet, unread, forged] {
+            assert_eq!(turn.odd + turn.good_failed, 0, "{turn:?}");
+            assert!(turn.good.count() > 0, "{turn:?}");
+        }
+        assert_eq!(quiet.unauthorized + quiet.limited, 0, "{quiet:?}");
+        for turn in [unread, forged] {
+            assert!(turn.unauthorized + turn.limited > 0, "{turn:?}");
+        }
     }
+    assert_eq!(flood.blocks.len(), 2);
     // Connections and their buffers are there already; this is three megabytes of tokens.
     assert!(
         flood.rss_kib_after < flood.rss_kib_before + 1024,

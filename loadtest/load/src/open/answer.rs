@@ -11,16 +11,16 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) keeps_alive: bool,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) keeps_alive: bool,
     /// Where the body begins, and the answer ends, in what was read.
-    pub(super) body_at: usize,
-    pub(super) ends_at: usize,
+    pub(crate) body_at: usize,
+    pub(crate) ends_at: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(crate) enum Progress {
     /// It goes on, nobody knows for how long.
     More,
     /// It goes on, and its end is known.
@@ -32,7 +32,7 @@ pub(super) enum Progress {
 }
 
 /// Looks at all that was read since the answer began.
-pub(super) fn look(read: &[u8], is_head: bool) -> Progress {
+pub(crate) fn look(read: &[u8], is_head: bool) -> Progress {
     let mut begins_at = 0;
     let (head, body_at) = loop {
         let rest = read.get(begins_at..).unwrap_or_default();

@@ -22,12 +22,12 @@ const WAIT_MIN: Duration = Duration::from_micros(5);
 const TIMER: u64 = u64::MAX;
 
 /// The edges that a connection is told of, from its first moment to its last.
-pub(super) const EDGES: EventFlags = EventFlags::IN
+pub(crate) const EDGES: EventFlags = EventFlags::IN
     .union(EventFlags::OUT)
     .union(EventFlags::RDHUP)
     .union(EventFlags::ET);
 
-pub(super) struct Poll {
+pub(crate) struct Poll {
     epoll: OwnedFd,
     timer: OwnedFd,
     events: Vec<Event>,
@@ -37,16 +37,16 @@ pub(super) struct Poll {
 
 /// Something happened to a connection.
 #[derive(Clone, Copy)]
-pub(super) struct Edge {
-    pub(super) key: u64,
-    pub(super) may_write: bool,
+pub(crate) struct Edge {
+    pub(crate) key: u64,
+    pub(crate) may_write: bool,
     /// The other side sends no more.
-    pub(super) is_ending: bool,
-    pub(super) is_broken: bool,
+    pub(crate) is_ending: bool,
+    pub(crate) is_broken: bool,
 }
 
 impl Poll {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
@@ -61,13 +61,13 @@ impl Poll {
         })
     }
 
-    pub(super) fn add(&self, connection: impl AsFd, key: u64) -> io::Result<()> {
+    pub(crate) fn add(&self, connection: impl AsFd, key: u64) -> io::Result<()> {
         let data = EventData::new_u64(key);
         Ok(epoll::add(&self.epoll, connection, data, EDGES)?)
     }
 
     /// Waits until something happens, and not much longer than to `until`.
-    pub(super) fn wait(&mut self, now: Duration, until: Duration) -> io::Result<()> {
+    pub(crate) fn wait(&mut self, now: Duration, until: Duration) -> io::Result<()> {
         let left = until.saturating_sub(now);
         let nothing = Timespec::default();
         let timeout = if left < WAIT_MIN {
@@ -100,7 +100,7 @@ impl Poll {
     }
 
     /// One after the other, what the last wait brought.
-    pub(super) fn next(&mut self) -> Option<Edge> {
+    pub(crate) fn next(&mut self) -> Option<Edge> {
         loop {
             let Event { flags, data } = self.events.pop()?;
             let key = data.u64();

@@ -58,7 +58,7 @@ impl Rate {
 
 /// The moments of one of several workers, which take turns.
 #[derive(Debug)]
-pub(super) struct Schedule {
+pub(crate) struct Schedule {
     rate: Rate,
     arrivals: Arrivals,
     dice: Dice,
@@ -69,7 +69,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    pub(super) fn new(
+    pub(crate) fn new(
         (rate, arrivals): (Rate, Arrivals),
         (worker, workers): (usize, usize),
         seed: u64,

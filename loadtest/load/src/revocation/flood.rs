@@ -4,15 +4,18 @@
 //! Strangers and customers send at a fixed pace, so that neither is slowed down by the other. First many
 //! strangers come at once, and what is counted is what they reach. Then three things take turns: customers
 //! alone, beside strangers who send bad tokens in a field that nobody reads, and beside strangers who show
-//! the same tokens. The latter two send as many bytes and are answered 401 alike, so that they differ in
+//! such tokens. The latter two send as many bytes and are answered 401 alike, so that they differ in
 //! nothing but what the gateway does about a token.
 
-use std::fs;
+mod crowd;
+mod turns;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
+use std::{fs, io};
 
 use tokio::runtime;
 use tokio::sync::{oneshot, watch};
@@ -23,6 +26,8 @@ use crate::bench::BenchError;
 use crate::closed::{Answer, Dialogue, Histogram, Limits, Request};
 use crate::dice::Dice;
 use crate::fleet::{BRIEF_LIFE, Fleet, Gateway, Route, Token};
+
+pub use turns::{Block, Turn, Turns};
 
 use super::lag::{dialogue, meet};
 use super::{Case, forgery};
@@ -39,14 +44,14 @@ const SETTLE: Duration = Duration::from_millis(300);
 pub struct FloodSettings {
     /// The first ones, all with bad tokens.
     pub mass: Pace,
-    /// The phases take turns so many times, each at this pace of strangers.
-    pub rounds: u32,
-    pub each: Pace,
+    /// How long there are customers alone, before.
+    pub quiet: Duration,
+    pub turns: Turns,
     /// Each has an address of its own.
     pub strangers: u32,
     /// Whether strangers get only what time of a CPU the others leave, as if they were elsewhere.
     pub gives_way: bool,
-    /// Requests of customers.
+    /// Requests of customers beside the mass of strangers, and before it.
     pub good_per_second: u32,
     pub seed: u64,
 }
@@ -62,8 +67,6 @@ pub struct Pace {
 #[derive(Clone, Debug, Default)]
 pub struct Phase {
     pub lasted: Duration,
-    /// What the gateway had of its CPU.
-    pub cpu: Duration,
     /// Of requests with good tokens, from sending to the whole answer.
     pub good: Histogram,
     /// Good ones that were not answered 200.
@@ -81,14 +84,14 @@ pub struct Phase {
     pub notes: Vec<String>,
 }
 
-/// The phases; those that took turns in the order of their rounds.
 #[derive(Clone, Debug, Default)]
 pub struct Flood {
+    pub quiet: Phase,
     pub mass: Phase,
-    pub quiet: Vec<Phase>,
-    /// Beside tokens in a field that nobody reads.
-    pub unread: Vec<Phase>,
-    pub forged: Vec<Phase>,
+    pub blocks: Vec<Block>,
+    /// While turns were taken.
+    pub lookups: u64,
+    pub questions: u64,
     /// Of the gateway, before the mass of strangers and after it.
     pub rss_kib_before: u64,
     pub rss_kib_after: u64,
@@ -125,28 +128,32 @@ pub async fn flood(fleet: &Fleet, settings: FloodSettings) -> Result<Flood, Benc
     let warming = WARM_UP_MAX.min(requests / 4);
     town.live(Strangers::Unread, warm_up(warming / 2)).await?;
     town.live(Strangers::Forged, warm_up(warming)).await?;
-    let rss_kib_before = town.gateway.member.rss_kib()?;
-    let mut flood = Flood {
-        mass: town.live(Strangers::Forged, settings.mass).await?,
-        rss_kib_before,
-        rss_kib_after: town.gateway.member.rss_kib()?,
-        ..Flood::default()
+    let nobody = async {
+        sleep(settings.quiet).await;
+        Ok(Phase::default())
     };
-    for round in 0..settings.rounds {
-        let mut order = [Strangers::None, Strangers::Unread, Strangers::Forged];
-        if round % 2 == 1 {
-            order.reverse();
-        }
-        for strangers in order {
-            let phase = town.live(strangers, settings.each).await?;
-            match strangers {
-                Strangers::None => flood.quiet.push(phase),
-                Strangers::Unread => flood.unread.push(phase),
-                Strangers::Forged => flood.forged.push(phase),
-            }
-        }
-    }
-    Ok(flood)
+    let quiet = town.watch(nobody).await?;
+    let rss_kib_before = town.gateway.member.rss_kib()?;
+    let mass = town.live(Strangers::Forged, settings.mass).await?;
+    let rss_kib_after = town.gateway.member.rss_kib()?;
+    let before = Counts::read(fleet, town.gateway).await?;
+    let blocks = town.take_turns(settings.turns).await?;
+    let after = Counts::read(fleet, town.gateway).await?;
+    Ok(Flood {
+        quiet,
+        mass,
+        blocks,
+        lookups: after.lookups - before.lookups,
+        questions: after.questions_since(&before),
+        rss_kib_before,
+        rss_kib_after,
+    })
+}
+
+/// The address of one of the strangers.
+fn stranger_address(number: u32) -> IpAddr {
+    let [_, _, high, low] = number.to_be_bytes();
+    IpAddr::V4(Ipv4Addr::new(127, 2, high, low))
 }
 
 struct Town<'a> {
@@ -190,23 +197,23 @@ impl<'a> Town<'a> {
         })
     }
 
-    /// For as long as so many requests of strangers take, whether there are strangers or not.
+    /// Customers beside so many requests of strangers.
     async fn live(&self, kind: Strangers, pace: Pace) -> Result<Phase, BenchError> {
+        self.watch(self.send_strangers(kind, pace)).await
+    }
+
+    /// Customers, for as long as something takes.
+    async fn watch(
+        &self,
+        beside: impl Future<Output = Result<Phase, BenchError>>,
+    ) -> Result<Phase, BenchError> {
         let before = Counts::read(self.fleet, self.gateway).await?;
-        let cpu_before = self.gateway.member.cpu_time()?;
         let began = Instant::now();
         let stop = watch::Sender::new(false);
         let mut living = JoinSet::new();
         self.send_customers(&mut living, &stop);
-        let mut sum = if kind == Strangers::None {
-            let per_second = f64::from(pace.per_second.max(1));
-            sleep(Duration::from_secs_f64(pace.requests as f64 / per_second)).await;
-            Phase::default()
-        } else {
-            self.send_strangers(kind, pace).await?
-        };
+        let mut sum = beside.await?;
         let lasted = began.elapsed();
-        let cpu = self.gateway.member.cpu_time()?.saturating_sub(cpu_before);
         stop.send_replace(true);
         for phase in living.join_all().await {
             sum.add(&phase);
@@ -214,9 +221,8 @@ impl<'a> Town<'a> {
         let after = Counts::read(self.fleet, self.gateway).await?;
         Ok(Phase {
             lasted,
-            cpu,
             lookups: after.lookups - before.lookups,
-            questions: (after.asked - before.asked).max(after.answered - before.answered),
+            questions: after.questions_since(&before),
             redis_commands: after.redis - before.redis,
             ..sum
         })
@@ -240,11 +246,10 @@ impl<'a> Town<'a> {
         let count = self.settings.strangers.max(1);
         let every = Duration::from_secs(1) * count / pace.per_second.max(1);
         let strangers = (0..count).map(|number| {
-            let [_, _, high, low] = number.to_be_bytes();
-            let source = IpAddr::V4(Ipv4Addr::new(127, 2, high, low));
             let limits = Limits::default();
+            let dialogue = Dialogue::new(self.gateway.address, limits);
             Stranger {
-                dialogue: Dialogue::new(self.gateway.address, limits).from(source),
+                dialogue: dialogue.from(stranger_address(number)),
                 field: kind.field(),
                 models: Arc::clone(&self.models),
                 dice: Dice::of(self.settings.seed, &["stranger", &number.to_string()]),
@@ -254,30 +259,20 @@ impl<'a> Town<'a> {
         });
         let strangers: Vec<_> = strangers.collect();
         let each = pace.requests.div_ceil(u64::from(count));
-        let gives_way = self.settings.gives_way;
-        let (tell, told) = oneshot::channel();
-        let thread = thread::Builder::new().name("strangers".to_owned());
-        let started = thread.spawn(move || {
-            // Whoever waits for it may have given up.
-            let _ = tell.send(come_from_elsewhere(strangers, each, gives_way));
+        let told = start_thread("strangers", self.settings.gives_way, move || {
+            come_from_elsewhere(strangers, each)
         });
-        started.map_err(BenchError::io("cannot start the thread of strangers"))?;
-        let told = told.await;
-        told.map_err(|_| super::lag::wrong("the thread of strangers broke".to_owned()))?
+        let told = told?.await;
+        let told = told.map_err(|_| super::lag::wrong("the strangers broke".to_owned()))?;
+        told.map_err(BenchError::io("cannot send what strangers send"))
     }
 }
 
 /// Sends what strangers send from this thread.
-fn come_from_elsewhere(
-    strangers: Vec<Stranger>,
-    each: u64,
-    gives_way: bool,
-) -> Result<Phase, BenchError> {
-    if gives_way {
-        give_way()?;
-    }
-    let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(BenchError::io("cannot start a runtime"))?;
+fn come_from_elsewhere(strangers: Vec<Stranger>, each: u64) -> io::Result<Phase> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     Ok(runtime.block_on(async {
         let coming: JoinSet<_> = strangers.into_iter().map(|it| it.come(each)).collect();
         let mut sum = Phase::default();
@@ -288,24 +283,36 @@ fn come_from_elsewhere(
     }))
 }
 
+/// Does something on a thread of its own, and tells what came of it.
+fn start_thread<T: Send + 'static>(
+    name: &str,
+    gives_way: bool,
+    deed: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<oneshot::Receiver<io::Result<T>>, BenchError> {
+    let (tell, told) = oneshot::channel();
+    let thread = thread::Builder::new().name(name.to_owned());
+    let started = thread.spawn(move || {
+        let ready = if gives_way { give_way() } else { Ok(()) };
+        // Whoever waits for it may have given up.
+        let _ = tell.send(ready.and_then(|()| deed()));
+    });
+    started.map_err(BenchError::io("cannot start a thread"))?;
+    Ok(told)
+}
+
 /// Has this thread run only where no other wants to.
-fn give_way() -> Result<(), BenchError> {
-    let own = fs::read_link("/proc/thread-self");
-    let own = own.map_err(BenchError::io("cannot tell the number of a thread"))?;
+fn give_way() -> io::Result<()> {
+    let own = fs::read_link("/proc/thread-self")?;
     let number = own.file_name().unwrap_or_default();
     let output = Command::new("chrt")
         .args(["--idle", "--pid", "0"])
         .arg(number)
-        .output()
-        .map_err(BenchError::io("cannot start chrt"))?;
+        .output()?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(BenchError::Failed {
-        program: "chrt",
-        said,
-    })
+    Err(io::Error::other(format!("chrt: {said}")))
 }
 
 struct Customer {
@@ -361,7 +368,7 @@ impl Stranger {
         let mut ticks = interval_at(Instant::now() + self.first, self.pace);
         for number in 0..requests {
             ticks.tick().await;
-            let token = self.token(number).unwrap_or_default();
+            let token = self.models.bad(number, &mut self.dice).unwrap_or_default();
             let request = Request::get(Route::Strict.path());
             let request = request.header(self.field, format!("Bearer {token}"));
             match self.dialogue.ask(&request).await {
@@ -379,18 +386,16 @@ impl Stranger {
         }
         seen
     }
+}
 
+impl Models {
     /// Forged, flipped and expired in turn.
-    fn token(&mut self, number: u64) -> Option<String> {
-        let models = &self.models;
-        let model = models.good.get(self.dice.below(models.good.len()))?;
+    fn bad(&self, number: u64, dice: &mut Dice) -> Option<String> {
+        let model = self.good.get(dice.below(self.good.len()))?;
         match number % 3 {
-            0 => Some(forgery::forge(model, &mut self.dice)),
-            1 => Some(forgery::flip(model, &mut self.dice)),
-            _ => {
-                let place = self.dice.below(models.expired.len());
-                models.expired.get(place).cloned()
-            }
+            0 => Some(forgery::forge(model, dice)),
+            1 => Some(forgery::flip(model, dice)),
+            _ => self.expired.get(dice.below(self.expired.len())).cloned(),
         }
     }
 }
@@ -428,6 +433,10 @@ struct Counts {
 }
 
 impl Counts {
+    fn questions_since(&self, before: &Self) -> u64 {
+        (self.asked - before.asked).max(self.answered - before.answered)
+    }
+
     async fn read(fleet: &Fleet, gateway: &Gateway) -> Result<Self, BenchError> {
         let lookups = gateway
             .metric("tollgate_identity_redis_lookups_total")
