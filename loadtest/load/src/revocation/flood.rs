@@ -128,12 +128,13 @@ pub async fn flood(fleet: &Fleet, settings: FloodSettings) -> Result<Flood, Benc
     let warming = WARM_UP_MAX.min(requests / 4);
     town.live(Strangers::Unread, warm_up(warming / 2)).await?;
     town.live(Strangers::Forged, warm_up(warming)).await?;
+    // Right after connections were opened: in a pause the allocator gives memory back, to take it again.
+    let rss_kib_before = town.gateway.member.rss_kib()?;
     let nobody = async {
         sleep(settings.quiet).await;
         Ok(Phase::default())
     };
     let quiet = town.watch(nobody).await?;
-    let rss_kib_before = town.gateway.member.rss_kib()?;
     let mass = town.live(Strangers::Forged, settings.mass).await?;
     let rss_kib_after = town.gateway.member.rss_kib()?;
     let before = Counts::read(fleet, town.gateway).await?;
