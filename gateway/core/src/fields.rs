@@ -112,7 +112,10 @@ fn is_reserved(name: &str) -> bool {
 #[must_use]
 pub fn is_misleading(name: &str) -> bool {
     const LENGTHS: u64 = lengths(&MISLEADING);
-    LENGTHS & length(name) != 0 && MISLEADING.iter().any(|field| folds_to(name, field))
+    // Hardly any other field begins so.
+    matches!(name.as_bytes().first(), Some(b'x' | b'X' | b'p' | b'P'))
+        && LENGTHS & length(name) != 0
+        && MISLEADING.iter().any(|field| folds_to(name, field))
 }
 
 /// Whether a field tells of a client behind the one that sent it, which a trusted proxy alone may do.
@@ -120,7 +123,13 @@ pub fn is_misleading(name: &str) -> bool {
 pub fn tells_of_client(name: &str) -> bool {
     const LENGTHS: u64 = lengths(&OF_CLIENT);
     let is_one = || OF_CLIENT.iter().any(|field| folds_to(name, field));
-    LENGTHS & length(name) != 0 && is_one() || begins_with(name, FORWARDED)
+    match name.as_bytes().first() {
+        Some(b'x' | b'X') => {
+            begins_with(name, FORWARDED) || LENGTHS & length(name) != 0 && is_one()
+        }
+        Some(b'c' | b'C' | b't' | b'T') => LENGTHS & length(name) != 0 && is_one(),
+        Some(_) | None => false,
+    }
 }
 
 fn begins_with(name: &str, start: &str) -> bool {
