@@ -99,6 +99,7 @@ async fn what_is_there_at_once_takes_no_alarm_and_what_came_is_told_past_the_dea
 async fn no_more_alarms_are_kept_than_may_be() {
     let alarms = Alarms::default();
     for _ in 0..SPARE_MAX + 1 {
+        // sleeps: time is paused, and nobody waits.
         alarms.put(Box::pin(sleep_until(clock() + SECOND)));
     }
     assert_eq!(alarms.spare().len(), SPARE_MAX);
