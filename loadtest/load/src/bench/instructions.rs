@@ -43,7 +43,7 @@ const EXCESS_MAX: f64 = 1.05;
 /// What it may take to know who asks.
 const KNOWING_MAX: u64 = 6_000;
 /// What a request may cost beyond one without a token, if it is refused for the one it shows.
-const REFUSING_MAX: u64 = 15_000;
+const REFUSING_MAX: u64 = 16_000;
 const PATH: &str = "/accounts/7";
 
 const HOW_TO_READ: &str = "\
@@ -61,7 +61,7 @@ processor with them.
 
 What is refused on that route shows a token that is too short, is forged, says itself that it is over, or
 was ended before; or none, with as many bytes in a field that nobody reads. 16 clients show 250 each, and
-one alone 4,000, of which it is told 429 past the first 300. A refusal may cost 15,000 more for a token
+one alone 4,000, of which it is told 429 past the first 300. A refusal may cost 16,000 more for a token
 than for want of one, of which three hashes are 9,000 here.
 
 The composed answer is the list of the bench `compose`: 100 rows whose names are known, and two calls, in
