@@ -455,7 +455,7 @@ mod tests {
         let mut refuses = report();
         let dearer = 20_001 + REFUSING_MAX;
         refuses.refused.insert("expired".to_owned(), dearer);
-        assert!(refuses.exceeds().is_some_and(|said| said.contains("15001")));
+        assert!(refuses.exceeds().is_some_and(|said| said.contains("16001")));
     }
 
     #[test]
