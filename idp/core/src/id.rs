@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use smol_str::SmolStr;
+
 /// A person, for as long as they are known here. This is the `sub` of their tokens, so it is never
 /// given to anybody else.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,12 +58,12 @@ fn is_name(text: &str) -> bool {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientId(String);
+pub struct ClientId(SmolStr);
 
 impl ClientId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        is_name(text).then(|| Self(text.to_owned()))
+        is_name(text).then(|| Self(text.into()))
     }
 
     #[must_use]
@@ -77,12 +79,12 @@ impl fmt::Debug for ClientId {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TenantId(String);
+pub struct TenantId(SmolStr);
 
 impl TenantId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        is_name(text).then(|| Self(text.to_owned()))
+        is_name(text).then(|| Self(text.into()))
     }
 
     #[must_use]

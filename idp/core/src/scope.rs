@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use smol_str::SmolStr;
+
 pub const SCOPES_MAX: usize = 32;
 pub const SCOPE_BYTES_MAX: usize = 64;
 
-/// Sorted, each there once.
+/// Sorted, each there once, as one text: it is written and told much more often than it is taken apart.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Scopes(Vec<String>);
+pub struct Scopes(SmolStr);
 
 impl Scopes {
     /// Scopes separated by single spaces; nothing at all is no scope.
@@ -25,46 +27,50 @@ impl Scopes {
             if !is_scope(name) || scopes.len() == SCOPES_MAX {
                 return None;
             }
-            scopes.push(name.to_owned());
+            scopes.push(name);
         }
-        scopes.sort_unstable();
-        scopes.dedup();
-        Some(Self(scopes))
+        Some(Self::spell(scopes))
+    }
+
+    fn spell(mut names: Vec<&str>) -> Self {
+        names.sort_unstable();
+        names.dedup();
+        Self(names.join(" ").into())
+    }
+
+    /// The one spelling, with single spaces.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|scope| scope == name)
+        self.iter().any(|scope| scope == name)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.0.split_ascii_whitespace()
     }
 
     #[must_use]
     pub fn is_within(&self, allowed: &Self) -> bool {
-        self.0.iter().all(|scope| allowed.has(scope))
+        self.iter().all(|scope| allowed.has(scope))
     }
 
     /// Those of both.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
-        let mut all = [self.0.as_slice(), other.0.as_slice()].concat();
-        all.sort_unstable();
-        all.dedup();
-        Self(all)
+        Self::spell(self.iter().chain(other.iter()).collect())
     }
 
     /// Those that are allowed as well.
     #[must_use]
     pub fn meet(&self, allowed: &Self) -> Self {
-        let kept = self.0.iter().filter(|scope| allowed.has(scope));
-        Self(kept.cloned().collect())
-    }
-
-    #[must_use]
-    pub fn names(&self) -> &[String] {
-        &self.0
+        if self.is_within(allowed) {
+            return self.clone();
+        }
+        Self::spell(self.iter().filter(|scope| allowed.has(scope)).collect())
     }
 }
 
@@ -77,7 +83,7 @@ fn is_scope(name: &str) -> bool {
 
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join(" "))
+        f.write_str(&self.0)
     }
 }
 

@@ -244,7 +244,6 @@ written_as! {
     FilterKeyId: u8, |id| id.get(), |number| Self::new(number);
     KeySecret: [u8; 32], |secret| *secret.expose(), |bytes| Some(Self::new(bytes));
     PasswordHash: String, |hash| hash.0.clone(), |text| Some(Self(text));
-    Scopes: String, |scopes| scopes.to_string(), |text| Self::parse(&text);
 }
 
 /// Names, which are written as they are.
@@ -265,7 +264,7 @@ macro_rules! names {
     )*};
 }
 
-names!(ClientId, TenantId, Username);
+names!(ClientId, TenantId, Username, Scopes);
 
 impl Field for Standing {
     fn write(&self, out: &mut Vec<u8>) {

@@ -39,7 +39,7 @@ pub(super) async fn list(
         let client = consent.client.as_str().to_owned();
         let told = Told {
             client: client.clone(),
-            scope: consent.scopes.to_string(),
+            scope: consent.scopes.as_str().to_owned(),
             given_at: consent.given_at.0,
         };
         Some((client, told))

@@ -36,7 +36,7 @@ fn tell(session: &Session) -> Told {
         user: session.user.map(|user| user.to_string()),
         client: session.client.as_str().to_owned(),
         tenant: session.tenant.as_str().to_owned(),
-        scope: session.scopes.to_string(),
+        scope: session.scopes.as_str().to_owned(),
         began_at: session.began_at.0,
         ends_at: session.ends_at.0,
         ended: session.standing != Standing::Live,

@@ -79,7 +79,7 @@ pub(super) async fn issue(
     Ok(Json(Issued {
         access_token: Zeroizing::new(issued.access_token.as_str().to_owned()),
         expires_in: issued.expires_in.as_secs(),
-        scope: issued.scopes.to_string(),
+        scope: issued.scopes.as_str().to_owned(),
         session: issued.session.to_string(),
     }))
 }
@@ -112,7 +112,7 @@ pub(super) async fn inspect(
         subject: found.session.subject(),
         client: found.session.client.as_str().to_owned(),
         tenant: found.session.tenant.as_str().to_owned(),
-        scope: found.scopes.to_string(),
+        scope: found.scopes.as_str().to_owned(),
         issued_at: found.issued_at.0,
         expires_at: found.expires_at.0,
         session_ends_at: found.session.ends_at.0,

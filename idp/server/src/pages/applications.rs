@@ -103,7 +103,7 @@ fn application(consent: &Consent, (query, proof): (&str, &str)) -> Html {
         .markup("<h2>")
         .text(client)
         .markup("</h2>\n")
-        .html(&scopes(consent.scopes.names()))
+        .html(&scopes(&consent.scopes))
         .html(&form(query, proof))
         .markup("<button class=\"second\" name=\"client\" value=\"")
         .text(client)

@@ -2,6 +2,7 @@
 
 use idp_core::authorize::Request;
 use idp_core::id::Username;
+use idp_core::scope::Scopes;
 
 use super::html::Html;
 use super::page::{Note, Page, form};
@@ -55,7 +56,7 @@ pub(super) fn page<'a>(
         .text(name.as_str())
         .markup("</strong>.</p>\n")
         .html(&Note::write(note))
-        .html(&scopes(request.scopes.names()))
+        .html(&scopes(&request.scopes))
         .html(&form(query, proof))
         .markup("<div class=\"pair\">\n<button name=\"answer\" value=\"allow\">Allow</button>\n")
         .markup("<button name=\"answer\" value=\"deny\" class=\"second\">Deny</button>\n</div>\n")
@@ -73,10 +74,8 @@ pub(super) fn page<'a>(
 }
 
 /// Those that are known come first, in the order of the table.
-pub(super) fn scopes(names: &[String]) -> Html {
-    let known = SCOPES
-        .iter()
-        .filter(|(scope, _, _)| names.iter().any(|name| name == scope));
+pub(super) fn scopes(scopes: &Scopes) -> Html {
+    let known = SCOPES.iter().filter(|(scope, _, _)| scopes.has(scope));
     let list = known.fold(
         Html::default().markup("<ul class=\"scopes\">\n"),
         |list, (_, title, detail)| {
@@ -87,7 +86,7 @@ pub(super) fn scopes(names: &[String]) -> Html {
                 .markup("</span></li>\n")
         },
     );
-    let others = names
+    let others = scopes
         .iter()
         .filter(|name| SCOPES.iter().all(|(scope, _, _)| scope != name));
     let list = others.fold(list, |list, name| {
@@ -105,8 +104,8 @@ mod tests {
 
     #[test]
     fn a_scope_is_explained_if_it_is_known_and_shown_as_it_is_if_not() {
-        let names = ["money.write".to_owned(), "<b>'x'".to_owned()];
-        let list = scopes(&names).into_string();
+        let asked = Scopes::parse("money.write <b>'x'").unwrap();
+        let list = scopes(&asked).into_string();
         assert!(list.contains("Move your money"));
         assert!(list.contains("<code>&lt;b&gt;&#39;x&#39;</code>"));
         assert!(!list.contains("money.write") && !list.contains("<b>"));

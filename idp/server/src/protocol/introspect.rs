@@ -67,7 +67,7 @@ fn about(answer: Answer, issuer: &str) -> Told {
 
 fn more(active: Active, issuer: &str) -> More {
     More {
-        scope: active.scopes.to_string(),
+        scope: active.scopes.as_str().to_owned(),
         client_id: active.client.as_str().to_owned(),
         token_type: match active.kind {
             TokenKind::Bearer => "Bearer",

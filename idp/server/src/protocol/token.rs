@@ -14,7 +14,7 @@ struct Told<'a> {
     access_token: &'a str,
     token_type: &'static str,
     expires_in: u64,
-    scope: String,
+    scope: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,7 +42,7 @@ fn tell(desk: &Desk, issued: &Issued) -> Reply {
         access_token: issued.access_token.as_str(),
         token_type: "Bearer",
         expires_in: issued.expires_in.as_secs(),
-        scope: issued.scopes.to_string(),
+        scope: issued.scopes.as_str(),
         refresh_token: issued.refresh_token.as_ref().map(|token| token.as_str()),
         id_token,
     })

@@ -4,13 +4,18 @@
 //! earlier moment goes on seeing what was there then. The writer alone writes. It is as large as what
 //! goes into one half of the journal. Nearly all that is asked of it is single keys, so it is not kept
 //! in their order; a walk sorts what it needs.
+//!
+//! Slots lie in the order in which their keys first came, and a table of small numbers leads to them:
+//! of what is written, which is all new most of the time, only the table is not written front to back.
 
-use std::collections::HashMap;
-use std::collections::hash_map;
+use std::hash::BuildHasher as _;
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Place;
 use idp_core::store::Version;
 
 /// So many maps, one for each kind of record and one or the other for two of them: a walk is over one
@@ -22,7 +27,11 @@ pub(super) struct Recent([RwLock<Part>; PARTS]);
 
 #[derive(Debug, Default)]
 struct Part {
-    slots: HashMap<Bytes, Slot>,
+    /// In the order in which they were first written to.
+    slots: Vec<Slot>,
+    /// Where the slot of a key is.
+    places: HashTable<u32>,
+    hasher: RandomState,
     /// What is here most often lies behind all that is filed, which a walk need not look for then.
     least: Option<Bytes>,
 }
@@ -30,6 +39,7 @@ struct Part {
 /// What lay under a key.
 #[derive(Debug)]
 struct Slot {
+    key: Bytes,
     newest: Written,
     /// The oldest in front.
     before: Vec<Written>,
@@ -50,16 +60,95 @@ impl Slot {
         let mut before = self.before.iter().rev();
         before.find(|it| it.version <= version)
     }
+
+    fn write(&mut self, written: Written) {
+        let before = std::mem::replace(&mut self.newest, written);
+        // Within one version the last word counts.
+        if before.version != self.newest.version {
+            self.before.push(before);
+        }
+    }
+
+    /// What is newer as a whole stays as it is.
+    fn take_back(&mut self, version: Version) {
+        while self.newest.version > version
+            && let Some(before) = self.before.pop()
+        {
+            self.newest = before;
+        }
+    }
+}
+
+impl Part {
+    fn with_room_of(other: &Self) -> Self {
+        Self {
+            slots: Vec::with_capacity(other.slots.len()),
+            places: HashTable::with_capacity(other.places.len()),
+            ..Self::default()
+        }
+    }
+
+    fn find(&self, key: &[u8]) -> Option<&Slot> {
+        let hash = self.hasher.hash_one(key);
+        let is_it = |at: &u32| slot(&self.slots, *at).is_some_and(|slot| slot.key == key);
+        slot(&self.slots, *self.places.find(hash, is_it)?)
+    }
+
+    fn write(&mut self, key: Bytes, written: Written) {
+        if self.least.as_ref().is_none_or(|least| key < *least) {
+            self.least = Some(key.clone());
+        }
+        let Self {
+            slots,
+            places,
+            hasher,
+            ..
+        } = self;
+        let hash_of = |key: &Bytes| hasher.hash_one(&**key);
+        let is_it = |at: &u32| slot(slots, *at).is_some_and(|slot| slot.key == key);
+        let again = |at: &u32| slot(slots, *at).map_or(0, |slot| hash_of(&slot.key));
+        match places.entry(hash_of(&key), is_it, again) {
+            Place::Vacant(place) => {
+                let at = u32::try_from(slots.len());
+                place.insert(at.expect("invariant: what the journal holds can be counted"));
+                slots.push(Slot {
+                    key,
+                    newest: written,
+                    before: Vec::new(),
+                });
+            }
+            Place::Occupied(place) => {
+                let at = usize::try_from(*place.get()).unwrap_or(usize::MAX);
+                if let Some(known) = slots.get_mut(at) {
+                    known.write(written);
+                }
+            }
+        }
+    }
+
+    fn take_back(&mut self, version: Version) {
+        for slot in &mut self.slots {
+            slot.take_back(version);
+        }
+        // Versions only ever grow, so what is newer as a whole lies behind all else.
+        let kept = self
+            .slots
+            .partition_point(|slot| slot.newest.version <= version);
+        self.slots.truncate(kept);
+        self.places
+            .retain(|at| usize::try_from(*at).is_ok_and(|at| at < kept));
+    }
+}
+
+fn slot(slots: &[Slot], at: u32) -> Option<&Slot> {
+    slots.get(usize::try_from(at).ok()?)
 }
 
 impl Recent {
     /// Nothing, with room for as many keys as there are in another one.
     pub(super) fn like(other: &Self) -> Self {
-        let room = |part| Part {
-            slots: HashMap::with_capacity(read(part).slots.len()),
-            least: None,
-        };
-        Self(other.0.each_ref().map(|part| RwLock::new(room(part))))
+        let room = |part| RwLock::new(Part::with_room_of(&read(part)));
+        Self(other.0.each_ref().map(room))
     }
 
     fn part(&self, kind: Option<&u8>) -> &RwLock<Part> {
@@ -81,26 +170,7 @@ impl Recent {
         for (key, value) in entries {
             let part = self.part(key.first()).write();
             let mut part = part.unwrap_or_else(PoisonError::into_inner);
-            if part.least.as_ref().is_none_or(|least| key < *least) {
-                part.least = Some(key.clone());
-            }
-            let written = Written { version, value };
-            match part.slots.entry(key) {
-                hash_map::Entry::Vacant(place) => {
-                    place.insert(Slot {
-                        newest: written,
-                        before: Vec::new(),
-                    });
-                }
-                hash_map::Entry::Occupied(mut known) => {
-                    let slot = known.get_mut();
-                    let before = std::mem::replace(&mut slot.newest, written);
-                    // Within one version the last word counts.
-                    if before.version != version {
-                        slot.before.push(before);
-                    }
-                }
-            }
+            part.write(key, Written { version, value });
         }
     }
 
@@ -108,22 +178,14 @@ impl Recent {
     pub(super) fn take_back(&self, version: Version) {
         for part in &self.0 {
             let mut part = part.write().unwrap_or_else(PoisonError::into_inner);
-            part.slots.retain(|_, slot| {
-                while slot.newest.version > version {
-                    let Some(before) = slot.before.pop() else {
-                        return false;
-                    };
-                    slot.newest = before;
-                }
-                true
-            });
+            part.take_back(version);
         }
     }
 
     /// What lay under a key, which may be nothing; none if it was not written here by then.
     pub(super) fn find(&self, key: &[u8], version: Version) -> Option<Option<Bytes>> {
         let part = read(self.part(key.first()));
-        let written = part.slots.get(key)?.at(version)?;
+        let written = part.find(key)?.at(version)?;
         Some(written.value.clone())
     }
 
@@ -154,7 +216,7 @@ impl Recent {
         };
         let parts: Vec<_> = parts.iter().map(read).collect();
         let slots = parts.iter().flat_map(|part| part.slots.iter());
-        let meant = slots.filter(|(key, _)| is_meant(key));
+        let meant = slots.filter(|slot| is_meant(&slot.key));
         let owned = sorted(meant, version, most).into_iter();
         owned
             .map(|(_, key, written)| (key.clone(), written.value.clone()))
@@ -178,12 +240,12 @@ impl Recent {
 type Entry<'s> = (u128, &'s Bytes, &'s Written);
 
 fn sorted<'s>(
-    slots: impl Iterator<Item = (&'s Bytes, &'s Slot)>,
+    slots: impl Iterator<Item = &'s Slot>,
     version: Version,
     most: usize,
 ) -> Vec<Entry<'s>> {
     let mut sorted: Vec<Entry<'_>> = slots
-        .filter_map(|(key, slot)| Some((lead(key), key, slot.at(version)?)))
+        .filter_map(|slot| Some((lead(&slot.key), &slot.key, slot.at(version)?)))
         .collect();
     // Of many only those that are asked for are sorted.
     if let Some(last) = most.checked_sub(1)

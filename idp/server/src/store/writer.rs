@@ -25,7 +25,7 @@ use super::layout::Moment;
 use super::volume::{Refused, Volume};
 use crate::clock;
 use answers::Tried;
-use draft::{Draft, TRANSACTION_BYTES_MAX};
+use draft::{Draft, TRANSACTION_BYTES_MAX, Texts};
 
 mod answers;
 mod draft;
@@ -102,6 +102,7 @@ struct Writer {
     journal: Option<Journal>,
     journal_id: Option<JournalId>,
     frame: Frame,
+    texts: Texts,
     filing: Filing,
     /// Whether what is in the layer of that name was handed over, and is not back.
     is_filing: bool,
@@ -128,6 +129,7 @@ impl Writer {
             journal: beginning.journal,
             journal_id: None,
             frame: Frame::default(),
+            texts: Texts::default(),
             filing: Filing::start(volume)?,
             is_filing: false,
             since: clock::boot(),
@@ -217,14 +219,10 @@ impl Writer {
             self.since = clock::boot();
         }
         self.frame.clear();
-        let mut draft = Draft {
-            layers: &mut self.layers,
-            frame: &mut self.frame,
-            sealing: self.volume.sealing(),
-            known: Vec::new(),
-        };
+        let spelling = (&mut self.frame, &mut self.texts);
+        let mut draft = Draft::new(&mut self.layers, spelling, self.volume.sealing());
         let mut wrote_hot = false;
-        while draft.frame.bytes() < FRAME_BYTES_USUAL
+        while draft.bytes() < FRAME_BYTES_USUAL
             && let Some(Order { transaction, reply }) = group.pop_front()
         {
             match draft.attempt(&transaction) {

@@ -4,9 +4,10 @@
 //! has written nothing, and those beside it in the group never notice. What it leaves is seen by those
 //! after it at once, and by readers when the whole group is on disk.
 
+use std::mem;
 use std::ops::Range;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use idp_core::change::Change;
 use idp_core::record::{LastUse, Published, Record};
 use idp_core::store::{Key, RowId, StoreError, Transaction, Version, Write};
@@ -23,19 +24,22 @@ use crate::store::reading::{place, show, split};
 use crate::store::sealing::{SealingKey, is_sealed};
 use crate::store::volume::Refused;
 
-/// Most transactions fit in.
-const USUAL_BYTES: usize = 384;
+/// Hundreds of transactions fit in.
+const PIECE_BYTES: usize = 64 * 1024;
 /// So many are looked for again soon.
 const KNOWN_MAX: usize = 8;
 /// More than any rule ever writes at once.
 pub(super) const TRANSACTION_BYTES_MAX: usize = 256 * 1024;
 
 pub(super) struct Draft<'w> {
-    pub(super) layers: &'w mut Layers,
-    pub(super) frame: &'w mut Frame,
-    pub(super) sealing: &'w SealingKey,
+    layers: &'w mut Layers,
+    frame: &'w mut Frame,
+    texts: &'w mut Texts,
+    sealing: &'w SealingKey,
     /// Versions of hot records, as they are now.
-    pub(super) known: Vec<(Key, Option<Version>)>,
+    known: Vec<(Key, Option<Version>)>,
+    /// The last one; its room is used again.
+    spelled: Spelled,
 }
 
 /// What a transaction leaves, spelled: keys and values, and where each of them lies in the text.
@@ -45,7 +49,43 @@ struct Spelled {
     after: Moment,
 }
 
-impl Draft<'_> {
+/// Where what was spelled lies as long as it is read from memory: one text behind the other, many to a
+/// piece, since all of them are filed and let go together.
+#[derive(Default)]
+pub(super) struct Texts(BytesMut);
+
+impl Texts {
+    fn keep(&mut self, text: &[u8]) -> Bytes {
+        if self.0.capacity() < text.len() {
+            self.0 = BytesMut::with_capacity(text.len().max(PIECE_BYTES));
+        }
+        self.0.extend_from_slice(text);
+        self.0.split().freeze()
+    }
+}
+
+impl<'w> Draft<'w> {
+    pub(super) fn new(
+        layers: &'w mut Layers,
+        (frame, texts): (&'w mut Frame, &'w mut Texts),
+        sealing: &'w SealingKey,
+    ) -> Self {
+        let spelled = Spelled::nothing(layers.moment);
+        Self {
+            layers,
+            frame,
+            texts,
+            sealing,
+            known: Vec::new(),
+            spelled,
+        }
+    }
+
+    /// How much of a frame is taken.
+    pub(super) const fn bytes(&self) -> usize {
+        self.frame.bytes()
+    }
+
     /// The outer error is one of the whole group.
     pub(super) fn attempt(
         &mut self,
@@ -54,17 +94,20 @@ impl Draft<'_> {
         if !self.holds(transaction)? {
             return Ok(Ok(Outcome::Conflict));
         }
-        let spelled = match self.spell(transaction)? {
-            Ok(spelled) => spelled,
-            Err(error) => return Ok(Err(error)),
-        };
+        let before = self.layers.moment;
+        let mut spelled = mem::replace(&mut self.spelled, Spelled::nothing(before));
+        spelled.begin(before);
+        if let Err(error) = self.spell(transaction, &mut spelled)? {
+            return Ok(Err(error));
+        }
         if hot::is_written_by(transaction) {
             self.known.clear();
         }
         // It has no version: one of which no frame tells would be a gap after a crash.
         if !spelled.entries.is_empty() {
-            self.write(spelled);
+            self.write(&mut spelled);
         }
+        self.spelled = spelled;
         Ok(Ok(Outcome::Done))
     }
 
@@ -91,18 +134,13 @@ impl Draft<'_> {
         Ok(version)
     }
 
-    fn spell(&self, transaction: &Transaction) -> Result<Result<Spelled, StoreError>, Refused> {
-        let before = self.layers.moment;
-        let mut spelled = Spelled {
-            text: Vec::with_capacity(USUAL_BYTES),
-            entries: Vec::with_capacity(transaction.writes().len()),
-            after: Moment {
-                version: Version(before.version.0 + 1),
-                row: before.row,
-            },
-        };
+    fn spell(
+        &self,
+        transaction: &Transaction,
+        spelled: &mut Spelled,
+    ) -> Result<Result<(), StoreError>, Refused> {
         for write in transaction.writes() {
-            if let Err(error) = self.spell_write(write, &mut spelled)? {
+            if let Err(error) = self.spell_write(write, spelled)? {
                 return Ok(Err(error));
             }
         }
@@ -110,12 +148,12 @@ impl Draft<'_> {
             spelled.append(change);
         }
         if let Some(settled) = transaction.settled() {
-            self.settle(settled, &mut spelled)?;
+            self.settle(settled, spelled)?;
         }
         if spelled.text.len() > TRANSACTION_BYTES_MAX {
             return Ok(Err(Refused::Large.into()));
         }
-        Ok(Ok(spelled))
+        Ok(Ok(()))
     }
 
     fn spell_write(
@@ -159,10 +197,10 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn write(&mut self, spelled: Spelled) {
-        let text = Bytes::from(spelled.text);
+    fn write(&mut self, spelled: &mut Spelled) {
+        let text = self.texts.keep(&spelled.text);
         let frame = &mut *self.frame;
-        let entries = spelled.entries.into_iter().map(|(key, value)| {
+        let entries = spelled.entries.drain(..).map(|(key, value)| {
             let (key, value) = (text.slice(key), value.map(|value| text.slice(value)));
             frame.push((&key, value.as_deref()));
             (key, value)
@@ -173,6 +211,23 @@ impl Draft<'_> {
 }
 
 impl Spelled {
+    const fn nothing(before: Moment) -> Self {
+        Self {
+            text: Vec::new(),
+            entries: Vec::new(),
+            after: before,
+        }
+    }
+
+    fn begin(&mut self, before: Moment) {
+        self.text.clear();
+        self.entries.clear();
+        self.after = Moment {
+            version: Version(before.version.0 + 1),
+            row: before.row,
+        };
+    }
+
     fn put(&mut self, record: &Record, sealing: &SealingKey) -> Result<(), StoreError> {
         let from = self.text.len();
         record.key().encode_to(&mut self.text);

@@ -52,6 +52,7 @@ const RULES: &[(&str, Rule)] = &[
             "aws-lc-rs",
             "base64",
             "idp-token",
+            "smol_str",
             "subtle",
             "thiserror",
             "zeroize",
