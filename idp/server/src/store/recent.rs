@@ -339,6 +339,24 @@ mod tests {
     }
 
     #[test]
+    fn many_keys_are_found_each_and_as_many_are_taken_back() {
+        let key = |at: u32| Bytes::copy_from_slice(&at.to_be_bytes());
+        let recent = Recent::default();
+        let other = Recent::like(&recent);
+        for at in 0..3_000 {
+            let entry = (key(at), Some(key(!at)));
+            recent.write(Version(1 + u64::from(at)), [entry]);
+        }
+        other.write(Version(1), [(key(1), None)]);
+        let found = |at| recent.find(&key(at), Version(u64::MAX));
+        assert!((0..3_000).all(|at| found(at) == Some(Some(key(!at)))));
+        recent.take_back(Version(1_000));
+        assert!((0..1_000).all(|at| found(at).is_some()));
+        assert!((1_000..3_000).all(|at| found(at).is_none()));
+        assert_eq!(other.find(&key(1), Version(1)), Some(None));
+    }
+
+    #[test]
     fn what_is_taken_back_was_never_there() {
         let recent = some();
         recent.write(Version(4), [(bytes("a"), Some(bytes("a4")))]);
@@ -348,6 +366,10 @@ mod tests {
         recent.take_back(Version(1));
         assert_eq!(find(&recent, "a", 9), Some(Some(bytes("a1"))));
         assert_eq!(keys(&recent, Bound::Unbounded, "", 9), ["a"]);
+        recent.write(Version(2), [(bytes("d"), None)]);
+        recent.write(Version(3), [(bytes("c"), Some(bytes("c3")))]);
+        assert_eq!(find(&recent, "c", 9), Some(Some(bytes("c3"))));
+        assert_eq!(keys(&recent, Bound::Unbounded, "", 9), ["a", "c", "d"]);
         recent.take_back(Version(0));
         assert!(recent.is_empty());
     }
