@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use gateway_core::fields::{FieldRules, is_hop_by_hop, may_be_ruled};
+use gateway_core::fields::{FieldRules, is_hop_by_hop, is_misleading, may_be_ruled};
 use gateway_core::route::FieldCondition;
 use http::{HeaderName, HeaderValue};
 
@@ -17,10 +17,23 @@ pub(super) fn compile_conditions(
     reading: Reading<'_>,
 ) -> Vec<FieldCondition> {
     let fields = compile_fields(headers, reading, &mut Seen::default());
+    for (name, _) in headers.entries() {
+        check_goes_on(&name.value, name.node, reading);
+    }
     fields
         .into_iter()
         .map(|(name, value)| FieldCondition { name, value })
         .collect()
+}
+
+/// What no service is told cannot be what a request is for.
+fn check_goes_on(name: &str, node: NodeId, reading: Reading<'_>) {
+    if is_misleading(name) {
+        let written = shown(reading.document.text(node));
+        let message = format!("the field `{written}` goes on to no service");
+        let note = "to some it makes another request of this one, so no route may ask for it";
+        reading.report.add(reading.find(node, message).note(note));
+    }
 }
 
 pub(super) fn compile_rules(rules: &Field<HeaderRules>, reading: Reading<'_>) -> FieldRules {

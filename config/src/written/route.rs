@@ -31,10 +31,16 @@ pub(crate) struct Route {
     /// Only for this host, or with `*.example.com` for all below it.
     #[schemars(extend("examples" = ["pay.example.com", "*.example.com"]))]
     pub(crate) host: Field<Text>,
-    /// Only for requests with these header fields, each with exactly this value.
+    /// Only for requests with these header fields, each once and with exactly this value. What meets that
+    /// to some readers only is answered 404 and goes to no route without it: a field that is there twice,
+    /// or by a name that some take for this one (`X_Mode` for `X-Mode`). A field that does not go on to
+    /// the service counts for nothing: one that `Connection` names, and what only `trusted_proxies` may
+    /// tell.
     pub(crate) headers: Field<Entries<Text>>,
     /// Only for requests whose query has these parameters, each once and with exactly this value,
-    /// after percent-decoding (`+` is a space).
+    /// after percent-decoding (`+` is a space). What meets that to some readers only is answered 404 and
+    /// goes to no route without it: a parameter that is there twice, by a name that some take for this one
+    /// (`Dry_Run` for `dry-run`), or beside a `;`, which ends a parameter to some.
     pub(crate) query: Field<Entries<Text>>,
     /// How far inside a listener must be to lead here: `open` for any, `internal` for those that are
     /// `internal` or `private`, `private` for those alone. To others it is not there, and what it

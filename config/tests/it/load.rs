@@ -11,6 +11,7 @@ use gateway_core::ids::Sampling;
 use gateway_core::level::Level;
 use gateway_core::route::Destination;
 use gateway_core::route::{Class, Route};
+use gateway_core::routes::Origin;
 use gateway_core::share::Shares;
 use gateway_upstream::{Policy, Protocol};
 use tollgate_config::{
@@ -48,11 +49,21 @@ pub(crate) fn examples() -> Vec<PathBuf> {
     files
 }
 
+fn from(level: Level) -> Origin {
+    Origin {
+        level,
+        is_trusted: false,
+    }
+}
+
 /// The name of the route a request takes and the service it is for.
 fn find<'l>(loaded: &'l Loaded, request: &str, fields: &str) -> Option<(&'l str, &'l str)> {
     let text = format!("{request} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
     let head = Head::parse(text.as_bytes(), &gateway_of(loaded).limits).unwrap();
-    let (_, route) = gateway_of(loaded).routes.find(&head, Level::Private).ok()?;
+    let (_, route) = gateway_of(loaded)
+        .routes
+        .find(&head, from(Level::Private))
+        .ok()?;
     Some((&route.name, route.to.services().next()?))
 }
 
@@ -126,7 +137,7 @@ fn the_default_file_composes_three_reads_for_those_who_may_make_their_calls() {
     ] {
         let text = format!("{request} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let head = Head::parse(text.as_bytes(), &gateway.limits).unwrap();
-        let (_, route) = gateway.routes.find(&head, Level::Open).unwrap();
+        let (_, route) = gateway.routes.find(&head, from(Level::Open)).unwrap();
         let Destination::Composed(endpoint) = &route.to else {
             panic!("{request} leads to {:?}", route.to);
         };

@@ -156,13 +156,15 @@ pub(crate) fn holds_token(value: &[u8]) -> bool {
     value.len() >= reference::SPELLED_BYTES && (holds(reference::PREFIX) || holds(refresh::PREFIX))
 }
 
-/// Whether somebody may take a name for the other, which is in lower case.
+/// Whether somebody may take a name for the other.
 pub(crate) fn folds_to(name: &str, other: &str) -> bool {
+    name.len() == other.len() && name.bytes().zip(other.bytes()).all(byte_folds_to)
+}
+
+/// Whether somebody may take a letter or sign of a name for the other.
+pub(crate) fn byte_folds_to((byte, other): (u8, u8)) -> bool {
     let is_sign = |byte: u8| !byte.is_ascii_alphanumeric();
-    let folds = |(byte, other): (u8, u8)| {
-        byte.eq_ignore_ascii_case(&other) || (is_sign(other) && is_sign(byte))
-    };
-    name.len() == other.len() && name.bytes().zip(other.bytes()).all(folds)
+    byte.eq_ignore_ascii_case(&other) || (is_sign(other) && is_sign(byte))
 }
 
 /// Whether a field does not pass this hop, in either direction: it is of the hop, or ours to write.

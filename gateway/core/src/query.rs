@@ -2,12 +2,15 @@
 //!
 //! Read as services read it, the URL standard's `application/x-www-form-urlencoded`: pairs between
 //! `&`, the first `=` ends the name, `%xx` is a byte, `+` a space, an escape that is none stands for
-//! itself. So no spelling of a parameter slips past a condition that the service would see met. Of a
-//! parameter that is there twice readers disagree which one counts, so that nobody can tell.
+//! itself. So no spelling of a parameter slips past a condition that the service would see met.
+//!
+//! Other readers are thought of as well: those to whom a `;` ends a pair, and those who take `DRY_RUN` for
+//! `dry-run`. Where they come to something else nobody can tell, nor where a parameter is there twice.
 
 use std::iter;
 
-use crate::route::Holds;
+use crate::fields::byte_folds_to;
+use crate::route::{Found, Holds};
 
 /// A parameter that must be there once, with exactly this value; both decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +22,23 @@ pub struct QueryCondition {
 impl QueryCondition {
     #[must_use]
     pub fn holds(&self, query: Option<&str>) -> Holds {
-        let pairs = query.unwrap_or_default().split('&');
-        let named = pairs
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .filter(|(name, _)| spells(name, &self.name));
-        Holds::of(named.map(|(_, value)| spells(value, &self.value)))
+        let query = query.unwrap_or_default();
+        let holds = self.holds_between(query, &['&']);
+        if query.contains(';') && self.holds_between(query, &['&', ';']) != holds {
+            return Holds::Perhaps;
+        }
+        holds
+    }
+
+    fn holds_between(&self, query: &str, separators: &[char]) -> Holds {
+        let pairs = query
+            .split(separators)
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let named = pairs.filter(|(name, _)| folds_to(name, &self.name));
+        Holds::of(named.map(|(name, value)| Found {
+            is_spelled: spells(name, &self.name),
+            is_right: spells(value, &self.value),
+        }))
     }
 }
 
@@ -52,6 +67,17 @@ pub(crate) fn holds(query: &str, meant: &[u8]) -> bool {
 
 fn spells(written: &str, meant: &str) -> bool {
     decoded(written).eq(meant.bytes())
+}
+
+/// Whether somebody may take what is written for the name that is meant.
+fn folds_to(written: &str, meant: &str) -> bool {
+    let mut bytes = meant.bytes();
+    let is_like = |byte| {
+        bytes
+            .next()
+            .is_some_and(|meant| byte_folds_to((byte, meant)))
+    };
+    decoded(written).all(is_like) && bytes.next().is_none()
 }
 
 fn decoded(text: &str) -> impl Iterator<Item = u8> {
@@ -98,9 +124,22 @@ mod tests {
             (("dry-run", "1"), Some("dry-run=0&dry-run=2"),     No),
             (("dry-run", "1"), Some("dry-run=10"),              No),
             (("dry-run", "1"), Some("dry-run"),                 No),
-            (("dry-run", "1"), Some("Dry-Run=1"),               No),
+            (("dry-run", "1"), Some("Dry-Run=1"),               Perhaps),
+            (("dry-run", "1"), Some("dry_run=1"),               Perhaps),
+            (("dry-run", "1"), Some("dry.run=1"),               Perhaps),
+            (("dry-run", "1"), Some("DRY%2BRUN=%31"),           Perhaps),
+            (("dry-run", "1"), Some("dry-run=1&DRY-RUN=0"),     Perhaps),
+            (("dry-run", "1"), Some("DRY-RUN=2"),               No),
+            (("dry-run", "1"), Some("dryrun=1"),                No),
+            (("dry-run", "1"), Some("dry-run-=1"),              No),
             (("dry-run", "1"), Some("xdry-run=1"),              No),
-            (("dry-run", "1"), Some("dry-run=1;x"),             No),
+            (("dry-run", "1"), Some("dry-run=1;x"),             Perhaps),
+            (("dry-run", "1"), Some("x;dry-run=1"),             Perhaps),
+            (("dry-run", "1"), Some("dry-run=1&x;y"),           Yes),
+            (("dry-run", "1"), Some("dry-run=1&x;dry-run=0"),   Perhaps),
+            (("dry-run", "1"), Some("dry-run=1;dry-run=1"),     Perhaps),
+            (("dry-run", "1"), Some("dry-run=0;x"),             No),
+            (("dry-run", "1"), Some("x%3Bdry-run=1"),           No),
             (("dry-run", "1"), Some(""),                        No),
             (("dry-run", "1"), None,                            No),
             (("flag", ""),     Some("flag"),                    Yes),

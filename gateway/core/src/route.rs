@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::admission::Admission;
-use crate::fields::{FieldRules, folds_to};
-use crate::head::Field;
+use crate::fields::{FieldRules, folds_to, tells_of_client};
+use crate::head::{Field, Head};
 use crate::host::HostPattern;
 use crate::level::Level;
 use crate::path::PathPattern;
@@ -187,35 +187,52 @@ pub enum Holds {
 }
 
 impl FieldCondition {
+    /// Judged by the fields that a service is told. What a client nominates, or says of clients behind it
+    /// without being trusted, ends here.
     #[must_use]
-    pub fn holds(&self, fields: &[Field<'_>]) -> Holds {
+    pub fn holds(&self, head: &Head<'_>, peer_is_trusted: bool) -> Holds {
         let name = self.name.as_str();
-        let named = fields.iter().filter(|field| folds_to(field.name, name));
-        let holds = Holds::of(
-            named
-                .clone()
-                .map(|field| field.value == self.value.as_bytes()),
-        );
-        let is_spelled = |field: &Field<'_>| field.name.eq_ignore_ascii_case(name);
-        match holds {
-            // By another name that only some take for this one.
-            Holds::Yes if !named.clone().all(is_spelled) => Holds::Perhaps,
-            Holds::No | Holds::Perhaps | Holds::Yes => holds,
-        }
+        let is_nominated = |field: &Field<'_>| {
+            let mut nominated = head.nominated.iter();
+            nominated.any(|name| name.eq_ignore_ascii_case(field.name))
+        };
+        let goes_on = |field: &&Field<'_>| {
+            (peer_is_trusted || !tells_of_client(field.name)) && !is_nominated(field)
+        };
+        let named = head.fields.iter().filter(|it| folds_to(it.name, name));
+        Holds::of(named.filter(goes_on).map(|field| Found {
+            is_spelled: field.name.eq_ignore_ascii_case(name),
+            is_right: field.value == self.value.as_bytes(),
+        }))
     }
 }
 
+/// What stands in a request by a name that some take for the name that is meant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found {
+    /// Whether everybody takes it for that.
+    pub(crate) is_spelled: bool,
+    pub(crate) is_right: bool,
+}
+
 impl Holds {
-    /// Of something that stands in a request so many times, here and there with the right value.
-    pub(crate) fn of(mut are_right: impl Iterator<Item = bool>) -> Self {
-        let Some(first) = are_right.next() else {
-            return Self::No;
-        };
-        match (first, are_right.next()) {
-            (true, None) => Self::Yes,
-            (false, None) => Self::No,
-            (first, Some(second)) if first || second || are_right.any(|it| it) => Self::Perhaps,
-            (_, Some(_)) => Self::No,
+    /// Of what was found.
+    pub(crate) fn of(mut found: impl Iterator<Item = Found>) -> Self {
+        let (first, second) = (found.next(), found.next());
+        match (first, second) {
+            (None, _) => Self::No,
+            (Some(only), None) => match (only.is_right, only.is_spelled) {
+                (true, true) => Self::Yes,
+                (true, false) => Self::Perhaps,
+                (false, _) => Self::No,
+            },
+            (Some(first), Some(second)) => {
+                let is_somewhere = first.is_right || second.is_right || found.any(|it| it.is_right);
+                match is_somewhere {
+                    true => Self::Perhaps,
+                    false => Self::No,
+                }
+            }
         }
     }
 }

@@ -40,6 +40,15 @@ pub struct RouteTable {
     any: Trie,
 }
 
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin {
+    /// Of the listener that it came in by.
+    pub level: Level,
+    /// Whether a proxy has sent it whose word about the client counts.
+    pub is_trusted: bool,
+}
+
 /// Why no route takes a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Miss {
@@ -79,12 +88,11 @@ impl RouteTable {
         &self.routes
     }
 
-    /// Finds the most specific route for a request that came in by a listener of level `from`; the
-    /// index is its place in [`Self::routes`].
-    pub fn find(&self, head: &Head<'_>, from: Level) -> Result<(usize, &Route), Miss> {
+    /// Finds the most specific route for a request; the index is its place in [`Self::routes`].
+    pub fn find(&self, head: &Head<'_>, origin: Origin) -> Result<(usize, &Route), Miss> {
         let mut search = Search {
             head,
-            from,
+            origin,
             is_kept: false,
             allowed: Vec::new(),
         };
@@ -144,10 +152,10 @@ impl RouteTable {
 /// One request on its way through the routes whose host and path match, most specific first.
 struct Search<'h> {
     head: &'h Head<'h>,
-    from: Level,
-    /// A deeper route would have taken the request, or one that it names but for a slash, or one whose
-    /// conditions it meets to some readers. The search goes on, but only for the methods that the answer names: they must be those of any other method that is
-    /// not allowed.
+    origin: Origin,
+    /// A deeper route would have taken the request, or one that it names but for a slash, or one
+    /// whose conditions it meets to some readers. The search goes on, but only for the methods that the answer
+    /// names: they must be those of any other method that is not allowed.
     is_kept: bool,
     allowed: Vec<Method>,
 }
@@ -159,7 +167,8 @@ impl Search<'_> {
         let Matches {
             conditions, query, ..
         } = &route.matches;
-        let of_fields = conditions.iter().map(|it| it.holds(&self.head.fields));
+        let Origin { level, is_trusted } = self.origin;
+        let of_fields = conditions.iter().map(|it| it.holds(self.head, is_trusted));
         let of_query = query.iter().map(|it| it.holds(self.head.query));
         let holds = of_fields.chain(of_query).min().unwrap_or(Holds::Yes);
         if holds == Holds::No {
@@ -167,7 +176,7 @@ impl Search<'_> {
         }
         let takes_method = route.matches.methods.contain(&self.head.method);
         let is_plain = spelling == Spelling::Asked && holds == Holds::Yes;
-        let may_take = is_plain && self.from.reaches(route.level);
+        let may_take = is_plain && level.reaches(route.level);
         match (may_take, takes_method) {
             (true, true) => return !self.is_kept,
             (true, false) => conflict::collect_methods(&route.matches.methods, &mut self.allowed),

@@ -103,7 +103,7 @@ impl Gateway {
         };
         let mut request = Request::read(&head, peer, believed, began);
 
-        let route = match snapshot.find(&head, peer.level) {
+        let route = match snapshot.find(&head, peer.level, peer_is_trusted) {
             Ok(route) => Arc::clone(route),
             Err(miss) => return Err(Refused::boxed(request, miss)),
         };

@@ -15,7 +15,7 @@ use gateway_core::limits::Limits;
 use gateway_core::peer::{self, Network};
 use gateway_core::rejection::Rejection;
 use gateway_core::route::{Destination, Route};
-use gateway_core::routes::{Miss, RouteTable};
+use gateway_core::routes::{Miss, Origin, RouteTable};
 use gateway_upstream::{Policy, Protocol, Service};
 use tollgate_config::{Deadlines, Gateway as Config, Listener};
 
@@ -128,8 +128,15 @@ impl Snapshot {
         }
     }
 
-    pub(crate) fn find(&self, head: &Head<'_>, from: Level) -> Result<&Arc<RouteState>, Miss> {
-        let (index, _) = self.table.find(head, from)?;
+    /// The route of a request that came in by a listener of this level.
+    pub(crate) fn find(
+        &self,
+        head: &Head<'_>,
+        level: Level,
+        is_trusted: bool,
+    ) -> Result<&Arc<RouteState>, Miss> {
+        let origin = Origin { level, is_trusted };
+        let (index, _) = self.table.find(head, origin)?;
         self.routes.get(index).ok_or(Miss::NoRoute)
     }
 

@@ -97,7 +97,11 @@ fn find_from<'t>(
     let (host, path) = target.split_at(target.find('/').unwrap());
     let text = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
     let head = Head::parse(text.as_bytes(), &Limits::default()).unwrap();
-    table.find(&head, from).map(|(_, route)| &*route.name)
+    let origin = Origin {
+        level: from,
+        is_trusted: false,
+    };
+    table.find(&head, origin).map(|(_, route)| &*route.name)
 }
 
 #[test]

@@ -195,6 +195,41 @@ async fn a_query_chooses_the_route_in_any_spelling_and_passes_on_as_it_came() {
     }
 }
 
+/// A condition holds of what the service is told, and not of what a client says on the way to it.
+#[tokio::test]
+async fn a_field_that_does_not_go_on_meets_no_condition() {
+    let (real, tried) = (
+        Upstream::start([ok("real")]).await,
+        Upstream::start([ok("tried")]).await,
+    );
+    let file = format!(
+        "services: {{ real: {{ endpoints: [\"{}\"] }}, tried: {{ endpoints: [\"{}\"] }} }}\nroutes:\n\
+         - {{ match: POST /pay, to: real }}\n\
+         - {{ match: POST /pay, to: tried, name: try, headers: {{ X-Dry-Run: \"1\" }} }}\n\
+         - {{ match: POST /hire, to: real, name: hire }}\n\
+         - {{ match: POST /hire, to: tried, name: staff, headers: {{ X-Forwarded-Group: staff }} }}\n",
+        real.address, tried.address
+    );
+    #[rustfmt::skip]
+    let cases = [
+        ("/pay",  "",                                                                "real",  "real"),
+        ("/pay",  "X-Dry-Run: 1\r\n",                                                "tried", "tried"),
+        ("/pay",  "X-Dry-Run: 1\r\nConnection: x-dry-run\r\n",                       "real",  "real"),
+        ("/pay",  "Connection: keep-alive, X-DRY-RUN\r\nX-Dry-Run: 1\r\n",           "real",  "real"),
+        ("/hire", "X-Forwarded-Group: staff\r\n",                                    "real",  "tried"),
+        ("/hire", "X-Forwarded-Group: staff\r\nConnection: x-forwarded-group\r\n",   "real",  "real"),
+    ];
+    let edge = Edge::start(&file).await;
+    let behind_proxy = Edge::start(&format!("trusted_proxies: [127.0.0.1]\n{file}")).await;
+    for (path, fields, of_stranger, of_proxy) in cases {
+        let post = format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n{fields}\r\n");
+        let told = edge.connect().await.ask(&post).await.text();
+        assert_eq!(told, of_stranger, "of a stranger: {fields}");
+        let told = behind_proxy.connect().await.ask(&post).await.text();
+        assert_eq!(told, of_proxy, "of a proxy: {fields}");
+    }
+}
+
 #[tokio::test]
 async fn a_route_that_ends_says_so_in_every_answer_of_its_service() {
     let step = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nSunset: someday\r\n\r\n";
