@@ -21,7 +21,9 @@ pub(crate) struct Route {
     /// The name in logs and metrics; by default the text of `match`. No two routes share one.
     pub(crate) name: Field<Text>,
     /// Methods and a path: `GET /members/{id}`, `PUT,PATCH /members/{id}`, or a path alone for any
-    /// method. `{id}` stands for one segment, `{rest*}` at the end for all that remain.
+    /// method. `{id}` stands for one segment, `{rest*}` at the end for all that remain. A path that
+    /// differs from that of a route in capitals or in the `/` at its end is answered 404 unless a route
+    /// names it, and goes to no less specific route.
     #[serde(rename = "match")]
     #[schemars(extend(
         "type" = "string",

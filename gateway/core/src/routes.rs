@@ -11,6 +11,7 @@
 //!
 //! So it is with a path that is the one of a route but for a slash at its end, which no route names:
 //! many services take the two for one, so that `/admin/` must not lead around what is asked for `/admin`.
+//! Nor must `/Admin`, since to many services capitals make no difference.
 //! And so it is with a request that meets the conditions of a route to some readers and to others not:
 //! `?all=true&all=true` must not lead around what is asked for `?all=true`.
 
@@ -153,7 +154,7 @@ impl RouteTable {
 struct Search<'h> {
     head: &'h Head<'h>,
     origin: Origin,
-    /// A deeper route would have taken the request, or one that it names but for a slash, or one
+    /// A deeper route would have taken the request, or one that it names but for a slash or capitals, or one
     /// whose conditions it meets to some readers. The search goes on, but only for the methods that the answer
     /// names: they must be those of any other method that is not allowed.
     is_kept: bool,

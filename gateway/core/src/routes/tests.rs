@@ -184,6 +184,42 @@ fn a_slash_at_the_end_is_no_way_around_a_route() {
 }
 
 #[test]
+fn capitals_are_no_way_around_a_route() {
+    let table = table(&[
+        "* */{rest*}",
+        "GET */members/me",
+        "* */members/{id}",
+        "* */members/{id}/accounts",
+        "* */audit/{rest*} @private",
+        "* */Report",
+        "* */both",
+        "* */Both",
+    ]);
+    #[rustfmt::skip]
+    let cases = [
+        ("GET",  "h/Members/7",           None),
+        ("GET",  "h/members/Seven",       Some("* */members/{id}")),
+        ("GET",  "h/members/ME",          None),
+        ("GET",  "h/m%45mbers/7",         None),
+        ("POST", "h/members/ME",          Some("* */members/{id}")),
+        ("GET",  "h/MEMBERS/7/Accounts/", None),
+        ("GET",  "h/members/7/ACCOUNTS",  None),
+        ("GET",  "h/Audit/x",             None),
+        ("GET",  "h/audit/x",             None),
+        ("GET",  "h/report",              None),
+        ("GET",  "h/Report",              Some("* */Report")),
+        ("GET",  "h/both",                Some("* */both")),
+        ("GET",  "h/Both",                Some("* */Both")),
+        ("GET",  "h/BOTH",                None),
+        ("GET",  "h/Other",               Some("* */{rest*}")),
+    ];
+    for (method, target, expected) in cases {
+        let found = find_from(&table, Level::Open, method, target, "");
+        assert_eq!(found, expected.ok_or(Miss::NoRoute), "{method} {target}");
+    }
+}
+
+#[test]
 fn what_may_be_read_in_two_ways_is_no_way_around_a_condition() {
     let table = table(&[
         "* */x ?all=true",

@@ -7,8 +7,8 @@ use crate::path::{PathPattern, Segment};
 pub(super) enum Spelling {
     /// The one that was asked for.
     Asked,
-    /// The same but for the slash at its end, which one of the two lacks.
-    ButForSlash,
+    /// The same to many services: but for the slash at its end, which one of the two lacks, or for capitals.
+    Alike,
 }
 
 /// A node of the tree; the root stands for the slash every path starts with.
@@ -16,6 +16,8 @@ pub(super) enum Spelling {
 pub(super) struct Trie {
     /// Sorted by text.
     literals: Vec<(Box<str>, Trie)>,
+    /// Whether one of them has a capital.
+    has_capitals: bool,
     param: Option<Box<Trie>>,
     /// Routes that end here, most specific first.
     ends: Vec<usize>,
@@ -40,41 +42,44 @@ impl Trie {
     }
 
     /// Walks the places that match `path` (without its first slash), most specific first, until one
-    /// of their routes is taken. Before the less specific ones those are shown that end here but for a
-    /// slash.
+    /// of their routes is taken. Before the less specific ones those are shown that many services take for
+    /// the same.
     pub(super) fn find(
         &self,
         path: &str,
         take: &mut impl FnMut(usize, Spelling) -> bool,
     ) -> Option<usize> {
-        self.find_below(Some(path), take)
+        self.find_below(Some(path), Spelling::Asked, take)
     }
 
-    /// `rest` is what remains of the path: `None` when every segment is used up.
+    /// `rest` is what remains of the path: `None` when every segment is used up. `so_far` is how what came
+    /// before it was found.
     fn find_below(
         &self,
         rest: Option<&str>,
+        so_far: Spelling,
         take: &mut impl FnMut(usize, Spelling) -> bool,
     ) -> Option<usize> {
         let more_specific = match rest {
             None => {
-                let found = first(&self.ends, Spelling::Asked, take);
-                let with_slash = || first(&self.literal("")?.ends, Spelling::ButForSlash, take);
+                let found = first(&self.ends, so_far, take);
+                let with_slash = || first(&self.literal("")?.ends, Spelling::Alike, take);
                 found.or_else(with_slash)
             }
             Some("") => {
                 let slash = self.literal("");
-                let found = slash.and_then(|slash| slash.find_below(None, take));
-                found.or_else(|| first(&self.ends, Spelling::ButForSlash, take))
+                let found = slash.and_then(|slash| slash.find_below(None, so_far, take));
+                found.or_else(|| first(&self.ends, Spelling::Alike, take))
             }
-            Some(rest) => self.find_in_segment(rest, take),
+            Some(rest) => self.find_in_segment(rest, so_far, take),
         };
-        more_specific.or_else(|| first(&self.rests, Spelling::Asked, take))
+        more_specific.or_else(|| first(&self.rests, so_far, take))
     }
 
     fn find_in_segment(
         &self,
         rest: &str,
+        so_far: Spelling,
         take: &mut impl FnMut(usize, Spelling) -> bool,
     ) -> Option<usize> {
         let (segment, below) = match rest.split_once('/') {
@@ -82,8 +87,29 @@ impl Trie {
             None => (rest, None),
         };
         let literal = self.literal(segment);
-        let found = literal.and_then(|child| child.find_below(below, take));
-        found.or_else(|| self.param.as_ref()?.find_below(below, take))
+        let found = literal.and_then(|child| child.find_below(below, so_far, take));
+        let found = found.or_else(|| self.find_alike(segment, below, take));
+        found.or_else(|| self.param.as_ref()?.find_below(below, so_far, take))
+    }
+
+    /// Looks below what differs from a segment in capitals alone.
+    fn find_alike(
+        &self,
+        segment: &str,
+        below: Option<&str>,
+        take: &mut impl FnMut(usize, Spelling) -> bool,
+    ) -> Option<usize> {
+        if self.has_capitals {
+            let mut alike = self.literals.iter().filter(|(known, _)| {
+                known.eq_ignore_ascii_case(segment) && known.as_ref() != segment
+            });
+            return alike.find_map(|(_, child)| child.find_below(below, Spelling::Alike, take));
+        }
+        if self.literals.is_empty() || !has_capitals(segment) {
+            return None;
+        }
+        let alike = self.literal(&segment.to_ascii_lowercase())?;
+        alike.find_below(below, Spelling::Alike, take)
     }
 
     /// Visits every list of routes that share one place.
@@ -107,6 +133,7 @@ impl Trie {
     }
 
     fn literal_mut(&mut self, text: &str) -> &mut Self {
+        self.has_capitals |= has_capitals(text);
         let place = match self
             .literals
             .binary_search_by(|(known, _)| known.as_ref().cmp(text))
@@ -119,6 +146,12 @@ impl Trie {
         };
         &mut self.literals[place].1
     }
+}
+
+/// To the end whatever comes, so that many bytes are looked at at once.
+fn has_capitals(text: &str) -> bool {
+    text.bytes()
+        .fold(false, |so_far, byte| so_far | byte.is_ascii_uppercase())
 }
 
 fn first(
