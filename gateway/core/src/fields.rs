@@ -65,7 +65,7 @@ const RESERVED: &str = "tollgate-";
 
 /// Fields by which some services take a request for another than the one that was judged: of another
 /// method, path or host. `Proxy` becomes `HTTP_PROXY` in CGI, by which a service then calls others.
-const MISLEADING: [&str; 9] = [
+const MISLEADING: [&str; 12] = [
     "proxy",
     "x-host",
     "x-http-host-override",
@@ -73,18 +73,26 @@ const MISLEADING: [&str; 9] = [
     "x-http-method-override",
     "x-method-override",
     "x-original-host",
+    "x-original-method",
+    "x-original-uri",
     "x-original-url",
+    "x-rewrite-uri",
     "x-rewrite-url",
 ];
 
 /// Fields in which proxies tell of the client behind them, beside those that are ours.
-const OF_CLIENT: [&str; 6] = [
+const OF_CLIENT: [&str; 11] = [
     "cf-connecting-ip",
     "client-ip",
+    "fastly-client-ip",
     "true-client-ip",
     "x-client-ip",
     "x-cluster-client-ip",
+    "x-envoy-external-address",
     "x-original-forwarded-for",
+    "x-originating-ip",
+    "x-remote-addr",
+    "x-remote-ip",
 ];
 
 /// What the names of more such fields begin with; `X-Forwarded-User` is a caller to some services.
@@ -127,7 +135,7 @@ pub fn tells_of_client(name: &str) -> bool {
         Some(b'x' | b'X') => {
             begins_with(name, FORWARDED) || LENGTHS & length(name) != 0 && is_one()
         }
-        Some(b'c' | b'C' | b't' | b'T') => LENGTHS & length(name) != 0 && is_one(),
+        Some(b'c' | b'C' | b'f' | b'F' | b't' | b'T') => LENGTHS & length(name) != 0 && is_one(),
         Some(_) | None => false,
     }
 }
@@ -278,6 +286,7 @@ mod tests {
         let kept_back = [
             "Proxy", "X-HTTP-Method-Override", "x_http_method_override", "X-HTTP-Method",
             "X-Method-Override", "X-Original-URL", "X.Rewrite.URL", "X-Host", "X-Original-Host",
+            "X-Original-URI", "X-Original-Method", "X-Rewrite-URI",
         ];
         for name in kept_back {
             assert!(is_misleading(name), "{name}");
@@ -300,6 +309,8 @@ mod tests {
         let telling = [
             "X-Forwarded-User", "x_forwarded_prefix", "X-Forwarded-", "X.Forwarded-Ssl", "Client-IP",
             "True_Client_IP", "X-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP",
+            "Fastly-Client-IP", "X-Remote-Addr", "X_Remote_IP", "X-Originating-IP",
+            "X-Envoy-External-Address",
         ];
         for name in telling {
             assert!(tells_of_client(name), "{name}");
