@@ -138,7 +138,9 @@ pub(crate) struct Admin {
     /// An IP address and a port.
     #[schemars(extend("default" = bounds::ADMIN_ADDRESS.to_string()))]
     pub(crate) address: Field<Address>,
-    /// Allows an address that other machines can reach. There is no authentication.
+    /// Allows an address that other machines can reach. There is no authentication, and pages that a
+    /// browser there shows may read it; on an address of this machine it answers to `localhost` and IP
+    /// addresses alone.
     #[schemars(extend("default" = false))]
     pub(crate) exposed: Field<Flag>,
 }

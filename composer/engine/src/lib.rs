@@ -2,6 +2,7 @@
 //! as for any other request, and with caches that hold nothing of one caller for another.
 
 mod answers;
+mod asked_as;
 mod cache;
 mod client;
 mod clock;
@@ -25,6 +26,7 @@ mod spawn;
 mod table;
 mod validators;
 
+pub use asked_as::{MISDIRECTED, is_asked_as_this_machine};
 pub use clock::Clock;
 pub use engine::{Engine, Incomplete, Setup};
 pub use forget::{Stale, Unforgettable};

@@ -104,7 +104,8 @@ impl Composer {
         let engine = Engine::build(setup, None)?;
         let (phase, seen) = watch::channel(Phase::Serving);
         let clients = Arc::new(Clients::new(Arc::clone(&engine)));
-        let operators = Arc::new(Operators::new(Arc::clone(&engine)));
+        let is_local = for_operators.1.ip().to_canonical().is_loopback();
+        let operators = Arc::new(Operators::new(Arc::clone(&engine), is_local));
         let start = |bound| Listening::start(bound, Arc::clone(&clients), seen.clone());
         Ok(Self {
             clients: for_clients.into_iter().map(start).collect(),

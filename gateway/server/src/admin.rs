@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use composer_engine::Misread;
+use composer_engine::{MISDIRECTED, Misread, is_asked_as_this_machine};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -38,7 +38,12 @@ const NOTHING_COMPOSED: &str = "nothing is composed here\n";
 
 /// Serves until the process ends; readiness must be heard to the last.
 pub(crate) async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
-    let router = router(gateway);
+    let address = listener.local_addr().map(|address| address.ip());
+    let is_local = address.is_ok_and(|address| address.to_canonical().is_loopback());
+    let router = match is_local {
+        true => router(gateway).layer(from_fn(refuse_strange_names)),
+        false => router(gateway),
+    };
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
@@ -99,6 +104,14 @@ async fn refuse_pages(request: Request, next: Next) -> Response {
     }
     let why = "orders are not taken from pages in a browser\n";
     (StatusCode::FORBIDDEN, why).into_response()
+}
+
+/// A page whose name was lent the address of this listener reads nothing here.
+async fn refuse_strange_names(request: Request, next: Next) -> Response {
+    match is_asked_as_this_machine(request.headers()) {
+        true => next.run(request).await,
+        false => (StatusCode::MISDIRECTED_REQUEST, MISDIRECTED).into_response(),
+    }
 }
 
 /// Ready means: send requests here. What is missing is said in the answer.

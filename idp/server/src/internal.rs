@@ -3,6 +3,7 @@
 //! A gateway shows its credential before anything that it sends is read. How the process is may be
 //! seen by whoever reaches this address.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +40,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// What may be longest: reports of uses.
 const BODY_BYTES_MAX: usize = USES_BYTES_MAX;
 
-pub(crate) fn router(desk: Arc<Desk>, phase: watch::Receiver<Phase>) -> Router {
+/// `is_local`: it is served to this machine alone.
+pub(crate) fn router(desk: Arc<Desk>, phase: watch::Receiver<Phase>, is_local: bool) -> Router {
     let checked = middleware::from_fn_with_state(Arc::clone(&desk), check);
     let log = Arc::new(Log::new(Arc::clone(&desk), phase));
     // It is waited for, so that it has a bound of its own.
@@ -60,16 +62,41 @@ pub(crate) fn router(desk: Arc<Desk>, phase: watch::Receiver<Phase>) -> Router {
         .with_state(Arc::clone(&desk))
         .merge(log)
         .route_layer(checked)
-        .merge(open_routes(desk))
+        .merge(open_routes(desk, is_local))
         .layer(CatchPanicLayer::new())
 }
 
-fn open_routes(desk: Arc<Desk>) -> Router {
-    Router::new()
+fn open_routes(desk: Arc<Desk>, is_local: bool) -> Router {
+    let shown = Router::new()
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(probes::metrics))
-        .with_state(desk)
+        .with_state(desk);
+    match is_local {
+        true => shown.layer(middleware::from_fn(refuse_strange_names)),
+        false => shown,
+    }
+}
+
+/// What is shown to everybody could also be read by a page whose name is lent this address (DNS rebinding): the
+/// browser of an operator then asks under that name. Nobody can lend an address, or `localhost`.
+async fn refuse_strange_names(request: Request, next: Next) -> Response {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    if hosts.all(|host| host.to_str().is_ok_and(is_of_this_machine)) {
+        return next.run(request).await;
+    }
+    let why = "ask under an IP address or localhost\n";
+    (StatusCode::MISDIRECTED_REQUEST, why).into_response()
+}
+
+fn is_of_this_machine(host: &str) -> bool {
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if is_port(port) => name,
+        Some(_) | None => host,
+    };
+    let address = name.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    name.eq_ignore_ascii_case("localhost") || address.unwrap_or(name).parse::<IpAddr>().is_ok()
 }
 
 async fn check(

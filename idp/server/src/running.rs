@@ -135,7 +135,8 @@ impl Idp {
 
         let tasks = work(&desk, provider.redis.as_ref().zip(waiting))?;
         let phase = watch::Sender::new(Phase::Serving);
-        let [outside, inwards] = routers(&desk, &phase)?;
+        let is_local = provider.internal.ip().to_canonical().is_loopback();
+        let [outside, inwards] = routers(&desk, &phase, is_local)?;
         let outside = protocol::Front::new(Arc::clone(&desk), outside);
         let inwards = TowerToHyperService::new(inwards);
         let public = Listening::start(public, outside, Some(Arc::clone(&desk)), phase.subscribe());
@@ -210,10 +211,14 @@ async fn open(provider: &Provider) -> Result<EmbeddedStore, StartError> {
 }
 
 /// What is served to clients and browsers, and what to gateways and operators.
-fn routers(desk: &Arc<Desk>, phase: &watch::Sender<Phase>) -> Result<[Router; 2], MaterialError> {
+fn routers(
+    desk: &Arc<Desk>,
+    phase: &watch::Sender<Phase>,
+    is_local: bool,
+) -> Result<[Router; 2], MaterialError> {
     let pages = pages::router(Arc::clone(desk))?;
     let outside = protocol::router(Arc::clone(desk)).merge(pages);
-    let inwards = internal::router(Arc::clone(desk), phase.subscribe());
+    let inwards = internal::router(Arc::clone(desk), phase.subscribe(), is_local);
     Ok([outside, inwards.merge(admin::router(Arc::clone(desk)))])
 }
 

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use prometheus::TextEncoder;
 
 use super::listener::Answering;
+use crate::asked_as::{MISDIRECTED, is_asked_as_this_machine};
 use crate::engine::Engine;
 use crate::invalidate::{BODY_BYTES_MAX, Misread, invalidate};
 use crate::reply::{Problem, Reply};
@@ -21,11 +22,13 @@ const METRICS: HeaderValue = HeaderValue::from_static(prometheus::TEXT_FORMAT);
 #[derive(Debug)]
 pub(super) struct Operators {
     engine: Arc<Engine>,
+    /// Whether this machine alone reaches the listener.
+    is_local: bool,
 }
 
 impl Operators {
-    pub(super) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+    pub(super) fn new(engine: Arc<Engine>, is_local: bool) -> Self {
+        Self { engine, is_local }
     }
 
     /// Not for a page in the browser of an operator, which says where such an order comes from.
@@ -91,6 +94,10 @@ impl Operators {
 
 impl Answering for Operators {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if self.is_local && !is_asked_as_this_machine(request.headers()) {
+            let misdirected = Reply::text(StatusCode::MISDIRECTED_REQUEST, TEXT, MISDIRECTED);
+            return misdirected.into_response();
+        }
         let reply = match (request.method(), request.uri().path()) {
             (&Method::GET, "/livez") => Reply::text(StatusCode::OK, TEXT, "alive\n"),
             (&Method::GET, "/readyz") => self.ready(),

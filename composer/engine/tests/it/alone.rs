@@ -104,6 +104,22 @@ async fn clients_are_told_to_come_back_until_the_tables_are_read() {
 }
 
 #[tokio::test]
+async fn an_operators_listener_shows_nothing_under_a_name_that_is_not_of_this_machine() {
+    let services = Services::start().await;
+    let composer = start(services.draft()).await;
+    let internal = composer.addresses().internal;
+    for path in ["/livez", "/readyz", "/metrics", "/openapi.json"] {
+        let ask = async |host: &str| {
+            let request = Request::get(format!("http://{internal}{path}")).header("host", host);
+            let (head, _) = send(request.body(Full::default()).unwrap()).await;
+            head.status().as_u16()
+        };
+        assert_eq!(ask("evil.example").await, 421, "{path}");
+        assert_ne!(ask("localhost").await, 421, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn what_an_operator_declares_void_is_asked_for_anew() {
     let services = Services::start().await;
     let composer = start(services.draft()).await;

@@ -39,7 +39,7 @@ async fn services() -> (Upstream, Upstream) {
 async fn post(edge: &Edge, path: &str, body: &str) -> Answer {
     let mut client = Client::connect(edge.running.addresses().admin).await;
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     client.ask(head + body).await
@@ -159,7 +159,7 @@ async fn a_page_in_a_browser_has_nothing_forgotten() {
     assert_eq!(edge.get("/lists/1").await.text(), COMPOSED);
     for origin in ["http://evil.example", "null"] {
         let order = format!(
-            "POST /internal/invalidate HTTP/1.1\r\nHost: evil.example\r\nOrigin: {origin}\r\n\
+            "POST /internal/invalidate HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\n\
              Content-Type: text/plain\r\nContent-Length: 12\r\n\r\n{{\"all\":true}}"
         );
         let mut operator = Client::connect(edge.running.addresses().admin).await;

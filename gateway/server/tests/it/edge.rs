@@ -12,6 +12,8 @@ use crate::client::{Answer, Client};
 use crate::site::Site;
 use crate::socket::Socket;
 
+const ADMIN: &str = "admin: { address: 127.0.0.1:0 }";
+
 pub(crate) struct Edge {
     pub(crate) running: Arc<Running>,
     folder: TempDir,
@@ -76,6 +78,21 @@ impl Edge {
         }
     }
 
+    /// Starts a gateway whose admin listener other machines can reach.
+    pub(crate) async fn start_exposed(rest: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listeners = "{ address: 127.0.0.1:0 }".to_owned();
+        let text = text(&folder, &listeners, rest);
+        let text = text.replace(ADMIN, "admin: { address: 0.0.0.0:0, exposed: true }");
+        let running = Running::start_with(Carriers::Both, compile(&text)).await;
+        Self {
+            running: Arc::new(running.unwrap()),
+            folder,
+            listeners,
+            site: None,
+        }
+    }
+
     /// Starts a gateway that sends every path to `service`.
     pub(crate) async fn before(service: SocketAddr) -> Self {
         Self::start(&everything_to(&[service])).await
@@ -118,7 +135,7 @@ impl Edge {
     pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
         let answer = Client::connect(self.running.addresses().admin)
             .await
-            .get(path)
+            .ask(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
             .await;
         (answer.status, answer.text())
     }
@@ -149,7 +166,7 @@ pub(crate) fn everything_to(endpoints: &[SocketAddr]) -> String {
 fn text(folder: &TempDir, listeners: &str, rest: &str) -> String {
     let log = folder.path().join("access.log");
     format!(
-        "listen: [{listeners}]\nadmin: {{ address: 127.0.0.1:0 }}\n\
+        "listen: [{listeners}]\n{ADMIN}\n\
          threads: 2\nlog: {{ access: {} }}\n{rest}",
         log.display()
     )

@@ -13,6 +13,7 @@ mod socket;
 mod transcript;
 mod upstream;
 
+mod admin;
 mod answers;
 mod bodies;
 mod carriers;

@@ -57,6 +57,28 @@ async fn only_a_gateway_is_told_anything() {
     assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
 }
 
+/// A page in the browser of an operator asks under its own name, whatever address that was lent.
+#[tokio::test]
+async fn how_the_process_is_is_shown_under_no_name_that_is_not_of_this_machine() {
+    let server = Server::start().await;
+    for path in ["/livez", "/readyz", "/metrics"] {
+        for (host, is_shown) in [
+            ("evil.example", false),
+            ("127.0.0.1.evil.example:8082", false),
+            ("gateway", false),
+            ("", false),
+            ("LocalHost:8082", true),
+            ("127.0.0.1", true),
+            ("[::1]:8082", true),
+        ] {
+            let fields = [("host", host)];
+            let reply = server.send_inside(Method::GET, path, &fields, "").await;
+            let is_refused = reply.status == StatusCode::MISDIRECTED_REQUEST;
+            assert_eq!(!is_refused, is_shown, "{path} {host}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_good_token_is_told_with_a_value_token_that_services_believe() {
     let server = Server::start().await;

@@ -111,7 +111,7 @@ async fn an_operator_who_has_a_token_is_told_what_would_become_of_it() {
     let digest = URL_SAFE_NO_PAD.encode(digest.as_bytes());
     let inspect = async |digest: &str| {
         let request = format!(
-            "POST /identity/inspect HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{digest}",
+            "POST /identity/inspect HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{digest}",
             digest.len()
         );
         let admin = town.edge.running.addresses().admin;
