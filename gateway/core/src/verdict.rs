@@ -15,7 +15,7 @@ use idp_token::lease::Trust;
 use idp_token::reference::ReferenceError;
 use idp_token::session::Over;
 use idp_token::time::UnixSeconds;
-use idp_token::value::ValueTokenError;
+use idp_token::value::{JwsError, ValueTokenError};
 
 /// How what is remembered of a token stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +81,47 @@ pub enum Invalid {
     Over(#[from] Over),
     #[error("the token is meant for another audience")]
     Audience,
+}
+
+impl Invalid {
+    /// Whether it took a signature, or a question to an issuer, to find out that somebody has made the token up or
+    /// shows it before its time. No honest client does that often.
+    #[must_use]
+    pub const fn was_a_trial(&self) -> bool {
+        match self {
+            Self::Value(error) => matches!(
+                error,
+                ValueTokenError::Jws(JwsError::Signature)
+                    | ValueTokenError::NotYet
+                    | ValueTokenError::Times
+            ),
+            Self::External(error) => matches!(
+                error,
+                Unacceptable::Jws(JwsError::Signature) | Unacceptable::NotYet | Unacceptable::Times
+            ),
+            Self::Inactive => true,
+            Self::Reference(_) | Self::Kind | Self::Ended | Self::Over(_) | Self::Audience => false,
+        }
+    }
+
+    /// Whether it took as much, and no time makes the token good: then it is worth remembering.
+    #[must_use]
+    pub const fn stays_so(&self) -> bool {
+        match self {
+            Self::Value(ValueTokenError::Jws(error)) | Self::External(Unacceptable::Jws(error)) => {
+                matches!(error, JwsError::Signature)
+            }
+            Self::Value(error) => {
+                !matches!(error, ValueTokenError::NotYet | ValueTokenError::Times)
+            }
+            Self::External(error) => !matches!(
+                error,
+                Unacceptable::Algorithm | Unacceptable::NotYet | Unacceptable::Times
+            ),
+            Self::Inactive => true,
+            Self::Reference(_) | Self::Kind | Self::Ended | Self::Over(_) | Self::Audience => false,
+        }
+    }
 }
 
 /// Why nobody can say whether a token is good.

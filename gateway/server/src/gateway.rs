@@ -45,6 +45,8 @@ pub(crate) struct Gateway {
     /// What is known of callers; none without an identity provider.
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) refusals: Refusals,
+    /// Of tokens that it took a signature or a question to refuse.
+    pub(crate) refused_in_vain: Refusals,
 }
 
 /// A request that goes on, and the head it goes on with.

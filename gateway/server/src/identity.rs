@@ -18,6 +18,7 @@ use crate::clock;
 use crate::metrics::{IdentityMetrics, Metrics};
 use crate::spawn::spawn;
 
+pub(crate) use effort::Effort;
 pub(crate) use following::FollowError;
 pub(crate) use gate::{Denied, Granted};
 pub(crate) use issuers::{Issuer, Issuers, Vouched};
@@ -36,6 +37,7 @@ use strangers::Strangers;
 mod asking;
 mod cache;
 mod credential;
+mod effort;
 mod entry;
 mod flights;
 mod following;

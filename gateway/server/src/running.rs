@@ -303,6 +303,7 @@ pub(crate) fn prepare(carriers: Carriers, config: &Config) -> Result<Gateway, St
         handshakes,
         identity,
         refusals: Refusals::new(),
+        refused_in_vain: Refusals::new(),
     };
     note_applied(&gateway);
     Ok(gateway)

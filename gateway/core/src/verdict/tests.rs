@@ -14,6 +14,38 @@ const KNOWN: Remembered = Remembered {
     value_expires_at: Some(UnixSeconds(1_500)),
 };
 
+/// Whether a refusal counts as a trial, and whether it is remembered.
+#[test]
+fn what_nobody_honest_shows_is_a_trial_and_what_stays_bad_is_remembered() {
+    use idp_token::reference::ReferenceError;
+    #[rustfmt::skip]
+    let cases: [(Invalid, bool, bool); 19] = [
+        (ValueTokenError::Jws(JwsError::Signature).into(),  true,  true),
+        (ValueTokenError::Jws(JwsError::UnknownKey).into(), false, false),
+        (ValueTokenError::Jws(JwsError::Base64).into(),     false, false),
+        (ValueTokenError::NotYet.into(),                    true,  false),
+        (ValueTokenError::Times.into(),                     true,  false),
+        (ValueTokenError::Expired.into(),                   false, true),
+        (ValueTokenError::Audience.into(),                  false, true),
+        (Unacceptable::Jws(JwsError::Signature).into(),     true,  true),
+        (Unacceptable::Jws(JwsError::UnknownKey).into(),    false, false),
+        (Unacceptable::Algorithm.into(),                    false, false),
+        (Unacceptable::NotYet.into(),                       true,  false),
+        (Unacceptable::Times.into(),                        true,  false),
+        (Unacceptable::Expired.into(),                      false, true),
+        (Unacceptable::Purpose.into(),                      false, true),
+        (Invalid::Inactive,                                 true,  true),
+        (Invalid::Ended,                                    false, false),
+        (Invalid::Kind,                                     false, false),
+        (Invalid::Audience,                                 false, false),
+        (ReferenceError::Tag.into(),                        false, false),
+    ];
+    for (invalid, is_trial, stays_so) in cases {
+        assert_eq!(invalid.was_a_trial(), is_trial, "{invalid:?}");
+        assert_eq!(invalid.stays_so(), stays_so, "{invalid:?}");
+    }
+}
+
 /// What a gateway can reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Redis {

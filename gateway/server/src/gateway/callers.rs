@@ -18,7 +18,7 @@ use idp_token::time::BootTime;
 use super::Gateway;
 use crate::clock;
 use crate::composed;
-use crate::identity::{Denied, Granted, Identity, Issuer, Vouched};
+use crate::identity::{Denied, Effort, Granted, Identity, Issuer, Vouched};
 use crate::metrics::Layer;
 
 /// What is remembered of how a caller was found out, for the log and for clients that are told.
@@ -95,10 +95,20 @@ impl Gateway {
         &self,
         (admission, issuer): (&Admission, Option<&Arc<Issuer>>),
         head: &Head<'h>,
-        client: impl Fn() -> IpAddr,
+        client: impl Fn() -> IpAddr + Sync,
     ) -> (Result<Known<'h>, Rejection>, Identified) {
         let began = clock::boot();
-        let found = self.find_caller((admission, issuer), head, began).await;
+        let effort = Effort::Of {
+            in_vain: &self.refused_in_vain,
+            client: &client,
+        };
+        let found = match shown(head) {
+            Ok(credential) => {
+                let guard = (admission, issuer);
+                find_caller(self.identity.as_ref(), guard, (credential, began), effort).await
+            }
+            Err(denied) => Err(denied),
+        };
         let mut tid = found.as_ref().ok().map(|known| known.caller().tid);
         let checked = found.and_then(|known| {
             let allowed = admission.require.check(&known.caller().rights);
@@ -123,48 +133,39 @@ impl Gateway {
         (result, identified)
     }
 
-    async fn find_caller<'h>(
-        &self,
-        (admission, issuer): (&Admission, Option<&Arc<Issuer>>),
-        head: &Head<'h>,
-        began: BootTime,
-    ) -> Result<Known<'h>, Denied> {
-        let credential = Credential::find(head).map_err(Rejection::from)?;
-        let credential = credential.ok_or(Rejection::CredentialMissing)?;
-        let guard = (admission, issuer);
-        find_caller(self.identity.as_ref(), guard, credential, began).await
-    }
-
     fn limit(&self, rejection: Rejection, client: &impl Fn() -> IpAddr) -> Rejection {
         if rejection.reply().status != 401 {
             return rejection;
         }
-        match self.refusals.count(client(), clock::boot()) {
-            Ok(()) => rejection,
-            Err(until) => Rejection::TooManyRefusals {
-                retry_after_seconds: u32::try_from(until.as_secs()).unwrap_or(u32::MAX).max(1),
-            },
-        }
+        let counted = self.refusals.count(client(), clock::boot());
+        counted.err().unwrap_or(rejection)
     }
+}
+
+fn shown<'h>(head: &Head<'h>) -> Result<Credential<'h>, Denied> {
+    let credential = Credential::find(head).map_err(Rejection::from)?;
+    Ok(credential.ok_or(Rejection::CredentialMissing)?)
 }
 
 /// Finds out who holds a credential, which was shown then.
 pub(super) async fn find_caller<'h>(
     identity: Option<&Arc<Identity>>,
     (admission, issuer): (&Admission, Option<&Arc<Issuer>>),
-    credential: Credential<'h>,
-    began: BootTime,
+    (credential, began): (Credential<'h>, BootTime),
+    effort: Effort<'_>,
 ) -> Result<Known<'h>, Denied> {
     let identity = match (&admission.issuer, issuer) {
         (Choice::Foreign(_), Some(issuer)) => {
-            return issuer.vouch(credential).await.map(Known::Other);
+            return issuer.vouch(credential, effort).await.map(Known::Other);
         }
         (Choice::Own, _) => identity,
         (Choice::Foreign(_), None) => None,
     };
     // A file without an identity provider has no such route.
     let identity = identity.ok_or(Rejection::from(Unknown::Unreachable))?;
-    let granted = identity.identify(admission, credential, began).await?;
+    let granted = identity
+        .identify(admission, (credential, began), effort)
+        .await?;
     identity.metrics.count_caller(granted.layer);
     Ok(Known::Own(granted))
 }

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::Gateway;
 use super::callers::find_caller;
 use crate::clock;
-use crate::identity::{Denied, Identity};
+use crate::identity::{Denied, Effort, Identity};
 use crate::snapshot::RouteState;
 
 /// A caller is asked for this often; so much later than elsewhere an end is in force here.
@@ -68,8 +68,8 @@ impl Standing {
             return Ok(());
         }
         let guard = (admission, self.route.issuer.as_ref());
-        let credential = self.credential.get();
-        let known = find_caller(self.identity.as_ref(), guard, credential, clock::boot()).await?;
+        let shown = (self.credential.get(), clock::boot());
+        let known = find_caller(self.identity.as_ref(), guard, shown, Effort::Any).await?;
         let allowed = admission.require.check(&known.caller().rights);
         allowed.map_err(|lack| Rejection::from(lack).into())
     }

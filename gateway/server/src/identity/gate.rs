@@ -19,6 +19,7 @@ use idp_token::time::{BootTime, UnixSeconds};
 
 use super::Identity;
 use super::cache::Found;
+use super::effort::Effort;
 use super::entry::Entry;
 use super::lookup::{Inquiry, Presented};
 use crate::clock;
@@ -74,8 +75,8 @@ impl Identity {
     pub(crate) async fn identify<'h>(
         self: &Arc<Self>,
         admission: &Admission,
-        credential: Credential<'h>,
-        began: BootTime,
+        (credential, began): (Credential<'h>, BootTime),
+        effort: Effort<'_>,
     ) -> Result<Granted<'h>, Denied> {
         let now = Moment {
             boot: began,
@@ -87,7 +88,7 @@ impl Identity {
                 (self.recall(tolerance, text, now)?, None)
             }
             Credential::Value(text) if admission.accept.takes_value() => {
-                (self.recall_shown(tolerance, text, now)?, Some(text))
+                (self.recall_shown(tolerance, text, now, effort)?, Some(text))
             }
             Credential::Reference(_) | Credential::Value(_) | Credential::Other(_) => {
                 return Err(Invalid::Kind.into());

@@ -12,15 +12,19 @@ use std::sync::Arc;
 
 use gateway_core::caller::{Caller, Rights};
 use gateway_core::credential::Credential;
+use gateway_core::rejection::Rejection;
 use gateway_core::verdict::{Invalid, Unknown};
 use idp_token::digest::{Tid, TokenDigest};
 use idp_token::external::Holder;
 use tollgate_config::{Issuer as Policy, Proof};
 
+use super::effort::Effort;
 use super::gate::Denied;
+use super::strangers::Strangers;
 use introspection::Introspection;
 use keys::Keys;
 
+use crate::clock;
 use crate::metrics::{IssuerMetrics, Metrics, Verdict};
 
 mod http;
@@ -38,6 +42,7 @@ pub(crate) struct Issuers(Vec<Arc<Issuer>>);
 pub(crate) struct Issuer {
     policy: Policy,
     source: Source,
+    strangers: Strangers,
     metrics: IssuerMetrics,
 }
 
@@ -59,6 +64,13 @@ enum Outcome {
 struct Shown<'a> {
     text: &'a str,
     digest: TokenDigest,
+}
+
+impl<'a> Shown<'a> {
+    fn of(text: &'a str) -> Self {
+        let digest = TokenDigest::of(text.as_bytes());
+        Self { text, digest }
+    }
 }
 
 /// A caller whom another issuer vouches for.
@@ -140,6 +152,7 @@ impl Issuer {
         Self {
             policy: policy.clone(),
             source,
+            strangers: Strangers::new(),
             metrics,
         }
     }
@@ -148,16 +161,16 @@ impl Issuer {
     pub(crate) async fn vouch<'a>(
         self: &Arc<Self>,
         credential: Credential<'a>,
+        effort: Effort<'_>,
     ) -> Result<Vouched<'a>, Denied> {
-        let text = self.text(credential)?;
-        let known = self.known(text).map(|caller| (caller, "cache"));
-        let (caller, how) = match known {
-            Some(known) => known,
-            None => (Box::pin(self.identify(text)).await?, "issuer"),
+        let shown = Shown::of(self.text(credential)?);
+        let (caller, how) = match self.recall(&shown) {
+            Some(caller) => (caller, "cache"),
+            None => (Box::pin(self.look_into(shown, effort)).await?, "issuer"),
         };
         Ok(Vouched {
             caller,
-            forwarded: self.policy.forwards.then_some(text),
+            forwarded: self.policy.forwards.then_some(shown.text),
             how,
             issuer: Arc::clone(self),
         })
@@ -176,11 +189,10 @@ impl Issuer {
     }
 
     /// Who holds a token, if that is still known from last time. Nothing is asked.
-    fn known(&self, token: &str) -> Option<Arc<Caller>> {
-        let digest = TokenDigest::of(token.as_bytes());
+    fn recall(&self, shown: &Shown<'_>) -> Option<Arc<Caller>> {
         let known = match &self.source {
-            Source::Keys(keys) => keys.known(&digest),
-            Source::Introspection(introspection) => introspection.known(&digest),
+            Source::Keys(keys) => keys.known(&shown.digest),
+            Source::Introspection(introspection) => introspection.known(&shown.digest),
         };
         if known.is_some() {
             self.metrics.count(Verdict::Remembered);
@@ -188,14 +200,17 @@ impl Issuer {
         known
     }
 
-    async fn identify(&self, token: &str) -> Result<Arc<Caller>, Denied> {
-        let shown = Shown {
-            text: token,
-            digest: TokenDigest::of(token.as_bytes()),
-        };
-        let outcome = match &self.source {
-            Source::Keys(keys) => keys.identify(shown).await,
-            Source::Introspection(introspection) => introspection.identify(shown).await,
+    async fn look_into(&self, shown: Shown<'_>, effort: Effort<'_>) -> Result<Arc<Caller>, Denied> {
+        let denied = |why: Rejection| Denied::of(why, &shown.digest);
+        let outcome = if self.strangers.has(&shown.digest, clock::boot()) {
+            Ok(Outcome::Bad(Invalid::Inactive))
+        } else {
+            effort.check().map_err(denied)?;
+            let outcome = self.ask(shown).await;
+            if let Ok(Outcome::Bad(invalid)) = &outcome {
+                self.note_refused(&shown.digest, invalid, effort);
+            }
+            outcome
         };
         let verdict = match &outcome {
             Ok(Outcome::Good(_)) => Verdict::Good,
@@ -205,8 +220,22 @@ impl Issuer {
         self.metrics.count(verdict);
         match outcome {
             Ok(Outcome::Good(caller)) => Ok(caller),
-            Ok(Outcome::Bad(invalid)) => Err(Denied::of(invalid, &shown.digest)),
-            Err(unknown) => Err(Denied::of(unknown, &shown.digest)),
+            Ok(Outcome::Bad(invalid)) => Err(denied(invalid.into())),
+            Err(unknown) => Err(denied(unknown.into())),
+        }
+    }
+
+    async fn ask(&self, shown: Shown<'_>) -> Result<Outcome, Unknown> {
+        match &self.source {
+            Source::Keys(keys) => keys.identify(shown).await,
+            Source::Introspection(introspection) => introspection.identify(shown).await,
+        }
+    }
+
+    fn note_refused(&self, digest: &TokenDigest, invalid: &Invalid, effort: Effort<'_>) {
+        effort.note(invalid);
+        if invalid.stays_so() {
+            self.strangers.add(digest, clock::boot());
         }
     }
 }

@@ -1,15 +1,16 @@
 //! How often was a client refused for its token?
 //!
 //! Whoever tries tokens, or goes on with a bad one, is told 429 after a while, so that its errors
-//! cost it more than they cost us. It says nothing of good tokens: these are never counted and never
-//! refused here. Clients are told apart by their addresses, behind trusted proxies by those that these
-//! tell; in IPv6 by their network of 64 bits, since that is what one client has at least.
+//! cost it more than they cost us. It says nothing of good tokens: these are never counted, and those that
+//! are remembered are never refused here. Clients are told apart by their addresses, behind trusted proxies
+//! by those that these tell; in IPv6 by their network of 64 bits, since that is what one client has at least.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use gateway_core::rejection::Rejection;
 use idp_token::time::BootTime;
 
 /// Refusals of one client within one span of time. Many people may share an address, and each of
@@ -38,44 +39,70 @@ impl Refusals {
         }
     }
 
-    /// Counts a refusal. `Err` if there were too many, and tells when there may be more.
-    pub(crate) fn count(&self, client: IpAddr, now: BootTime) -> Result<(), Duration> {
-        let hash = self.hasher.hash_one(network(client));
-        let name = hash >> 32;
-        let span = now.0.as_secs() / SPAN.as_secs() % (1 << SPAN_BITS);
-        let at = usize::try_from(hash % SETS as u64).unwrap_or_default();
-        let Some(place) = self.sets.get(at).and_then(|set| choose(set, name, span)) else {
+    /// Counts a refusal. `Err` if there were too many before it, and tells when there may be more.
+    pub(crate) fn count(&self, client: IpAddr, now: BootTime) -> Result<(), Rejection> {
+        let (set, own) = self.place(client, now);
+        let Some(place) = choose(set, own) else {
             return Ok(());
         };
         let counted = place.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |found| {
-            let same = found >> COUNT_BITS == name << SPAN_BITS | span;
-            let count = if same { found & COUNT_MASK } else { 0 };
-            let count = (count + 1).min(REFUSALS_MAX + 1);
-            Some((name << SPAN_BITS | span) << COUNT_BITS | count)
+            let count = (count_of(found, own) + 1).min(REFUSALS_MAX + 1);
+            Some(own << COUNT_BITS | count)
         });
-        let before = counted.unwrap_or_default();
-        let same = before >> COUNT_BITS == name << SPAN_BITS | span;
-        if same && before & COUNT_MASK >= REFUSALS_MAX {
-            let into = now.0.as_secs() % SPAN.as_secs();
-            return Err(SPAN - Duration::from_secs(into));
-        }
-        Ok(())
+        judge(count_of(counted.unwrap_or_default(), own), now)
     }
+
+    /// Whether one more would be too many. Counts nothing.
+    pub(super) fn check(&self, client: IpAddr, now: BootTime) -> Result<(), Rejection> {
+        let (set, own) = self.place(client, now);
+        let counts = set
+            .iter()
+            .map(|place| count_of(place.load(Ordering::Relaxed), own));
+        judge(counts.max().unwrap_or_default(), now)
+    }
+
+    /// Where a client is counted, and what marks the counts of this span as its own.
+    fn place(&self, client: IpAddr, now: BootTime) -> (&[AtomicU64], u64) {
+        let hash = self.hasher.hash_one(network(client));
+        let span = now.0.as_secs() / SPAN.as_secs() % (1 << SPAN_BITS);
+        let at = usize::try_from(hash % SETS as u64).unwrap_or_default();
+        let set = self.sets.get(at);
+        let set = set.map(<[AtomicU64; PLACES]>::as_slice).unwrap_or_default();
+        (set, hash >> 32 << SPAN_BITS | span)
+    }
+}
+
+/// What a place has counted, if it is of this client and span.
+const fn count_of(found: u64, own: u64) -> u64 {
+    if found >> COUNT_BITS == own {
+        found & COUNT_MASK
+    } else {
+        0
+    }
+}
+
+fn judge(count: u64, now: BootTime) -> Result<(), Rejection> {
+    if count < REFUSALS_MAX {
+        return Ok(());
+    }
+    let left = SPAN.as_secs() - now.0.as_secs() % SPAN.as_secs();
+    Err(Rejection::TooManyRefusals {
+        retry_after_seconds: u32::try_from(left).unwrap_or(u32::MAX),
+    })
 }
 
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 
 /// The client's own place, or the one that may best be taken over.
-fn choose(set: &[AtomicU64; PLACES], name: u64, span: u64) -> Option<&AtomicU64> {
-    let load = |place: &&AtomicU64| place.load(Ordering::Relaxed);
-    let own = set
+fn choose(set: &[AtomicU64], own: u64) -> Option<&AtomicU64> {
+    let load = |place: &&AtomicU64| place.load(Ordering::Relaxed) >> COUNT_BITS;
+    let same = set
         .iter()
-        .find(|place| load(place) >> (COUNT_BITS + SPAN_BITS) == name);
-    own.or_else(|| {
+        .find(|place| load(place) >> SPAN_BITS == own >> SPAN_BITS);
+    same.or_else(|| {
         set.iter().min_by_key(|place| {
-            let found = load(place);
-            let is_of_now = (found >> COUNT_BITS) % (1 << SPAN_BITS) == span;
-            (is_of_now, found & COUNT_MASK)
+            let is_of_now = load(place) % (1 << SPAN_BITS) == own % (1 << SPAN_BITS);
+            (is_of_now, place.load(Ordering::Relaxed) & COUNT_MASK)
         })
     })
 }
@@ -106,16 +133,26 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn wait(retry_after_seconds: u32) -> Result<(), Rejection> {
+        Err(Rejection::TooManyRefusals {
+            retry_after_seconds,
+        })
+    }
+
     #[test]
     fn a_client_may_be_refused_so_often_within_a_span_and_not_once_more() {
         let refusals = Refusals::new();
         let client = ip("192.0.2.1");
         for count in 0..REFUSALS_MAX {
+            assert_eq!(refusals.check(client, at(23)), Ok(()), "{count}");
             assert_eq!(refusals.count(client, at(23)), Ok(()), "{count}");
         }
-        assert_eq!(refusals.count(client, at(23)), Err(Duration::from_secs(7)));
-        assert_eq!(refusals.count(client, at(29)), Err(Duration::from_secs(1)));
+        assert_eq!(refusals.count(client, at(23)), wait(7));
+        assert_eq!(refusals.check(client, at(23)), wait(7));
+        assert_eq!(refusals.count(client, at(29)), wait(1));
+        assert_eq!(refusals.check(ip("192.0.2.2"), at(29)), Ok(()));
         assert_eq!(refusals.count(ip("192.0.2.2"), at(29)), Ok(()));
+        assert_eq!(refusals.check(client, at(30)), Ok(()));
         assert_eq!(refusals.count(client, at(30)), Ok(()));
     }
 

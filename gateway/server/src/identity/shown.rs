@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use super::Identity;
 use super::cache::Found;
+use super::effort::Effort;
 use super::entry::Entry;
 use super::gate::{Denied, Granted, Moment, Step};
 use super::lookup::{Inquiry, Presented};
@@ -32,6 +33,7 @@ impl Identity {
         tolerance: Tolerance,
         text: &str,
         now: Moment,
+        effort: Effort<'_>,
     ) -> Result<Step, Denied> {
         let knowledge = &self.following.knowledge;
         let digest = TokenDigest::of(text.as_bytes());
@@ -51,7 +53,8 @@ impl Identity {
         }
         let kept = known.map(Arc::clone);
         if kept.is_none() {
-            let entry = self.verify(text, &digest, now);
+            let may_be = effort.check();
+            let entry = may_be.and_then(|()| self.verify((text, &digest), now, effort));
             let entry = entry.map_err(|why| Denied::of(why, &digest))?;
             let is_trusted = knowledge.trust(tolerance, now.boot) != Trust::Ask;
             if let Some(entry) = entry.filter(|_| is_trusted) {
@@ -72,9 +75,9 @@ impl Identity {
     /// What a token that is ours says; none where there is no telling whether that is still so.
     fn verify(
         &self,
-        text: &str,
-        digest: &TokenDigest,
+        (text, digest): (&str, &TokenDigest),
         now: Moment,
+        effort: Effort<'_>,
     ) -> Result<Option<Arc<Entry>>, Rejection> {
         let value_tokens = self.following.knowledge.value_tokens();
         let Some(value_tokens) = value_tokens.as_ref() else {
@@ -87,10 +90,12 @@ impl Identity {
                 return Err(self.unknown_key(now));
             }
             Err(error) => {
-                if error == ValueTokenError::Jws(JwsError::Signature) {
+                let invalid = Invalid::from(error);
+                effort.note(&invalid);
+                if invalid.stays_so() {
                     self.strangers.add(digest, now.boot);
                 }
-                return Err(Invalid::from(error).into());
+                return Err(invalid.into());
             }
         };
         let knowledge = &self.following.knowledge;

@@ -1,9 +1,8 @@
 //! Opaque tokens, about which their issuer is asked (RFC 7662).
 //!
 //! A token is asked about once at a time, however many requests show it. A good one is remembered for
-//! as long as the policy allows, counted from before the question was sent; that one is not good is
-//! repeated for a few seconds. Everything else, an answer that cannot be read included, means that
-//! nobody knows.
+//! as long as the policy allows, counted from before the question was sent. An answer that cannot be read
+//! means that nobody knows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +23,6 @@ use tollgate_config::{Place, Secret};
 use zeroize::Zeroizing;
 
 use super::super::flights::Flights;
-use super::super::strangers::Strangers;
 use super::http::{AskError, Asked};
 use super::memory::{Memory, Verdict};
 use super::{Outcome, Shown};
@@ -48,7 +46,6 @@ pub(super) struct Introspection {
     flights: Arc<Flights<Outcome>>,
     turns: Semaphore,
     memory: Memory,
-    strangers: Strangers,
     is_well: AtomicBool,
     metrics: IssuerMetrics,
 }
@@ -79,7 +76,6 @@ impl Introspection {
             flights: Flights::new(),
             turns: Semaphore::new(AT_ONCE_MAX),
             memory: Memory::new(),
-            strangers: Strangers::new(),
             is_well: AtomicBool::new(true),
             metrics,
         }
@@ -93,9 +89,6 @@ impl Introspection {
 
     pub(super) async fn identify(self: &Arc<Self>, shown: Shown<'_>) -> Result<Outcome, Unknown> {
         let now = clock::boot();
-        if self.strangers.has(&shown.digest, now) {
-            return Ok(Outcome::Bad(Invalid::Inactive));
-        }
         let anytime = BootTime(Duration::ZERO);
         let (asker, digest) = (Arc::clone(self), shown.digest);
         let form = Zeroizing::new(form(shown.text));
@@ -109,10 +102,7 @@ impl Introspection {
         self.note(&answer);
         match answer {
             Ok(Answer::Active(holder)) => Ok(self.remember(&digest, &holder, began)),
-            Ok(Answer::Inactive) => {
-                self.strangers.add(&digest, clock::boot());
-                Ok(Outcome::Bad(Invalid::Inactive))
-            }
+            Ok(Answer::Inactive) => Ok(Outcome::Bad(Invalid::Inactive)),
             Ok(Answer::Unacceptable(why)) => Ok(Outcome::Bad(why.into())),
             Err(Unanswered::Full) => Err(Unknown::Overloaded),
             Err(Unanswered::Ask(_) | Unanswered::Answer(_)) => Err(Unknown::Unreachable),

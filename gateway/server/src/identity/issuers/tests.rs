@@ -26,6 +26,16 @@ fn one(policy: &Policy) -> Arc<Issuer> {
     Arc::clone(issuers.find(&policy.name).unwrap())
 }
 
+impl Issuer {
+    async fn identify(&self, token: &str) -> Result<Arc<Caller>, Denied> {
+        self.look_into(Shown::of(token), Effort::Any).await
+    }
+
+    fn known(&self, token: &str) -> Option<Arc<Caller>> {
+        self.recall(&Shown::of(token))
+    }
+}
+
 fn subject(identified: Result<Arc<Caller>, Denied>) -> Result<String, Rejection> {
     let subject = identified.map(|caller| caller.subject.to_string());
     subject.map_err(|denied| denied.rejection)

@@ -32,6 +32,33 @@ async fn a_client_with_bad_tokens_is_told_to_wait_and_one_with_a_good_one_is_ser
 }
 
 #[tokio::test]
+async fn who_forges_value_tokens_is_refused_unseen_and_keeps_nobody_out_who_is_known() {
+    let town = Town::start(LONG).await;
+    let known = town.provider.value_token(1);
+    town.until("it is known", async |town| {
+        town.get("/value", &known).await.status == 200
+    })
+    .await;
+    let mut client = town.edge.connect().await;
+    let (signed, tail) = known.split_at(known.len() - 10);
+    let tail = &tail[6..];
+    for number in 0..900 {
+        let head = format!(
+            "GET /value HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {signed}{number:06}{tail}\r\n\r\n"
+        );
+        let status = client.ask(&head).await.status;
+        assert!([401, 429].contains(&status), "{status}");
+    }
+    let unknown = town.provider.value_token(2);
+    let answer = town.get("/value", &unknown).await;
+    let found = (answer.status, answer.code());
+    assert_eq!(found, (429, "too_many_refusals".to_owned()));
+    assert_eq!(town.get("/value", &known).await.status, 200);
+    let reference = town.provider.issue(3);
+    assert_eq!(town.get("/read", &reference).await.status, 200);
+}
+
+#[tokio::test]
 async fn clients_behind_a_trusted_proxy_have_each_a_budget_of_their_own() {
     let mut town = Town::start(LONG).await;
     town.restart_with("trusted_proxies: [127.0.0.1]").await;

@@ -130,6 +130,59 @@ async fn a_token_that_says_nothing_is_asked_about_once_and_ours_never() {
     assert_eq!(service.heard().len(), 3);
 }
 
+/// The good one, with a signature that is numbered.
+fn forged(good: &str, number: usize) -> String {
+    let behind = good.len() - 4;
+    format!("{}{number:06}{}", &good[..behind - 6], &good[behind..])
+}
+
+#[tokio::test]
+async fn who_forges_too_much_is_refused_unseen_and_keeps_nobody_out_who_is_known() {
+    let signer = Signer::new("k");
+    let service = Upstream::start([ok("fine")]).await;
+    let published = publisher(&[&signer]).await;
+    let issuers = [("a", by_keys("a", &published))];
+    let rest = config(&service, &issuers, "require: {}");
+    let edge = Edge::start(&format!("trusted_proxies: [127.0.0.1]\n{rest}")).await;
+    let mut client = edge.connect().await;
+    let mut ask = async |from: &str, token: &str| {
+        let head = format!(
+            "GET /a/x HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: {from}\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
+        let answer = client.ask(head).await;
+        (
+            answer.status,
+            answer.field("retry-after").map(str::to_owned),
+        )
+    };
+    let known = signer.sign(&claims("a"));
+    assert_eq!(ask("192.0.2.1", &known).await.0, 200);
+    // More than twice the budget, should the span end in between.
+    for number in 0..900 {
+        ask("192.0.2.1", &forged(&known, number)).await;
+    }
+    let (_, metrics) = edge.admin("/metrics").await;
+    let looked_into = (0..=600).any(|count| {
+        let line =
+            format!("tollgate_issuer_verdicts_total{{issuer=\"a\",verdict=\"bad\"}} {count}\n");
+        metrics.contains(&line)
+    });
+    assert!(looked_into, "{metrics}");
+    let mut other = claims("a");
+    other["sub"] = json!("bob");
+    let unknown = signer.sign(&other);
+    let (status, wait) = ask("192.0.2.1", &unknown).await;
+    assert_eq!(status, 429, "it may be one more");
+    assert!(wait.is_some_and(|wait| (1..=10).contains(&wait.parse().unwrap())));
+    assert_eq!(ask("192.0.2.1", &known).await.0, 200);
+    assert_eq!(ask("192.0.2.2", &unknown).await.0, 200);
+    assert_eq!(
+        ask("192.0.2.1", &unknown).await.0,
+        200,
+        "it is known by now"
+    );
+}
+
 #[tokio::test]
 async fn a_reload_takes_over_what_is_said_of_an_issuer() {
     let signer = Signer::new("k");

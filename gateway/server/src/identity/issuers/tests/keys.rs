@@ -254,3 +254,33 @@ async fn a_slow_issuer_keeps_only_those_waiting_whose_key_is_not_there() {
     }
     assert_eq!(scripted.count(), 2);
 }
+
+#[tokio::test]
+async fn a_token_that_stays_bad_is_looked_into_once() {
+    let (signer, other) = (Signer::new("k"), Signer::new("k"));
+    let scripted = Scripted::start(Says::keys(&[&signer])).await;
+    let issuer = one(&issuer_by_keys("a", scripted.address));
+    let with = |name: &str, value: u64| {
+        let mut claims = claims("a");
+        claims[name] = json!(value);
+        signer.sign(&claims)
+    };
+    let now = clock::unix_seconds().0;
+    let forged = other.sign(&claims("a"));
+    #[rustfmt::skip]
+    let cases = [
+        (forged,                   bad(JwsError::Signature),    bad_once()),
+        (with("exp", now - 60),    bad(Unacceptable::Times),    bad(Unacceptable::Times)),
+        (with("nbf", now + 60),    bad(Unacceptable::NotYet),   bad(Unacceptable::NotYet)),
+        (with("iat", now - 61),    bad(Unacceptable::TooOld),   bad_once()),
+    ];
+    for (token, first, then) in cases {
+        assert_eq!(subject(issuer.identify(&token).await), first);
+        assert_eq!(subject(issuer.identify(&token).await), then);
+    }
+}
+
+/// What is told of a token whose refusal is remembered.
+fn bad_once() -> Result<String, Rejection> {
+    Err(Invalid::Inactive.into())
+}
