@@ -6,7 +6,7 @@
 //! a second spelling of the same bytes. The bytes are judged by this module; the library beneath
 //! it only ever computes one signature with one key and one algorithm.
 
-pub use claims::{Claims, ClaimsError, LIFETIME_MAX, expiry, told_audience};
+pub use claims::{Claims, ClaimsError, LIFETIME_MAX, expiry, told_audience, told_issuer};
 pub use jws::{JwsError, TOKEN_BYTES_MAX};
 pub use keys::{ExternalKeys, KEYS_MAX, KeySet, KeySetError, PublicKey, SET_BYTES_MAX};
 pub use signing::{SignError, SigningKey, SigningKeyError, Statement, key_set};

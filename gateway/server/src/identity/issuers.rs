@@ -15,7 +15,8 @@ use gateway_core::credential::Credential;
 use gateway_core::rejection::Rejection;
 use gateway_core::verdict::{Invalid, Unknown};
 use idp_token::digest::{Tid, TokenDigest};
-use idp_token::external::Holder;
+use idp_token::external::{Holder, Unacceptable};
+use idp_token::value::told_issuer;
 use tollgate_config::{Issuer as Policy, Proof};
 
 use super::effort::Effort;
@@ -204,6 +205,8 @@ impl Issuer {
         let denied = |why: Rejection| Denied::of(why, &shown.digest);
         let outcome = if self.strangers.has(&shown.digest, clock::boot()) {
             Ok(Outcome::Bad(Invalid::Inactive))
+        } else if self.is_of_another(shown.text) {
+            Ok(Outcome::Bad(Unacceptable::Issuer.into()))
         } else {
             effort.check().map_err(denied)?;
             let outcome = self.ask(shown).await;
@@ -223,6 +226,13 @@ impl Issuer {
             Ok(Outcome::Bad(invalid)) => Err(denied(invalid.into())),
             Err(unknown) => Err(denied(unknown.into())),
         }
+    }
+
+    /// Whether an issuer would be shown what somebody else has signed, such as a value token of ours, with which
+    /// it could act as its holder.
+    fn is_of_another(&self, text: &str) -> bool {
+        let would_be_shown = matches!(self.source, Source::Introspection(_));
+        would_be_shown && told_issuer(text).is_some_and(|told| told != self.policy.policy.issuer)
     }
 
     async fn ask(&self, shown: Shown<'_>) -> Result<Outcome, Unknown> {

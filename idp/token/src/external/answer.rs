@@ -7,7 +7,7 @@
 use crate::json::{MemberError, Members};
 use crate::time::UnixSeconds;
 
-use super::claim::{self, check_unbound};
+use super::claim::{self, check_purpose, check_unbound};
 use super::{Holder, LEEWAY, Policy, Unacceptable};
 
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -63,6 +63,7 @@ fn read(members: &Members, policy: &Policy, now: UnixSeconds) -> Result<Holder, 
     {
         return Err(Unacceptable::Type);
     }
+    check_purpose(members)?;
     check_unbound(members)?;
     let ends_at = check_times(members, now)?;
     let client_id = claim::client_id(members)?;

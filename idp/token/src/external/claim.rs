@@ -13,6 +13,13 @@ pub const ROLE_BYTES_MAX: usize = 128;
 const NAME_BYTES_MAX: usize = 256;
 const DEPTH_MAX: usize = 8;
 
+/// Where issuers say beside the standards what a token is for, and their words for what is no access token:
+/// Keycloak's, which also calls refresh tokens active, and Cognito's.
+const PURPOSES: [(&str, &[&str]); 2] = [
+    ("typ", &["id", "refresh", "offline", "logout"]),
+    ("token_use", &["id", "refresh"]),
+];
+
 /// Where a claim stands: a name, or a path to one inside of others (`/realm_access/roles`, RFC 6901).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimName(Vec<String>);
@@ -97,6 +104,18 @@ pub(super) fn audience(members: &Members) -> Result<Option<Vec<String>>, MemberE
         None => Ok(None),
         Some(Json::Text(one)) => Ok(Some(vec![one.to_string()])),
         Some(_) => members.texts("aud").map(Some),
+    }
+}
+
+/// An ID token or a refresh token opens nothing, though the same issuer has signed it.
+pub(super) fn check_purpose(members: &Members) -> Result<(), Unacceptable> {
+    let is_of_another = PURPOSES.iter().any(|(name, others)| {
+        let said = members.find(name).and_then(Json::as_text);
+        said.is_some_and(|said| others.iter().any(|other| other.eq_ignore_ascii_case(said)))
+    });
+    match is_of_another {
+        true => Err(Unacceptable::Purpose),
+        false => Ok(()),
     }
 }
 

@@ -9,11 +9,11 @@ use crate::time::UnixSeconds;
 use crate::value::jws::{Parts, Signed};
 use crate::value::{Algorithm, JwsError, KeySet, PublicKey};
 
-use super::claim::{self, check_unbound};
+use super::claim::{self, check_purpose, check_unbound};
 use super::{Holder, LEEWAY, Policy, Unacceptable};
 
 /// What only ID tokens and messages between issuers and clients have.
-const OF_SOMETHING_ELSE: [&str; 3] = ["at_hash", "c_hash", "events"];
+const OF_SOMETHING_ELSE: [&str; 4] = ["at_hash", "c_hash", "s_hash", "events"];
 
 /// What is taken of an issuer beside its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +93,7 @@ fn read(members: &Members, policy: &Policy, now: UnixSeconds) -> Result<Holder, 
     if OF_SOMETHING_ELSE.iter().any(|name| members.has(name)) {
         return Err(Unacceptable::Purpose);
     }
+    check_purpose(members)?;
     check_unbound(members)?;
     let ends_at = check_times(members, policy, now)?;
     let who = (members.text("sub")?, claim::client_id(members)?);

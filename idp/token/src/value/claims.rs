@@ -100,6 +100,14 @@ pub fn told_audience(text: &str) -> Option<Vec<String>> {
     audience(&Members::parse(parts.payload())?).ok()
 }
 
+/// Of whom a token says it is, which anybody may have written: its signature is not looked at.
+#[must_use]
+pub fn told_issuer(text: &str) -> Option<String> {
+    let parts = Parts::read(text).ok()?;
+    let members = Members::parse(parts.payload())?;
+    members.text("iss").ok().map(str::to_owned)
+}
+
 /// One text, or a list of them.
 fn audience(members: &Members) -> Result<Vec<String>, MemberError> {
     match members.find("aud") {

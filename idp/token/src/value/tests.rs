@@ -117,7 +117,10 @@ fn whom_a_token_is_meant_for_is_read_of_one_that_was_told() {
         "e30.eyJhdWQiOlsxXX0.",
     ] {
         assert_eq!(told_audience(text), None, "{text}");
+        assert_eq!(told_issuer(text), None, "{text}");
     }
+    let signed = key(Algorithm::EdDsa).sign(&claims()).unwrap();
+    assert_eq!(told_issuer(&signed), Some(claims().issuer));
 }
 
 #[test]

@@ -126,8 +126,15 @@ async fn a_token_that_says_nothing_is_asked_about_once_and_ours_never() {
             "{token}"
         );
     }
+    // Nor is one that somebody else has signed, who may be the identity provider of this gateway.
+    let signer = Signer::new("k");
+    let of_another = signer.sign(&claims("b"));
+    assert_eq!(show(&edge, "/a/x", &of_another).await.status, 401);
     assert_eq!(asked.heard().len(), 1);
     assert_eq!(service.heard().len(), 3);
+    let own = signer.sign(&claims("a"));
+    assert_eq!(show(&edge, "/a/x", &own).await.status, 200);
+    assert_eq!(asked.heard().len(), 2);
 }
 
 /// The good one, with a signature that is numbered.
