@@ -9,8 +9,8 @@ use composer_engine::Reply;
 use gateway_core::answer::{AnswerHead, Client, write_head};
 use gateway_core::head::Framing;
 use gateway_core::rejection::Rejection;
-use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Method, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::time::timeout;
 
 use super::Carried;
@@ -101,6 +101,9 @@ impl Run<'_> {
             mut headers,
             mut body,
         } = reply;
+        if self.exchange.route().admission.is_some() {
+            keep_from_others(&mut headers);
+        }
         if status != StatusCode::NOT_MODIFIED {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
@@ -126,5 +129,17 @@ impl Run<'_> {
             body.clear();
         }
         Ok((head, body))
+    }
+}
+
+/// What was composed for a caller is no cache's to show to others, though services called all of it public:
+/// those that are asked for everybody do not know what the route asks for.
+fn keep_from_others(headers: &mut HeaderMap) {
+    let told = headers.get(CACHE_CONTROL).map(HeaderValue::as_bytes);
+    let Some(rest) = told.and_then(|told| told.strip_prefix(b"public")) else {
+        return;
+    };
+    if let Ok(private) = HeaderValue::from_bytes(&[&b"private"[..], rest].concat()) {
+        headers.insert(CACHE_CONTROL, private);
     }
 }

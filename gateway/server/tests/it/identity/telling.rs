@@ -7,6 +7,7 @@ use idp_token::digest::{Tid, TokenDigest};
 use super::provider::{session, subject};
 use super::town::{LONG, Town};
 use crate::client::Client;
+use crate::upstream::{Step, Upstream};
 
 #[tokio::test]
 async fn a_service_is_told_who_asks_in_no_words_but_the_gateways() {
@@ -149,4 +150,22 @@ async fn an_operator_who_has_a_token_is_told_what_would_become_of_it() {
     for bad in ["", "abc", &token] {
         assert_eq!(inspect(bad).await.status, 400, "{bad}");
     }
+}
+
+/// A service that is asked without a credential may call its records public, and knows nothing of the route.
+#[tokio::test]
+async fn what_is_composed_for_a_caller_is_for_no_cache_of_others() {
+    let mut town = Town::start(LONG).await;
+    let public = "HTTP/1.1 200 OK\r\nCache-Control: public, max-age=60\r\nContent-Length: 7\r\n\r\n{\"a\":1}";
+    let kept = Upstream::start([Step::Say(public.to_owned())]).await;
+    town.restart_composing(kept).await;
+    let token = town.provider.issue(1);
+    town.until("it is answered", async |town| {
+        town.get("/kept", &token).await.status == 200
+    })
+    .await;
+    let answer = town.get("/kept", &token).await;
+    let told = answer.field("cache-control").unwrap();
+    assert!(told.starts_with("private, max-age="), "{told}");
+    assert_eq!(answer.text(), "{\"kept\":1}");
 }

@@ -119,6 +119,14 @@ impl Town {
         self.restart().await;
     }
 
+    /// Another one, which composes `/kept` of this.
+    pub(crate) async fn restart_composing(&mut self, kept: Upstream) {
+        let (before, now) = (self.kept.address.to_string(), kept.address.to_string());
+        self.config = self.config.replace(&before, &now);
+        self.kept = kept;
+        self.restart().await;
+    }
+
     /// Another one, whose file says this as well.
     pub(crate) async fn restart_with(&mut self, said: &str) {
         self.config = format!("{said}\n{}", self.config);
