@@ -23,6 +23,7 @@ pub(crate) use select::Selection;
 
 mod marks;
 mod notes;
+mod opening;
 mod scan;
 mod select;
 mod text;

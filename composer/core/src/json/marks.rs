@@ -7,34 +7,31 @@ pub(super) struct Marks {
     pub(super) is_plain: bool,
 }
 
-const NOT_ASCII: u8 = 0x80;
 /// So many are looked at together.
 const WIDTH: usize = 32;
 
 impl Marks {
     pub(super) fn of(body: &[u8]) -> Self {
         let (whole, rest) = body.as_chunks::<WIDTH>();
-        let mut marks = [0; WIDTH];
+        let mut least = [u8::MAX; WIDTH];
+        let mut bits = [0; WIDTH];
+        let mut escapes = [0; WIDTH];
         for chunk in whole {
             // Nothing but this in the loop, so that it is done by vectors.
-            for (mark, byte) in marks.iter_mut().zip(chunk) {
-                *mark |= marks_of(*byte);
+            let seen = least.iter_mut().zip(&mut bits).zip(&mut escapes);
+            for (((least, bits), escapes), byte) in seen.zip(chunk) {
+                *least = (*least).min(*byte);
+                *bits |= byte;
+                *escapes |= if *byte == b'\\' { u8::MAX } else { 0 };
             }
         }
-        let rest = rest.iter().map(|byte| marks_of(*byte));
-        let marks = marks
-            .into_iter()
-            .chain(rest)
-            .fold(0, |one, other| one | other);
+        let is_escaped = escapes != [0; WIDTH] || rest.contains(&b'\\');
+        let least = least.iter().chain(rest).min();
         Self {
-            is_ascii: marks & NOT_ASCII == 0,
-            is_plain: marks & !NOT_ASCII == 0,
+            is_ascii: bits.iter().chain(rest).all(u8::is_ascii),
+            is_plain: !is_escaped && least.is_none_or(|least| *least >= b' '),
         }
     }
-}
-
-fn marks_of(byte: u8) -> u8 {
-    byte & NOT_ASCII | u8::from(byte < b' ') | u8::from(byte == b'\\')
 }
 
 #[cfg(test)]

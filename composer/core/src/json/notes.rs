@@ -8,6 +8,8 @@
 use std::num::NonZeroU32;
 use std::ops::Range;
 
+use super::opening::Opening;
+
 /// Members of the outermost object that are noted; where there are more, none are.
 const MEMBERS_MAX: usize = 64;
 /// Members of a row that the next one is compared with.
@@ -73,6 +75,8 @@ pub(super) struct Cell {
 #[derive(Debug, Clone)]
 struct Stretch {
     place: Range<usize>,
+    /// The same where it is short, with a string behind it.
+    opening: Option<Opening>,
     name: usize,
 }
 
@@ -155,11 +159,17 @@ impl Grid {
         Some((stretch.place.clone(), stretch.name))
     }
 
+    /// The same to be compared with where a string stands.
+    pub(super) fn opening(&self, place: usize) -> Option<(&Opening, usize)> {
+        let stretch = self.stretches.get(place)?;
+        Some((stretch.opening.as_ref()?, stretch.name))
+    }
+
     /// Takes a stretch for what is expected from now on. Its name among those that rows have.
     pub(super) fn learn(
         &mut self,
         place: usize,
-        stretch: Range<usize>,
+        (stretch, opening): (Range<usize>, Option<Opening>),
         name: &Range<usize>,
     ) -> usize {
         let known = self.names.len();
@@ -169,6 +179,7 @@ impl Grid {
         }
         let stretch = Stretch {
             place: stretch,
+            opening,
             name: known,
         };
         match self.stretches.get_mut(place) {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::notes::{Grid, Notes};
+use super::opening::Opening;
 use super::{DEPTH_MAX, Unsound};
 use crate::same::are_same;
 
@@ -93,7 +94,11 @@ impl<'a> Scanner<'a> {
         }
         self.at += 1;
         let mut place = 0;
-        while let Some(name) = self.judge_stretch(place, grid)? {
+        loop {
+            self.pass_alike(&mut place, grid);
+            let Some(name) = self.judge_stretch(place, grid)? else {
+                break;
+            };
             let start = self.at;
             self.judge_value(depth + 1)?;
             grid.cell(name, &(start..self.at));
@@ -102,6 +107,25 @@ impl<'a> Scanner<'a> {
         grid.row(row_start);
         grid.make_room(self.at - row_start, self.rest().len());
         Ok(())
+    }
+
+    /// Passes over members of a row as long as they are as most are: what is expected stands before a value,
+    /// and that is a string which ends with the next quote.
+    fn pass_alike(&mut self, place: &mut usize, grid: &mut Grid) {
+        if !self.is_plain {
+            return;
+        }
+        let mut rest = self.rest();
+        while let Some((opening, name)) = grid.opening(*place)
+            && let Some(text) = opening.strip(rest)
+            && let Some((_, after)) = text.split_at_checked(len_before(text, quotes, is_quote) + 1)
+        {
+            let start = self.bytes.len() - text.len() - 1;
+            grid.cell(name, &(start..self.bytes.len() - after.len()));
+            *place += 1;
+            rest = after;
+        }
+        self.at = self.bytes.len() - rest.len();
     }
 
     /// What stands before the next value of a row; nothing at the end of the row.
@@ -121,7 +145,9 @@ impl<'a> Scanner<'a> {
             self.skip_white();
         }
         let name = self.judge_name()?;
-        Ok(Some(grid.learn(place, start..self.at, &name)))
+        let stretch = start..self.at;
+        let opening = self.bytes.get(stretch.clone()).and_then(Opening::of);
+        Ok(Some(grid.learn(place, (stretch, opening), &name)))
     }
 
     /// Passes over the same bytes as stood in another place, if they stand here, and over the white
@@ -197,7 +223,7 @@ impl<'a> Scanner<'a> {
     fn judge_string(&mut self) -> Result<(), Unsound> {
         self.at += 1;
         if self.is_plain {
-            self.at += len_before(self.rest(), quotes, |byte| *byte == b'"');
+            self.at += len_before(self.rest(), quotes, is_quote);
             return self.expect(b'"');
         }
         self.judge_text()
@@ -423,15 +449,16 @@ fn quoted_len(bytes: &[u8]) -> usize {
 /// Most strings are shorter than what a search by vectors pays for, so eight bytes are looked at
 /// together.
 fn len_before(bytes: &[u8], marks: impl Fn(u64) -> u64, is_marked: impl Fn(&u8) -> bool) -> usize {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (place, word) in words.iter().enumerate() {
+    let mut rest = bytes;
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
         let marked = marks(u64::from_le_bytes(*word));
         if marked != 0 {
-            return place * 8 + marked.trailing_zeros() as usize / 8;
+            return bytes.len() - rest.len() + marked.trailing_zeros() as usize / 8;
         }
+        rest = after;
     }
     let found = rest.iter().position(is_marked);
-    words.len() * 8 + found.unwrap_or(rest.len())
+    bytes.len() - rest.len() + found.unwrap_or(rest.len())
 }
 
 const ONES: u64 = u64::from_le_bytes([1; 8]);
@@ -446,6 +473,10 @@ fn quotes(word: u64) -> u64 {
 /// The same with each byte that escapes something.
 fn ends(word: u64) -> u64 {
     quotes(word) | marked(word, b'\\')
+}
+
+fn is_quote(byte: &u8) -> bool {
+    *byte == b'"'
 }
 
 fn marked(word: u64, byte: u8) -> u64 {
