@@ -10,6 +10,7 @@ use http::header::IF_NONE_MATCH;
 
 use crate::compose::{Composition, Part, Refused, Rows, Seen};
 use crate::json::quoted;
+use crate::pieces::Label;
 use crate::plan::{Column, Endpoint, List, ListId, Member, Shape, StepId, Value};
 use crate::status::{cache_status, composition_status};
 
@@ -95,8 +96,7 @@ impl Writer<'_> {
         self.out.push(b'{');
         let start = self.out.len();
         for member in members {
-            self.separate(start);
-            self.out.extend_from_slice(member.label.as_bytes());
+            self.label(&member.label, start);
             match &member.shape {
                 Shape::Value(value) => {
                     let seen = self.composition.see(value, 0);
@@ -157,7 +157,7 @@ impl Writer<'_> {
             // What a row is passed on as is most of an answer.
             let cell = match value {
                 Value::Row { list, member, path } if *list == id && path.is_empty() => {
-                    rows.cell_of(cells, *member)
+                    rows.piece_of(cells, *member)
                 }
                 Value::Row { .. }
                 | Value::Param(_)
@@ -166,17 +166,15 @@ impl Writer<'_> {
                 | Value::Joined { .. } => None,
             };
             if let Some(cell) = cell {
-                self.separate(start);
-                self.out.extend_from_slice(label.as_bytes());
-                self.out.extend_from_slice(cell.bytes());
+                self.label(label, start);
+                cell.append_to(&mut self.out);
                 continue;
             }
             let seen = self.composition.see(value, row);
             if *is_kept && matches!(seen, Seen::Nothing) {
                 continue;
             }
-            self.separate(start);
-            self.out.extend_from_slice(label.as_bytes());
+            self.label(label, start);
             self.value(seen, Some((id, row)));
         }
         self.out.push(b'}');
@@ -199,6 +197,16 @@ impl Writer<'_> {
                 self.errors.add(failure.source, row, failure.cause, false);
             }
         }
+    }
+
+    /// The name of a member of the object that begins there.
+    fn label(&mut self, label: &Label, start: usize) {
+        let label = if self.out.len() > start {
+            label.after_another()
+        } else {
+            label.first()
+        };
+        label.append_to(&mut self.out);
     }
 
     fn null(&mut self) {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::pieces::Piece;
 use crate::same::are_same;
 use marks::Marks;
 use notes::Notes;
@@ -158,7 +159,11 @@ impl Json {
                 found = Some(member.value);
             }
         }
-        self.part(found?.range())?.follow(rest, duplicates)
+        let value = self.part(found?.range())?;
+        if rest.is_empty() {
+            return Some(value);
+        }
+        value.follow(rest, duplicates)
     }
 
     /// The items of an array in this body, with what members of these names each has; `None` for
@@ -191,6 +196,13 @@ impl Json {
     pub(crate) fn place_of(&self, part: Value<'_>) -> Range<usize> {
         let start = (part.0.as_ptr() as usize).wrapping_sub(self.0.bytes.as_ptr() as usize);
         start..start.wrapping_add(part.0.len())
+    }
+
+    /// What stands in a place of this body, to be passed on as it is.
+    pub(crate) fn piece(&self, place: Place) -> Option<Piece<'_>> {
+        let range = place.range();
+        let from = self.0.bytes.get(range.start..)?;
+        Some(Piece::new(from, range.len()))
     }
 
     /// The part of this body that stands in a place.
@@ -362,14 +374,6 @@ impl Name {
         } else {
             are_same(raw, self.0.as_bytes())
         }
-    }
-
-    /// The name as it is written into a body, quotes and colon with it.
-    pub(crate) fn to_label(&self) -> Box<str> {
-        let mut label = String::new();
-        text::quote(&self.0, &mut label);
-        label.push(':');
-        label.into()
     }
 }
 

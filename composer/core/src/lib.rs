@@ -21,6 +21,7 @@ pub mod freshness;
 pub mod json;
 pub mod keys;
 mod openapi;
+mod pieces;
 pub mod plan;
 pub mod records;
 mod same;

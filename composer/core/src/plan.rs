@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::call::Call;
 use crate::json::{Json, Name};
 use crate::keys::ChunkMax;
+use crate::pieces::Label;
 
 /// Calls one after the other, at most; a table costs none.
 pub const DEPTH_MAX: usize = 3;
@@ -224,8 +225,7 @@ pub enum Value {
 #[derive(Debug)]
 pub struct Member {
     pub name: Name,
-    /// The name as it is written, quotes and colon with it.
-    pub(crate) label: Box<str>,
+    pub(crate) label: Label,
     pub shape: Shape,
 }
 
@@ -255,7 +255,7 @@ pub struct List {
 #[derive(Debug)]
 pub struct Column {
     pub name: Name,
-    pub(crate) label: Box<str>,
+    pub(crate) label: Label,
     pub value: Value,
     /// Where a row has no such value: left out, as it was in the row, rather than `null`.
     pub is_kept: bool,

@@ -6,7 +6,8 @@ use super::{Fault, Faults};
 use crate::answer::{ERRORS, TRUNCATED};
 use crate::declaration::{Place, Rows, Target, Text};
 use crate::expression::{Expression, Head};
-use crate::json::Name;
+use crate::json::{Name, quoted};
+use crate::pieces::Label;
 use crate::plan::{Column, List, ListId, Member, Shape, StepId, Value};
 
 /// Objects of the answer inside one another.
@@ -40,7 +41,7 @@ impl Shapes<'_, '_> {
             let shape = self.shape((name, &path), target, faults);
             let name = Name::new(name.text.as_str());
             compiled.push(Member {
-                label: name.to_label(),
+                label: label(&name),
                 name,
                 shape,
             });
@@ -160,11 +161,15 @@ impl Shapes<'_, '_> {
 fn column(name: &Text, value: Value, is_kept: bool) -> Column {
     let name = Name::new(name.text.as_str());
     Column {
-        label: name.to_label(),
+        label: label(&name),
         name,
         value,
         is_kept,
     }
+}
+
+fn label(name: &Name) -> Label {
+    Label::new(&quoted(name.as_str()))
 }
 
 /// Names that are given away in one object.

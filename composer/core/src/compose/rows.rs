@@ -1,6 +1,7 @@
 //! The rows of a list: where in the body of its step each value stands that is needed of them.
 
 use crate::json::{Json, Kind, Place, Value};
+use crate::pieces::Piece;
 use crate::plan::List;
 
 /// Rows that were read in one pass.
@@ -81,9 +82,14 @@ impl Rows {
     }
 
     /// One of the values that were found to stand there.
-    pub(crate) fn cell_of(&self, cells: &[Option<Place>], member: usize) -> Option<Value<'_>> {
+    fn cell_of(&self, cells: &[Option<Place>], member: usize) -> Option<Value<'_>> {
         let place = cells.get(member).copied().flatten()?;
         self.body.part(place.range())
+    }
+
+    /// The same, to be passed on as it is.
+    pub(crate) fn piece_of(&self, cells: &[Option<Place>], member: usize) -> Option<Piece<'_>> {
+        self.body.piece(cells.get(member).copied().flatten()?)
     }
 
     pub(crate) fn is_odd(&self, row: usize) -> bool {
