@@ -1,5 +1,6 @@
 //! The directives of `Cache-Control` that a cache in front of services obeys.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -88,7 +89,7 @@ pub(super) fn seconds(text: &[u8]) -> Option<Duration> {
 struct Directives<'a>(&'a [u8]);
 
 impl<'a> Iterator for Directives<'a> {
-    type Item = (&'a [u8], Option<Vec<u8>>);
+    type Item = (&'a [u8], Option<Cow<'a, [u8]>>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let rest = self.0.trim_ascii_start();
@@ -110,12 +111,12 @@ impl<'a> Iterator for Directives<'a> {
     }
 }
 
-fn take_argument(rest: &[u8]) -> (Vec<u8>, &[u8]) {
+fn take_argument(rest: &[u8]) -> (Cow<'_, [u8]>, &[u8]) {
     let rest = rest.trim_ascii_start();
     let Some(quoted) = rest.strip_prefix(b"\"") else {
         let end = rest.iter().position(|byte| *byte == b',');
         let (token, rest) = rest.split_at(end.unwrap_or(rest.len()));
-        return (token.trim_ascii().to_vec(), rest);
+        return (token.trim_ascii().into(), rest);
     };
     let mut argument = Vec::new();
     let mut bytes = quoted.iter();
@@ -126,5 +127,5 @@ fn take_argument(rest: &[u8]) -> (Vec<u8>, &[u8]) {
             other => argument.push(*other),
         }
     }
-    (argument, bytes.as_slice())
+    (argument.into(), bytes.as_slice())
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::{KEY_BYTES_MAX, NoKey};
 use crate::json::Value;
-use crate::same::are_same;
 
 /// Most keys are no longer, and are copied where others are counted.
 const SHORT_BYTES_MAX: usize = 22;
@@ -39,12 +38,16 @@ impl Key {
     /// The key of a raw string or number that reads as it is written, if it is short; nothing where
     /// that is not so, or it cannot be a key.
     pub(super) fn of_plain(raw: &[u8]) -> Option<Self> {
-        let is_plain = |byte: &u8| !is_forbidden(*byte) && *byte != b'\\';
-        if raw.is_empty() || !raw.iter().all(is_plain) {
+        if raw.is_empty() || raw.len() > SHORT_BYTES_MAX {
             return None;
         }
         let mut bytes = [0; SHORT_BYTES_MAX];
-        bytes.get_mut(..raw.len())?.copy_from_slice(raw);
+        for (place, byte) in bytes.iter_mut().zip(raw) {
+            if is_forbidden(*byte) || *byte == b'\\' {
+                return None;
+            }
+            *place = *byte;
+        }
         let length = u8::try_from(raw.len()).ok()?;
         Some(Self(Spelling::Short { length, bytes }))
     }
@@ -72,7 +75,7 @@ impl Key {
         }
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Spelling::Short { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or(bytes),
             Spelling::Long(text) => text.as_bytes(),
@@ -100,7 +103,15 @@ impl Spelling {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        are_same(self.as_bytes(), other.as_bytes())
+        match (&self.0, &other.0) {
+            // What a short one does not use is zero.
+            (Spelling::Short { bytes, .. }, Spelling::Short { bytes: others, .. }) => {
+                bytes == others
+            }
+            (Spelling::Long(text), Spelling::Long(others)) => text == others,
+            (Spelling::Short { .. }, Spelling::Long(_))
+            | (Spelling::Long(_), Spelling::Short { .. }) => false,
+        }
     }
 }
 
