@@ -111,13 +111,13 @@ impl Cache {
 
     /// An entry that no invalidation made void, however old.
     pub(crate) fn find(&self, slot: &Slot) -> Option<Arc<Entry>> {
-        self.find_key(&slot.scope, &slot.key)
+        self.find_key(&slot.scope, slot.key.as_bytes())
     }
 
     /// The same, of a key for which no slot was made.
-    pub(crate) fn find_key(&self, scope: &Scope, key: &str) -> Option<Arc<Entry>> {
+    pub(crate) fn find_key(&self, scope: &Scope, key: &[u8]) -> Option<Arc<Entry>> {
         let kept = self.entries.get(&SlotRef { scope, key })?;
-        let is_of_now = kept.generation == self.generations.of(key);
+        let is_of_now = kept.generation == self.generations.of_bytes(key);
         is_of_now.then_some(kept.entry)
     }
 
@@ -175,9 +175,19 @@ impl Entry {
     /// What it means for whoever keeps what is made of it.
     pub(crate) fn reuse(&self, now: Instant) -> Reuse {
         let age = now.saturating_duration_since(self.known);
-        self.freshness.map_or(Reuse::NEVER, |freshness| {
-            Reuse::of(&self.control, freshness.said.saturating_sub(age))
-        })
+        self.freshness
+            .map_or(Reuse::NEVER, |freshness| self.reuse_at(age, freshness))
+    }
+
+    /// The same where it is fresh, and nothing where it is not.
+    pub(crate) fn reuse_while_fresh(&self, now: Instant) -> Option<Reuse> {
+        let freshness = self.freshness?;
+        let age = now.saturating_duration_since(self.known);
+        (age < freshness.fresh).then(|| self.reuse_at(age, freshness))
+    }
+
+    fn reuse_at(&self, age: Duration, freshness: Freshness) -> Reuse {
+        Reuse::of(&self.control, freshness.said.saturating_sub(age))
     }
 }
 

@@ -39,6 +39,10 @@ impl Generations {
     }
 
     pub(crate) fn of(&self, key: &str) -> Generation {
+        self.of_bytes(key.as_bytes())
+    }
+
+    pub(crate) fn of_bytes(&self, key: &[u8]) -> Generation {
         Generation {
             of_all: self.of_all.load(Ordering::SeqCst),
             of_key: self.place(key).map_or(0, |of| of.load(Ordering::SeqCst)),
@@ -47,7 +51,7 @@ impl Generations {
 
     /// Voids what was learned of a key so far, for whomever it was learned.
     pub(crate) fn invalidate(&self, key: &str) {
-        if let Some(place) = self.place(key) {
+        if let Some(place) = self.place(key.as_bytes()) {
             place.fetch_add(1, Ordering::SeqCst);
         }
     }
@@ -56,7 +60,7 @@ impl Generations {
         self.of_all.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn place(&self, key: &str) -> Option<&AtomicU64> {
+    fn place(&self, key: &[u8]) -> Option<&AtomicU64> {
         let hash = self.hasher.hash_one(key) % PLACES as u64;
         self.of_keys.get(usize::try_from(hash).ok()?)
     }

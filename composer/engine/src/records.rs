@@ -6,14 +6,13 @@ use std::time::Instant;
 
 use composer_core::call::encoded_len;
 use composer_core::cause::Cause;
-use composer_core::compose;
 use composer_core::freshness::Reuse;
 use composer_core::keys::{ChunkMax, Key};
 use composer_core::plan::{self, Lookup, LookupSource};
 use composer_core::status::Tally;
 use tokio::time::timeout;
 
-use crate::cache::{Age, Cache, Entry, Origin};
+use crate::cache::{Age, Cache, Entry};
 use crate::client::Upstream;
 use crate::clock::Clock;
 use crate::generations::Generations;
@@ -21,11 +20,14 @@ use crate::metrics::LookupMetrics;
 use crate::queue::{Asking, Bounds, Queue, Told, Wait, Weighed};
 use crate::scope::{Asker, Scope, SharedKey, Slot};
 use crate::second_level::Share;
+use found::{Looking, record_of};
 
 mod carry;
 mod fetch;
+mod found;
 
 pub(crate) use fetch::{ANSWER_BYTES_MAX, failed};
+pub(crate) use found::{Found, Looked, without};
 
 /// Calls of one lookup in one scope that are under way at once.
 const CALLS_MAX: usize = 32;
@@ -54,19 +56,6 @@ pub(crate) struct Records {
     metrics: LookupMetrics,
 }
 
-/// What came of a key.
-#[derive(Debug, Clone)]
-pub(crate) enum Found {
-    /// It was known.
-    Known(Arc<Entry>),
-    /// It was known, is old, and is asked for anew behind this request's back.
-    Refreshing(Arc<Entry>),
-    Fetched(Arc<Entry>),
-    /// It is old, and could not be asked for anew.
-    Stale(Arc<Entry>, Cause),
-    Failed(Cause),
-}
-
 /// On whose behalf something is looked up, and what it may cost.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Errand<'a> {
@@ -78,14 +67,6 @@ pub(crate) struct Errand<'a> {
 /// The calls that a request may still cost.
 #[derive(Debug)]
 pub(crate) struct Allowance(AtomicUsize);
-
-/// What came of all keys, and what it cost.
-#[derive(Debug, Default)]
-pub(crate) struct Looked {
-    /// In the order of the keys.
-    pub(crate) found: Vec<Found>,
-    pub(crate) calls: usize,
-}
 
 /// The keys that are to be asked for, with their places.
 #[derive(Debug, Default)]
@@ -170,9 +151,9 @@ impl Records {
     pub(crate) async fn find(self: &Arc<Self>, keys: &[Key], errand: &Errand<'_>) -> Looked {
         let scope = errand.asker.scope(self.lookup.scope == plan::Scope::Shared);
         let now = self.clock.now();
-        if let Some(found) = self.known(keys, &scope, now) {
-            self.metrics.source.hits.inc_by(keys.len() as u64);
-            return Looked { found, calls: 0 };
+        if let Some(known) = self.known(keys, &scope, now) {
+            self.metrics.source.hits.inc_by(known.tally.hits);
+            return known;
         }
         let slots = keys.iter().map(|key| Slot {
             scope: scope.clone(),
@@ -180,7 +161,7 @@ impl Records {
         });
         let slots: Vec<_> = slots.collect();
         let held: Vec<_> = slots.iter().map(|slot| self.held(slot)).collect();
-        let mut looked = Looked::default();
+        let mut looking = Looking::default();
         let mut sought = Sought::default();
         let mut refreshed = Sought::default();
         for (place, (slot, held)) in slots.iter().zip(&held).enumerate() {
@@ -196,7 +177,7 @@ impl Records {
                     without(held.as_ref(), Cause::Calls, now)
                 }
             };
-            looked.found.push(found);
+            looking.found.push(found);
         }
         self.metrics
             .source
@@ -210,27 +191,34 @@ impl Records {
                 .source
                 .misses
                 .inc_by(sought.places.len() as u64);
-            sought.refuse_oversized(self.max.url_bytes, &mut looked.found);
+            sought.refuse_oversized(self.max.url_bytes, &mut looking.found);
             sought.afford(self.max, errand.allowance);
             let asking = self.asking(&scope, errand);
-            self.seek((&slots, &held), sought, &asking, &mut looked)
+            self.seek((&slots, &held), sought, &asking, &mut looking)
                 .await;
         }
-        looked
+        looking.end(self.clock.now())
     }
 
     /// All of it, where all is known and fresh: no slot is made of any key then.
-    fn known(&self, keys: &[Key], scope: &Scope, now: Instant) -> Option<Vec<Found>> {
+    fn known(&self, keys: &[Key], scope: &Scope, now: Instant) -> Option<Looked> {
         let cache = self.cache()?;
         let mut found = Vec::with_capacity(keys.len());
+        let mut reuse = Reuse::default();
         for key in keys {
-            let entry = cache.find_key(scope, key.as_str())?;
-            if entry.age(now) != Age::Fresh {
-                return None;
-            }
-            found.push(Found::Known(entry));
+            let entry = cache.find_key(scope, key.as_bytes())?;
+            reuse = reuse.with(entry.reuse_while_fresh(now)?);
+            found.push(record_of(&entry));
         }
-        Some(found)
+        let tally = Tally {
+            hits: keys.len() as u64,
+            ..Tally::default()
+        };
+        Some(Looked {
+            found,
+            reuse,
+            tally,
+        })
     }
 
     fn held(&self, slot: &Slot) -> Option<Arc<Entry>> {
@@ -287,7 +275,7 @@ impl Records {
         (slots, held): (&[Slot], &[Option<Arc<Entry>>]),
         sought: Sought,
         asking: &Asking<'_>,
-        looked: &mut Looked,
+        looking: &mut Looking,
     ) {
         let (waits, batches) = self.queue.ask(asking, sought.weighed.into_iter());
         let launched = batches.len();
@@ -305,7 +293,7 @@ impl Records {
         // Who is not told in time is told nothing.
         let _ = timeout(left, all_told).await;
         told.resize(sought.places.len(), Err(Cause::Timeout));
-        looked.calls += made.map_or(launched, |made| made.load(Ordering::Relaxed));
+        looking.calls += made.map_or(launched, |made| made.load(Ordering::Relaxed));
         for (place, told) in sought.places.into_iter().zip(told) {
             let brought = match told {
                 Ok(Told::Value(brought)) => brought,
@@ -315,10 +303,11 @@ impl Records {
                 }
                 Err(cause) => Err(cause),
             };
-            looked.put(place, brought, held, self.clock.now());
+            looking.put(place, brought, held, self.clock.now());
         }
         if !alone.is_empty() {
-            self.seek_alone(asking, &alone, (slots, held), looked).await;
+            self.seek_alone(asking, &alone, (slots, held), looking)
+                .await;
         }
     }
 
@@ -328,7 +317,7 @@ impl Records {
         asking: &Asking<'_>,
         places: &[usize],
         (slots, held): (&[Slot], &[Option<Arc<Entry>>]),
-        looked: &mut Looked,
+        looking: &mut Looking,
     ) {
         let own: Vec<_> = places
             .iter()
@@ -338,25 +327,13 @@ impl Records {
         let mut start = 0;
         for count in chunks(&weighed.collect::<Vec<_>>(), self.max) {
             let part = own.get(start..start + count).unwrap_or_default();
-            looked.calls += 1;
+            looking.calls += 1;
             let brought = self.fetch(part, asking.credential, asking.deadline).await;
             let own_places = places.get(start..start + count).unwrap_or_default();
             for (place, brought) in own_places.iter().zip(brought) {
-                looked.put(*place, brought.value, held, self.clock.now());
+                looking.put(*place, brought.value, held, self.clock.now());
             }
             start += count;
-        }
-    }
-}
-
-impl Looked {
-    fn put(&mut self, place: usize, brought: Brought, held: &[Option<Arc<Entry>>], now: Instant) {
-        let held = held.get(place).and_then(Option::as_ref);
-        if let Some(found) = self.found.get_mut(place) {
-            *found = match brought {
-                Ok(entry) => Found::Fetched(entry),
-                Err(cause) => without(held, cause, now),
-            };
         }
     }
 }
@@ -406,54 +383,6 @@ impl Allowance {
     }
 }
 
-impl Found {
-    /// What it means for whoever keeps the whole.
-    pub(crate) fn reuse(&self, now: Instant) -> Reuse {
-        match self {
-            Self::Known(entry) | Self::Fetched(entry) | Self::Refreshing(entry) => entry.reuse(now),
-            Self::Stale(..) | Self::Failed(_) => Reuse::NEVER,
-        }
-    }
-
-    pub(crate) fn count(&self, tally: &mut Tally) {
-        let counter = match self {
-            Self::Known(_) => &mut tally.hits,
-            Self::Refreshing(_) | Self::Stale(..) => &mut tally.stale,
-            Self::Fetched(entry) => match entry.origin {
-                Origin::Fetched => &mut tally.fetched,
-                Origin::Renewed => &mut tally.unchanged,
-                Origin::SecondLevel => &mut tally.second_level,
-            },
-            Self::Failed(_) => &mut tally.failed,
-        };
-        *counter += 1;
-    }
-
-    /// Whether a single call was made for it.
-    pub(crate) fn cost_a_call(&self) -> bool {
-        match self {
-            Self::Known(_) | Self::Refreshing(_) => false,
-            Self::Fetched(_) => true,
-            Self::Stale(_, cause) | Self::Failed(cause) => {
-                !matches!(cause, Cause::Calls | Cause::Deadline | Cause::Unavailable)
-            }
-        }
-    }
-
-    pub(crate) fn into_record(self) -> compose::Found {
-        let record = |entry: &Entry| entry.record.clone();
-        match self {
-            Self::Known(entry) | Self::Refreshing(entry) | Self::Fetched(entry) => {
-                record(&entry).map_or(compose::Found::Absent, compose::Found::Record)
-            }
-            Self::Stale(entry, cause) => record(&entry).map_or(compose::Found::Absent, |record| {
-                compose::Found::Stale(record, cause)
-            }),
-            Self::Failed(cause) => compose::Found::Failed(cause),
-        }
-    }
-}
-
 /// How many keys of these sizes go into each call.
 fn chunks(bytes: &[usize], max: ChunkMax) -> Vec<usize> {
     let mut chunks = Vec::new();
@@ -470,16 +399,6 @@ fn chunks(bytes: &[usize], max: ChunkMax) -> Vec<usize> {
         chunks.push(count);
     }
     chunks
-}
-
-/// What there is of a key that could not be asked for.
-pub(crate) fn without(held: Option<&Arc<Entry>>, cause: Cause, now: Instant) -> Found {
-    match held.map(|entry| (entry, entry.age(now))) {
-        Some((entry, Age::Fresh | Age::Refreshable | Age::Stale)) => {
-            Found::Stale(Arc::clone(entry), cause)
-        }
-        Some((_, Age::Dead)) | None => Found::Failed(cause),
-    }
 }
 
 /// What came of a flight; one that was dropped came to nothing.

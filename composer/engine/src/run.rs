@@ -225,20 +225,9 @@ impl<'a> Run<'a> {
         match done {
             Done::Step(step, found) => self.settle(step, found),
             Done::Records(lookup, keys, looked) => {
-                let now = self.engine.clock.now();
-                let mut tally = Tally {
-                    calls: looked.calls as u64,
-                    ..Tally::default()
-                };
-                let mut reuse = Reuse::default();
-                for found in &looked.found {
-                    found.count(&mut tally);
-                    reuse = reuse.with(found.reuse(now));
-                }
-                let found = looked.found.into_iter().map(Found::into_record);
-                let found = keys.into_iter().zip(found);
-                self.composition
-                    .found(lookup, found, provenance(reuse, tally));
+                let from = provenance(looked.reuse, looked.tally);
+                let found = keys.into_iter().zip(looked.found);
+                self.composition.found(lookup, found, from);
             }
         }
     }

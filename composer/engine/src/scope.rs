@@ -1,6 +1,7 @@
 //! For whom is something held, and by what is it found?
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -50,7 +51,7 @@ pub(crate) enum Scope {
 }
 
 /// What an entry is found by, compared in full: never by a hash alone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Slot {
     pub(crate) scope: Scope,
     /// A key in its canonical spelling, or the target of a call.
@@ -58,15 +59,33 @@ pub(crate) struct Slot {
 }
 
 /// A slot to look for. It hashes as the slot does that it is equal to.
-#[derive(Debug, Hash)]
+#[derive(Debug)]
 pub(crate) struct SlotRef<'a> {
     pub(crate) scope: &'a Scope,
-    pub(crate) key: &'a str,
+    pub(crate) key: &'a [u8],
 }
 
 impl Equivalent<Slot> for SlotRef<'_> {
     fn equivalent(&self, slot: &Slot) -> bool {
-        *self.scope == slot.scope && *self.key == *slot.key
+        *self.scope == slot.scope && self.key == slot.key.as_bytes()
+    }
+}
+
+impl Hash for SlotRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if let Scope::Private(scope) = self.scope {
+            scope.hash(state);
+        }
+        // It stands last, so nothing has to say where it ends.
+        state.write(self.key);
+    }
+}
+
+impl Hash for Slot {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { scope, key } = self;
+        let key = key.as_bytes();
+        SlotRef { scope, key }.hash(state);
     }
 }
 

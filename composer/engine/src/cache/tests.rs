@@ -49,6 +49,8 @@ fn an_entry_ages_from_fresh_to_dead() {
     for (millis, expected) in cases {
         let now = entry.known + Duration::from_millis(millis);
         assert_eq!(entry.age(now), expected, "{millis}");
+        let reuse = (expected == Age::Fresh).then(|| entry.reuse(now));
+        assert_eq!(entry.reuse_while_fresh(now), reuse, "{millis}");
     }
 }
 
