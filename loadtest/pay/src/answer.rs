@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clock::Timestamp;
 
@@ -36,13 +37,13 @@ pub(crate) struct Etag(String);
 impl Etag {
     /// The tag of exactly these bytes.
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        Self(format!("{:016x}", fingerprint(bytes)))
+        Self(format!("{:016x}", xxh3_64(bytes)))
     }
 
     /// The tag of an entity: readable, and still another one when a restart hands the same version
     /// to other contents.
     pub(crate) fn of_version(version: u64, contents: &[u8]) -> Self {
-        Self(format!("{version}-{:016x}", fingerprint(contents)))
+        Self(format!("{version}-{:016x}", xxh3_64(contents)))
     }
 
     pub(crate) fn quoted(&self) -> String {
@@ -71,13 +72,6 @@ impl Etag {
             Tag::Strong(opaque) | Tag::Weak(opaque) => opaque == self.0,
         })
     }
-}
-
-/// FNV-1a, 64 bits.
-fn fingerprint(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -147,21 +147,46 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
+/// `2025-01-31T23:59:59Z`
+struct Rfc3339([u8; 20]);
+
+impl Rfc3339 {
+    /// Digit by digit: an answer has two moments in each of a hundred rows, and to format six numbers
+    /// takes longer than everything else in a row.
+    fn of(moment: Timestamp) -> Self {
+        let (year, month, day) = date_from_days(moment.0 / DAY_SECONDS);
+        let seconds = moment.0 % DAY_SECONDS;
+        let mut text = *b"0000-00-00T00:00:00Z";
+        for (at, number) in [
+            (0, year / 100),
+            (2, year % 100),
+            (5, month),
+            (8, day),
+            (11, seconds / 3_600),
+            (14, seconds / 60 % 60),
+            (17, seconds % 60),
+        ] {
+            for (at, digit) in [(at, number / 10), (at + 1, number % 10)] {
+                text[at] += u8::try_from(digit).unwrap_or_default();
+            }
+        }
+        Self(text)
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = date_from_days(self.0 / DAY_SECONDS);
-        let seconds = self.0 % DAY_SECONDS;
-        let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
-        )
+        f.write_str(Rfc3339::of(*self).as_str())
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(Rfc3339::of(*self).as_str())
     }
 }
 

@@ -38,6 +38,15 @@ pub(crate) enum DecimalError {
 }
 
 impl Decimal {
+    /// `whole` and as much behind the point as `fraction` has, of so many digits.
+    pub(crate) fn with_fraction(whole: u64, fraction: u64, digits: usize) -> Self {
+        let missing = LIMB_DIGITS.saturating_sub(digits);
+        let fraction = (0..missing).fold(fraction, |value, _| value * 10);
+        let carried = whole + fraction / LIMB;
+        let whole = vec![carried % LIMB, carried / LIMB];
+        Self::from_limbs(whole, vec![fraction % LIMB])
+    }
+
     pub(crate) fn is_zero(&self) -> bool {
         self.whole.is_empty() && self.fraction.is_empty()
     }
@@ -187,22 +196,44 @@ fn shifted(digits: &[u8]) -> u64 {
     (0..missing).fold(limb(digits), |value, _| value * 10)
 }
 
+impl Decimal {
+    fn spell(&self) -> String {
+        let mut limbs = self.whole.iter().rev();
+        let mut text = limbs.next().unwrap_or(&0).to_string();
+        limbs.for_each(|limb| push_digits(*limb, &mut text));
+        text.push('.');
+        let least = text.len() + FRACTION_DIGITS_MIN;
+        self.fraction
+            .iter()
+            .for_each(|limb| push_digits(*limb, &mut text));
+        let digits = text.trim_end_matches('0').len().max(least);
+        text.truncate(digits);
+        while text.len() < least {
+            text.push('0');
+        }
+        text
+    }
+}
+
+/// All eighteen of a limb.
+fn push_digits(mut limb: u64, text: &mut String) {
+    let mut digits = [b'0'; LIMB_DIGITS];
+    for digit in digits.iter_mut().rev() {
+        *digit += u8::try_from(limb % 10).unwrap_or_default();
+        limb /= 10;
+    }
+    text.push_str(str::from_utf8(&digits).unwrap_or_default());
+}
+
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut limbs = self.whole.iter().rev();
-        write!(f, "{}", limbs.next().unwrap_or(&0))?;
-        for limb in limbs {
-            write!(f, "{limb:018}")?;
-        }
-        let digits: String = self.fraction.iter().map(|l| format!("{l:018}")).collect();
-        let digits = digits.trim_end_matches('0');
-        write!(f, ".{digits:0<FRACTION_DIGITS_MIN$}")
+        f.write_str(&self.spell())
     }
 }
 
 impl Serialize for Decimal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.spell())
     }
 }
 

@@ -198,16 +198,20 @@ impl Seed {
     }
 
     fn account(&self, member: MemberId, index: u32) -> Account {
-        let n = u64::from(member.number()) * 4 + u64::from(index);
-        let bank = 1 + self.below(Purpose::AccountBank, n, self.sizes.banks);
+        let n = account_number(member, index);
         let number = self.below(Purpose::AccountNumber, n, 1_000_000_000);
         Account {
             account_id: format!("{member}-{}", index + 1),
             member_id: member,
-            bank_code: BankCode::from_number(bank),
+            bank_code: self.bank_of_account(member, index),
             number: format!("{number:012}"),
             currency: CURRENCY,
         }
+    }
+
+    fn bank_of_account(&self, member: MemberId, index: u32) -> BankCode {
+        let n = account_number(member, index);
+        BankCode::from_number(1 + self.below(Purpose::AccountBank, n, self.sizes.banks))
     }
 
     pub(crate) fn banks(&self) -> impl Iterator<Item = Bank> {
@@ -231,7 +235,7 @@ impl Seed {
     pub(crate) fn opening_balance(&self, member: MemberId) -> Decimal {
         let n = u64::from(member.number());
         let cents = self.below(Purpose::Balance, n, 10_000_000) + 100_000;
-        decimal(u64::from(cents) / 100, u64::from(cents) % 100, 2)
+        Decimal::with_fraction(u64::from(cents) / 100, u64::from(cents) % 100, 2)
     }
 
     /// Some members send much more than others, as people do.
@@ -252,7 +256,7 @@ impl Seed {
         let elapsed = YEAR_SECONDS * n / u64::from(self.sizes.remittances);
         Some(SeededRemittance {
             receiver,
-            bank_code: self.account(receiver, account).bank_code,
+            bank_code: self.bank_of_account(receiver, account),
             amount: self.amount(n),
             created_at: EPOCH.plus_seconds(YEAR_SECONDS + elapsed),
             was_sent: self.below(Purpose::Outcome, n, 100) != 0,
@@ -264,9 +268,9 @@ impl Seed {
         let units = u64::from(self.below(Purpose::Amount, n, 5_000));
         let precise = self.random(Purpose::Precision, n);
         if precise.is_multiple_of(100) {
-            decimal(units * 1_000_000_007, precise / 20, 18)
+            Decimal::with_fraction(units * 1_000_000_007, precise / 20, 18)
         } else {
-            decimal(units, precise % 99 + 1, 2)
+            Decimal::with_fraction(units, precise % 99 + 1, 2)
         }
     }
 
@@ -286,11 +290,9 @@ impl Seed {
     }
 }
 
-/// The amount whose fraction is `fraction` times ten to the minus `digits`.
-fn decimal(whole: u64, fraction: u64, digits: usize) -> Decimal {
-    let text = format!("{whole}.{fraction:0digits$}");
-    text.parse()
-        .expect("invariant: digits around a point are an amount")
+/// Which of all accounts it is: a member has up to three.
+fn account_number(member: MemberId, index: u32) -> u64 {
+    u64::from(member.number()) * 4 + u64::from(index)
 }
 
 /// The `n`th number of the sequence `seed`: splitmix64, which can be entered at any place.
