@@ -152,7 +152,7 @@ struct Rfc3339([u8; 20]);
 
 impl Rfc3339 {
     /// Digit by digit: an answer has two moments in each of a hundred rows, and to format six numbers
-    /// takes longer than everything else in a row.
+    /// took longer than all else in a row.
     fn of(moment: Timestamp) -> Self {
         let (year, month, day) = date_from_days(moment.0 / DAY_SECONDS);
         let seconds = moment.0 % DAY_SECONDS;

@@ -13,6 +13,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::digits::Digits;
+
 /// The longest text that is read as an amount.
 pub(crate) const TEXT_BYTES_MAX: usize = 80;
 
@@ -199,13 +201,15 @@ fn shifted(digits: &[u8]) -> u64 {
 impl Decimal {
     fn spell(&self) -> String {
         let mut limbs = self.whole.iter().rev();
-        let mut text = limbs.next().unwrap_or(&0).to_string();
-        limbs.for_each(|limb| push_digits(*limb, &mut text));
+        let mut text = Digits::of(*limbs.next().unwrap_or(&0)).as_str().to_owned();
+        for limb in limbs {
+            text.push_str(Digits::at_least(LIMB_DIGITS, *limb).as_str());
+        }
         text.push('.');
         let least = text.len() + FRACTION_DIGITS_MIN;
-        self.fraction
-            .iter()
-            .for_each(|limb| push_digits(*limb, &mut text));
+        for limb in &self.fraction {
+            text.push_str(Digits::at_least(LIMB_DIGITS, *limb).as_str());
+        }
         let digits = text.trim_end_matches('0').len().max(least);
         text.truncate(digits);
         while text.len() < least {
@@ -213,16 +217,6 @@ impl Decimal {
         }
         text
     }
-}
-
-/// All eighteen of a limb.
-fn push_digits(mut limb: u64, text: &mut String) {
-    let mut digits = [b'0'; LIMB_DIGITS];
-    for digit in digits.iter_mut().rev() {
-        *digit += u8::try_from(limb % 10).unwrap_or_default();
-        limb /= 10;
-    }
-    text.push_str(str::from_utf8(&digits).unwrap_or_default());
 }
 
 impl fmt::Display for Decimal {

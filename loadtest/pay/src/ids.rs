@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::digits::Digits;
+
 /// A member's number, from one on. The money account of a member carries the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct MemberId(u32);
@@ -49,7 +51,7 @@ const BANK_CODE_BYTES_MAX: usize = 11;
 impl BankCode {
     /// The code of the `number`th seeded bank, whose leading zeros are part of it.
     pub(crate) fn from_number(number: u32) -> Self {
-        Self(format!("{number:04}").into())
+        Self(Digits::at_least(4, number.into()).as_str().into())
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
@@ -89,13 +91,13 @@ impl fmt::Display for BankCode {
 
 impl Serialize for MemberId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(Digits::of(self.0.into()).as_str())
     }
 }
 
 impl Serialize for RemittanceId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(Digits::of(self.0).as_str())
     }
 }
 

@@ -34,6 +34,7 @@ mod client;
 mod clock;
 mod decimal;
 mod desk;
+mod digits;
 mod faults;
 mod idempotency;
 mod ids;
