@@ -61,8 +61,8 @@ processor with them.
 
 What is refused on that route shows a token that is too short, is forged, says itself that it is over, or
 was ended before; or none, with as many bytes in a field that nobody reads. 16 clients show 250 each, and
-one alone 4,000, of which it is told 429 past the first 300. A refusal may cost 16,000 more for a token
-than for want of one, of which three hashes are 9,000 here.
+one alone 4,000, of which it is told 429 past the first 300 of every ten seconds. A refusal may cost 16,000
+more for a token than for want of one, of which three hashes are 9,000 here.
 
 The composed answer is the list of the bench `compose`: 100 rows whose names are known, and two calls, in
 a composer by itself, as the difference of 800 answers and 200.
