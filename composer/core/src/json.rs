@@ -16,7 +16,8 @@ use bytes::Bytes;
 use crate::pieces::Piece;
 use crate::same::are_same;
 use marks::Marks;
-use notes::Notes;
+use notes::{Member, Notes};
+use record::Record;
 use scan::Scanner;
 
 pub(crate) use notes::Place;
@@ -25,6 +26,7 @@ pub(crate) use select::Selection;
 mod marks;
 mod notes;
 mod opening;
+mod record;
 mod scan;
 mod select;
 mod text;
@@ -36,10 +38,20 @@ mod tests;
 pub const DEPTH_MAX: usize = 64;
 /// Places in a body are told in so many bytes.
 const LENGTH_MAX: usize = u32::MAX as usize;
+/// What a body takes besides its bytes, with the two counts of its owners.
+const BODY_BYTES: usize = size_of::<Body>() + 2 * size_of::<usize>();
 
 /// One sound value of JSON with the bytes it was sent in.
 #[derive(Clone)]
-pub struct Json(Arc<Body>);
+pub struct Json(Held);
+
+#[derive(Clone)]
+enum Held {
+    /// A whole answer, or a part that keeps it alive.
+    Body(Arc<Body>),
+    /// A copy that lies by itself.
+    Record(Record),
+}
 
 struct Body {
     bytes: Bytes,
@@ -79,9 +91,6 @@ pub enum Unsound {
 pub struct Name(Box<str>);
 
 impl Json {
-    /// What one takes besides its bytes and what is noted of it, with the two counts of its owners.
-    pub const OVERHEAD_BYTES: usize = size_of::<Body>() + 2 * size_of::<usize>();
-
     /// Judges a whole body; white space around the value is not part of it.
     pub fn parse(body: &Bytes) -> Result<Self, Unsound> {
         Self::judge(body, |scanner, notes| scanner.judge(notes))
@@ -124,46 +133,70 @@ impl Json {
     }
 
     fn new(bytes: Bytes, notes: Notes) -> Self {
-        Self(Arc::new(Body { bytes, notes }))
+        Self(Held::Body(Arc::new(Body { bytes, notes })))
     }
 
     pub fn value(&self) -> Value<'_> {
-        Value(&self.0.bytes)
+        Value(self.bytes())
     }
 
-    pub fn bytes(&self) -> &Bytes {
-        &self.0.bytes
+    pub fn bytes(&self) -> &[u8] {
+        match &self.0 {
+            Held::Body(body) => &body.bytes,
+            Held::Record(record) => record.bytes(),
+        }
     }
 
-    /// What was noted of it takes so many bytes.
-    pub fn bytes_noted(&self) -> usize {
-        self.0.notes.bytes()
+    /// The bytes that it takes, with what was noted of it and what counts its owners.
+    pub fn memory(&self) -> usize {
+        match &self.0 {
+            Held::Body(body) => BODY_BYTES + body.bytes.len() + body.notes.bytes(),
+            Held::Record(record) => record.memory(),
+        }
     }
 
     /// What lies at the end of a path of members.
     pub fn follow(&self, path: &[Name], duplicates: &mut u64) -> Option<Value<'_>> {
-        let Body { bytes, notes } = &*self.0;
-        let members = notes.members();
-        let Some((first, rest)) = path.split_first().filter(|_| !members.is_empty()) else {
-            return self.value().follow(path, duplicates);
+        let Some((first, rest)) = path.split_first() else {
+            return Some(self.value());
         };
-        let mut found = None;
-        for member in members {
-            // Most are told apart by how long they are.
-            if member.name.len() != first.0.len() && !member.is_escaped {
-                continue;
+        let found = match &self.0 {
+            Held::Body(body) if !body.notes.members().is_empty() => {
+                let members = body.notes.members().iter().copied();
+                self.find(members, first, duplicates)
             }
-            let raw = bytes.get(member.name.range())?;
-            if first.is_spelled(raw, member.is_escaped) {
-                *duplicates += u64::from(found.is_some());
-                found = Some(member.value);
+            Held::Record(record) if record.is_noted() => {
+                self.find(record.members(), first, duplicates)
             }
-        }
+            Held::Body(_) | Held::Record(_) => return self.value().follow(path, duplicates),
+        };
         let value = self.part(found?.range())?;
         if rest.is_empty() {
             return Some(value);
         }
         value.follow(rest, duplicates)
+    }
+
+    fn find(
+        &self,
+        members: impl Iterator<Item = Member>,
+        name: &Name,
+        duplicates: &mut u64,
+    ) -> Option<Place> {
+        let bytes = self.bytes();
+        let mut found = None;
+        for member in members {
+            // Most are told apart by how long they are.
+            if member.name.len() != name.0.len() && !member.is_escaped {
+                continue;
+            }
+            let raw = bytes.get(member.name.range())?;
+            if name.is_spelled(raw, member.is_escaped) {
+                *duplicates += u64::from(found.is_some());
+                found = Some(member.value);
+            }
+        }
+        found
     }
 
     /// The items of an array in this body, with what members of these names each has; `None` for
@@ -174,8 +207,11 @@ impl Json {
         names: &'n [Name],
     ) -> Option<Selection<'a, 'n>> {
         let start = self.place_of(array).start;
-        let mut grids = self.0.notes.grids().iter();
-        if let Some(grid) = grids.find(|grid| grid.start() == start) {
+        let grids = match &self.0 {
+            Held::Body(body) => body.notes.grids(),
+            Held::Record(_) => &[],
+        };
+        if let Some(grid) = grids.iter().find(|grid| grid.start() == start) {
             return Some(Selection::of_grid(self, grid, names));
         }
         let mut scanner = Scanner::new(array.0);
@@ -185,29 +221,31 @@ impl Json {
 
     /// A part of this body that lives as long as it needs to; the body is shared, not copied.
     pub fn share(&self, part: Value<'_>) -> Self {
-        let (place, bytes) = (self.place_of(part), self.bytes());
-        match bytes.get(place.clone()) {
-            Some(here) if here == part.0 => Self::of_judged(bytes.slice(place)),
-            Some(_) | None => part.to_json(),
+        let place = self.place_of(part);
+        match &self.0 {
+            Held::Body(body) if body.bytes.get(place.clone()) == Some(part.0) => {
+                Self::of_judged(body.bytes.slice(place))
+            }
+            Held::Body(_) | Held::Record(_) => part.to_json(),
         }
     }
 
     /// Where a part of this body stands in it.
     pub(crate) fn place_of(&self, part: Value<'_>) -> Range<usize> {
-        let start = (part.0.as_ptr() as usize).wrapping_sub(self.0.bytes.as_ptr() as usize);
+        let start = (part.0.as_ptr() as usize).wrapping_sub(self.bytes().as_ptr() as usize);
         start..start.wrapping_add(part.0.len())
     }
 
     /// What stands in a place of this body, to be passed on as it is.
     pub(crate) fn piece(&self, place: Place) -> Option<Piece<'_>> {
         let range = place.range();
-        let from = self.0.bytes.get(range.start..)?;
+        let from = self.bytes().get(range.start..)?;
         Some(Piece::new(from, range.len()))
     }
 
     /// The part of this body that stands in a place.
     pub(crate) fn part(&self, place: Range<usize>) -> Option<Value<'_>> {
-        self.0.bytes.get(place).map(Value)
+        self.bytes().get(place).map(Value)
     }
 }
 
@@ -232,15 +270,7 @@ impl<'a> Value<'a> {
 
     /// A copy to be kept and read often: where its members stand is found out once.
     pub fn to_record(self) -> Json {
-        let mut notes = Notes::default();
-        let place = |part: &[u8]| {
-            let start = (part.as_ptr() as usize).wrapping_sub(self.0.as_ptr() as usize);
-            start..start.wrapping_add(part.len())
-        };
-        for (name, value) in self.members() {
-            notes.member(self.0, &place(name), &place(value.0));
-        }
-        Json::new(Bytes::copy_from_slice(self.0), notes.end())
+        Json(Held::Record(Record::new(self.0, &self.notes())))
     }
 
     pub fn kind(self) -> Kind {

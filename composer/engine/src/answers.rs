@@ -321,7 +321,7 @@ struct Asked<'a> {
 
 fn weighed(slot: &Slot) -> Weighed {
     Weighed {
-        key: Arc::clone(&slot.key),
+        key: slot.key.clone(),
         bytes: slot.key.len(),
     }
 }

@@ -18,29 +18,31 @@ use crate::scope::{Scope, Slot, SlotRef};
 
 /// What an entry takes besides its key and its value: the entry itself, what counts its owners, and
 /// its places in the map, which may be half empty.
-const OVERHEAD_BYTES: usize =
-    size_of::<Entry>() + Json::OVERHEAD_BYTES + size_of::<Kept>() + 2 * 16 + 160;
+const OVERHEAD_BYTES: usize = size_of::<Entry>() + size_of::<Kept>() + 2 * 16 + 160;
 /// Of a part of the map that has a lock of its own: large enough for the largest answer.
 const PART_BYTES_MIN: usize = 10 * 1024 * 1024;
 const PARTS_MAX: usize = 16;
 
 /// One record, or one whole answer, with what may be done with it.
+///
+/// What is read whenever an entry is used stands together at its beginning.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub(crate) struct Entry {
     /// Nothing where a good answer had no record of the key.
     pub(crate) record: Option<Json>,
-    pub(crate) version: Option<Arc<str>>,
-    /// Fields by which the service can tell that nothing changed.
-    pub(crate) validators: Vec<(HeaderName, HeaderValue)>,
-    /// What the service said of how it may be kept, where a later 304 is to be merged with it.
-    pub(crate) headers: HeaderMap,
-    /// The same, read.
-    pub(crate) control: Control,
-    /// Nothing where it may not be kept at all.
-    pub(crate) freshness: Option<Freshness>,
-    pub(crate) origin: Origin,
     /// When it was known to be so.
     pub(crate) known: Instant,
+    /// Nothing where it may not be kept at all.
+    pub(crate) freshness: Option<Freshness>,
+    /// What the service said of how it may be kept.
+    pub(crate) control: Control,
+    /// The fields that said so, where a later 304 is to be merged with them.
+    pub(crate) headers: HeaderMap,
+    /// Fields by which the service can tell that nothing changed.
+    pub(crate) validators: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) version: Option<Arc<str>>,
+    pub(crate) origin: Origin,
 }
 
 /// How an entry was learned.
@@ -234,10 +236,7 @@ pub(crate) fn judge(
 }
 
 fn weight(slot: &Slot, entry: &Entry) -> u64 {
-    let record = entry
-        .record
-        .as_ref()
-        .map_or(0, |record| record.bytes().len() + record.bytes_noted());
+    let record = entry.record.as_ref().map_or(0, Json::memory);
     let version = entry.version.as_ref().map_or(0, |version| version.len());
     let fields = entry.validators.iter();
     let fields: usize = fields

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use http::HeaderValue;
+use smol_str::SmolStr;
 use tokio::sync::oneshot;
 
 use crate::generations::{Generation, Generations};
@@ -79,7 +80,7 @@ pub(crate) struct Part {
 /// A key, and how much of a call it takes.
 #[derive(Debug, Clone)]
 pub(crate) struct Weighed {
-    pub(crate) key: Arc<str>,
+    pub(crate) key: SmolStr,
     pub(crate) bytes: usize,
 }
 

@@ -135,7 +135,7 @@ impl Records {
     pub(crate) fn shared_key(&self, key: &Key) -> Option<SharedKey> {
         let is_shared = self.lookup.scope == plan::Scope::Shared;
         let scope = is_shared.then_some(Scope::Shared)?;
-        let key = key.text();
+        let key = key.as_str().into();
         Slot { scope, key }.shared()
     }
 
@@ -157,7 +157,7 @@ impl Records {
         }
         let slots = keys.iter().map(|key| Slot {
             scope: scope.clone(),
-            key: key.text(),
+            key: key.as_str().into(),
         });
         let slots: Vec<_> = slots.collect();
         let held: Vec<_> = slots.iter().map(|slot| self.held(slot)).collect();
@@ -232,7 +232,7 @@ impl Records {
             bytes += encoded_len(version.unwrap_or_default()) + 1;
         }
         Weighed {
-            key: Arc::clone(&slot.key),
+            key: slot.key.clone(),
             bytes,
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use quick_cache::Equivalent;
+use smol_str::SmolStr;
 
 /// Who asks, as whoever mounts the engine knows them.
 #[derive(Clone)]
@@ -54,8 +55,8 @@ pub(crate) enum Scope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Slot {
     pub(crate) scope: Scope,
-    /// A key in its canonical spelling, or the target of a call.
-    pub(crate) key: Arc<str>,
+    /// A key in its canonical spelling, or the target of a call. A short one lies where the slot lies.
+    pub(crate) key: SmolStr,
 }
 
 /// A slot to look for. It hashes as the slot does that it is equal to.
@@ -92,7 +93,7 @@ impl Hash for Slot {
 /// The key of what is for everybody. There is none of what is private to somebody, so what takes one
 /// can be given nothing of theirs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct SharedKey(Arc<str>);
+pub(crate) struct SharedKey(SmolStr);
 
 impl SharedKey {
     pub(crate) fn as_str(&self) -> &str {
@@ -103,7 +104,7 @@ impl SharedKey {
 impl Slot {
     pub(crate) fn shared(&self) -> Option<SharedKey> {
         match self.scope {
-            Scope::Shared => Some(SharedKey(Arc::clone(&self.key))),
+            Scope::Shared => Some(SharedKey(self.key.clone())),
             Scope::Private(_) => None,
         }
     }

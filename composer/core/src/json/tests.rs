@@ -20,7 +20,7 @@ fn json_is_read_to_the_letter() {
     ];
     for text in sound {
         let json = parse(text).unwrap();
-        assert_eq!(json.bytes(), text.trim(), "{text}");
+        assert_eq!(json.bytes(), text.trim().as_bytes(), "{text}");
     }
     #[rustfmt::skip]
     let broken = [

@@ -67,14 +67,6 @@ impl Key {
         }
     }
 
-    /// The text, to be kept.
-    pub fn text(&self) -> Arc<str> {
-        match &self.0 {
-            Spelling::Short { .. } => self.as_str().into(),
-            Spelling::Long(text) => Arc::clone(text),
-        }
-    }
-
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Spelling::Short { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or(bytes),
@@ -153,7 +145,6 @@ mod tests {
                 let text = letter.repeat(count);
                 let (key, same) = (Key::parse(&text).unwrap(), Key::parse(&text).unwrap());
                 assert_eq!(key.as_str(), text);
-                assert_eq!(&*key.text(), text);
                 assert_eq!(key, same);
                 let longer = Key::parse(&format!("{text}{letter}")).unwrap();
                 assert_ne!(key, longer);

@@ -19,8 +19,8 @@ use crate::metrics::LookupMetrics;
 const OVERLAP: Duration = Duration::from_secs(2);
 /// A table of fewer records may become as small as it likes, save empty.
 const SHRINKS_FREELY: usize = 10;
-/// What a record takes besides its key and its bytes.
-const OVERHEAD_BYTES: usize = Json::OVERHEAD_BYTES + 80;
+/// What a record takes besides its key and itself.
+const OVERHEAD_BYTES: usize = 80;
 
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
@@ -147,9 +147,7 @@ impl Update<'_> {
         }
         let sizes = snapshot.records.iter();
         snapshot.bytes = sizes
-            .map(|(key, record)| {
-                key.as_str().len() + record.bytes().len() + record.bytes_noted() + OVERHEAD_BYTES
-            })
+            .map(|(key, record)| key.as_str().len() + record.memory() + OVERHEAD_BYTES)
             .sum();
         if snapshot.bytes > self.bytes_max {
             return Err(Unbelieved::TooLarge);
