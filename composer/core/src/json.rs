@@ -163,10 +163,11 @@ impl Json {
         let found = match &self.0 {
             Held::Body(body) if !body.notes.members().is_empty() => {
                 let members = body.notes.members().iter().copied();
-                self.find(members, first, duplicates)
+                let maybe = members.filter(|member| member.may_be(first.0.len()));
+                self.find(maybe, first, duplicates)
             }
             Held::Record(record) if record.is_noted() => {
-                self.find(record.members(), first, duplicates)
+                self.find(record.members(first.0.len()), first, duplicates)
             }
             Held::Body(_) | Held::Record(_) => return self.value().follow(path, duplicates),
         };
@@ -177,6 +178,7 @@ impl Json {
         value.follow(rest, duplicates)
     }
 
+    /// The last of these members that has a name.
     fn find(
         &self,
         members: impl Iterator<Item = Member>,
@@ -186,10 +188,6 @@ impl Json {
         let bytes = self.bytes();
         let mut found = None;
         for member in members {
-            // Most are told apart by how long they are.
-            if member.name.len() != name.0.len() && !member.is_escaped {
-                continue;
-            }
             let raw = bytes.get(member.name.range())?;
             if name.is_spelled(raw, member.is_escaped) {
                 *duplicates += u64::from(found.is_some());

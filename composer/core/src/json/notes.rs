@@ -123,6 +123,13 @@ impl Notes {
     }
 }
 
+impl Member {
+    /// Whether its name may have so many bytes, by which most are told apart.
+    pub(super) fn may_be(&self, length: usize) -> bool {
+        self.is_escaped || self.name.len() == length
+    }
+}
+
 impl Place {
     pub(super) fn of(range: &Range<usize>) -> Option<Self> {
         Some(Self {

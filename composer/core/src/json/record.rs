@@ -37,9 +37,14 @@ impl Record {
         self.parts().1
     }
 
-    /// None where none were noted.
-    pub(super) fn members(&self) -> impl Iterator<Item = Member> {
-        self.parts().0.iter().filter_map(unpack)
+    /// Those whose names may have so many bytes; none where none were noted.
+    pub(super) fn members(&self, length: usize) -> impl Iterator<Item = Member> {
+        let notes = self.parts().0.iter();
+        let maybe = notes.filter(move |note| {
+            let [first, end] = name_of(note);
+            first & ESCAPED != 0 || usize::from(end - first) == length
+        });
+        maybe.filter_map(unpack)
     }
 
     pub(super) fn is_noted(&self) -> bool {
@@ -79,15 +84,20 @@ fn pack(member: &Member) -> Option<Note> {
 }
 
 fn unpack(note: &Note) -> Option<Member> {
-    let [a, b, c, d, e, f, g, h] = *note;
-    let places = [[a, b], [c, d], [e, f], [g, h]].map(u16::from_le_bytes);
-    let [first, name_end, start, end] = places.map(usize::from);
-    let name_start = first & !usize::from(ESCAPED);
+    let [.., e, f, g, h] = *note;
+    let [first, name_end] = name_of(note);
+    let place = |start, end| Place::of(&(usize::from(start)..usize::from(end)));
     Some(Member {
-        name: Place::of(&(name_start..name_end))?,
-        value: Place::of(&(start..end))?,
-        is_escaped: first != name_start,
+        name: place(first & !ESCAPED, name_end)?,
+        value: place(u16::from_le_bytes([e, f]), u16::from_le_bytes([g, h]))?,
+        is_escaped: first & ESCAPED != 0,
     })
+}
+
+/// Where its name begins, perhaps marked, and ends.
+fn name_of(note: &Note) -> [u16; 2] {
+    let [a, b, c, d, ..] = *note;
+    [u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])]
 }
 
 impl Value<'_> {
