@@ -35,9 +35,9 @@ pub(crate) struct Route {
     pub(crate) host: Field<Text>,
     /// Only for requests with these header fields, each once and with exactly this value. What meets that
     /// to some readers only is answered 404 and goes to no route without it: a field that is there twice,
-    /// or by a name that some take for this one (`X_Mode` for `X-Mode`). A field that does not go on to
-    /// the service counts for nothing: one that `Connection` names, and what only `trusted_proxies` may
-    /// tell.
+    /// be it in one line (`a, b`), or by a name that some take for this one (`X_Mode` for `X-Mode`). A
+    /// field that does not go on to the service counts for nothing: one that `Connection` names, and what
+    /// only `trusted_proxies` may tell.
     pub(crate) headers: Field<Entries<Text>>,
     /// Only for requests whose query has these parameters, each once and with exactly this value,
     /// after percent-decoding (`+` is a space). What meets that to some readers only is answered 404 and

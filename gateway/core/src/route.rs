@@ -200,11 +200,22 @@ impl FieldCondition {
             (peer_is_trusted || !tells_of_client(field.name)) && !is_nominated(field)
         };
         let named = head.fields.iter().filter(|it| folds_to(it.name, name));
-        Holds::of(named.filter(goes_on).map(|field| Found {
-            is_spelled: field.name.eq_ignore_ascii_case(name),
-            is_right: field.value == self.value.as_bytes(),
+        let wanted = self.value.as_bytes();
+        Holds::of(named.filter(goes_on).flat_map(|field| {
+            readings(field.value, wanted).map(|value| Found {
+                is_spelled: field.name.eq_ignore_ascii_case(name),
+                is_right: value == wanted,
+            })
         }))
     }
+}
+
+/// What a value is taken for that is not just what is wanted: `a, b` is a field that is there twice
+/// (RFC 9110 §5.3).
+fn readings<'v>(value: &'v [u8], wanted: &[u8]) -> impl Iterator<Item = &'v [u8]> {
+    let is_whole = value == wanted;
+    let values = value.split(move |byte| *byte == b',' && !is_whole);
+    values.map(<[u8]>::trim_ascii)
 }
 
 /// What stands in a request by a name that some take for the name that is meant.

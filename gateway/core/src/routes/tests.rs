@@ -226,6 +226,8 @@ fn what_may_be_read_in_two_ways_is_no_way_around_a_condition() {
         "* */x",
         "* */z x-mode=all",
         "* */z",
+        "* */v x-mode=a,b",
+        "* */v",
         "* */{rest*}",
     ]);
     #[rustfmt::skip]
@@ -240,6 +242,15 @@ fn what_may_be_read_in_two_ways_is_no_way_around_a_condition() {
         ("/z",                    "X-Mode: one\r\nx.mode: all\r\n",  None),
         ("/z",                    "X-Mode: one\r\nX_Mode: two\r\n",  Some("* */z")),
         ("/z",                    "X_Mode: one\r\n",                 Some("* */z")),
+        ("/z",                    "X-Mode: all, all\r\n",            None),
+        ("/z",                    "X-Mode: one,all\r\n",             None),
+        ("/z",                    "X-Mode: all\t, one\r\n",          None),
+        ("/z",                    "X-Mode: all,\r\n",                None),
+        ("/z",                    "X_Mode: one, all\r\n",            None),
+        ("/z",                    "X-Mode: one, two\r\n",            Some("* */z")),
+        ("/z",                    "X-Mode: overall, all2\r\n",       Some("* */z")),
+        ("/v",                    "X-Mode: a,b\r\n",                 Some("* */v x-mode=a,b")),
+        ("/v",                    "X-Mode: a,c\r\n",                 Some("* */v")),
         ("/y?all=true&all=true",  "X_Mode: all\r\n",                 Some("* */{rest*}")),
     ];
     for (path, fields, expected) in cases {
