@@ -313,14 +313,13 @@ fn write_common(answer: &AnswerHead<'_>, route: &Route, client: &Client<'_>, out
 }
 
 /// Writes an informational head, which has no framing and ends nothing.
-pub fn write_informational(answer: &AnswerHead<'_>, out: &mut Vec<u8>) {
+pub fn write_informational(answer: &AnswerHead<'_>, route: &Route, out: &mut Vec<u8>) {
     write_status_line(answer, out);
-    for field in answer
-        .fields
-        .iter()
-        .filter(|field| answer.passes(field.name))
-    {
-        write_field(field.name, field.value, out);
+    let rules = &route.response_fields;
+    for field in &answer.fields {
+        if answer.passes(field.name) && !rules.is_dropped(field.name) {
+            write_field(field.name, field.value, out);
+        }
     }
     out.extend_from_slice(b"\r\n");
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use gateway_core::answer;
-use gateway_core::fields::ends_here;
+use gateway_core::fields::{FieldRules, ends_here};
 use gateway_core::head::{self, Framing};
 use gateway_core::rejection::Rejection;
 use gateway_upstream::{ATTEMPTS_MAX, Call, Fault};
@@ -219,20 +219,22 @@ fn head_bytes(response: &ResponseHeader) -> usize {
     status_line + fields.sum::<usize>() + "\r\n".len()
 }
 
-/// Takes out what is between us and the service; pingora minds the framing itself.
-fn end_hop(response: &mut ResponseHeader) {
+/// Takes out what is between us and the service, and what the route takes out. The framing of an answer
+/// pingora minds itself; what comes before one has none.
+fn end_hop(response: &mut ResponseHeader, rules: &FieldRules) {
+    let is_answer = !response.status.is_informational();
     let connection = response.headers.get_all(CONNECTION);
     let options = connection.iter().filter_map(|value| value.to_str().ok());
     let nominated: Vec<_> = options
         .flat_map(|value| value.split(','))
-        .map(|option| option.trim().to_owned())
+        .map(|option| option.trim().to_ascii_lowercase())
         .collect();
-    let names = response.headers.keys();
-    let ending = names.filter(|name| ends_here(name.as_str()) && !FRAMING.contains(name));
-    let ending: Vec<_> = ending.cloned().collect();
-    for name in nominated.iter().map(String::as_str) {
-        response.remove_header(name);
-    }
+    let ends = |name: &&HeaderName| {
+        let is_nominated = nominated.iter().any(|other| *name == other.as_str());
+        let is_framing = is_answer && FRAMING.contains(name);
+        !is_framing && (is_nominated || ends_here(name.as_str()) || rules.is_dropped(name.as_str()))
+    };
+    let ending: Vec<_> = response.headers.keys().filter(ends).cloned().collect();
     for name in &ending {
         response.remove_header(name);
     }
@@ -351,6 +353,7 @@ impl ProxyHttp for Hooks {
     ) -> Result<()> {
         let carriage = carriage(context)?;
         if response.status.is_informational() {
+            end_hop(response, &carriage.exchange.route().response_fields);
             return Ok(());
         }
         if head_bytes(response) > carriage.exchange.snapshot.limits.head_bytes_max {
@@ -364,13 +367,10 @@ impl ProxyHttp for Hooks {
         if carriage.lifecycle.is_closing() {
             session.set_keepalive(None);
         }
-        end_hop(response);
+        let rules = &carriage.exchange.route().response_fields;
+        end_hop(response, rules);
         // The version is that of this hop, whatever the service speaks.
         response.set_version(Version::HTTP_11);
-        let rules = &carriage.exchange.route().response_fields;
-        for name in &rules.remove {
-            response.remove_header(name);
-        }
         for (name, value) in &rules.set {
             response.insert_header(name.clone(), value.clone())?;
         }

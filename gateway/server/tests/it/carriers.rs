@@ -84,6 +84,7 @@ async fn both_carriers_give_the_same_outcome() {
         ),
         say("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n2\nhi\n3\nyou\n0\n\n"),
         say("HTTP/1.1 200 OK\nContent-Length: 2\nConnection: x-hop\nX-Hop: 1\nKeep-Alive: 5\n\nhi"),
+        say("HTTP/1.1 200 OK\nContent-Length: 2\nConnection: Content-Length\n\nhi"),
         say(
             "HTTP/1.1 200 OK\nContent-Length: 2\nTE: a\nProxy-Authenticate: a\nX-Real-IP: a\nTraceparent: a\n\nhi",
         ),

@@ -265,18 +265,20 @@ async fn no_service_tells_a_client_in_the_name_of_the_gateway() {
         .filter(|name| !matches!(**name, "Transfer_Encoding" | "Content_Length"))
         .map(|name| format!("{name}: forged\r\n"))
         .collect();
-    let say = format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n{forged}\r\nok");
+    let hints = format!("HTTP/1.1 103 Early Hints\r\n{forged}Link: a\r\n\r\n");
+    let say = format!("{hints}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n{forged}\r\nok");
     for carriers in [Carriers::Both, Carriers::Pingora] {
         let service = Upstream::start([crate::upstream::Step::Say(say.clone())]).await;
         let rest = crate::edge::everything_to(&[service.address]);
         let edge = Edge::start_with(carriers, &rest).await;
-        let answer = edge.get("/").await;
+        let mut client = edge.connect().await;
+        let hints = client.get("/").await;
+        assert_eq!((hints.status, hints.field("link")), (103, Some("a")));
+        let answer = client.hear().await;
         assert_eq!(answer.status, 200, "{}", answer.head);
-        assert!(
-            !answer.head.contains("forged"),
-            "{carriers:?} {}",
-            answer.head
-        );
+        for head in [hints.head, answer.head] {
+            assert!(!head.contains("forged"), "{carriers:?} {head}");
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a service sees of a request, and a client of an answer.
 
+use gateway_server::Carriers;
+
 use crate::edge::Edge;
 use crate::upstream::{Step, Upstream, ok};
 
@@ -78,6 +80,38 @@ async fn fields_of_an_answer_follow_the_route() {
     assert_eq!(answer.field("x-secret"), None);
     assert_eq!(answer.field("keep-alive"), None);
     assert_ne!(answer.field("x-request-id"), Some("forged"));
+}
+
+/// Whatever spelling the service finds for it, and before the answer too.
+#[tokio::test]
+async fn what_a_route_takes_out_of_answers_reaches_no_client() {
+    let fields = "X-Secret: s\r\nX_Secret: s\r\nx.env: s\r\nX-Hop: s\r\nConnection: x-hop\r\n\
+                  Keep-Alive: s\r\nLink: a\r\n";
+    let say = format!(
+        "HTTP/1.1 103 Early Hints\r\n{fields}\r\nHTTP/1.1 200 OK\r\n{fields}Content-Length: 2\r\n\r\nok"
+    );
+    for carriers in [Carriers::Both, Carriers::Pingora] {
+        let service = Upstream::start([Step::Say(say.clone())]).await;
+        let rest = format!(
+            "services: {{ s: {{ endpoints: [\"{}\"] }} }}\n\
+             routes:\n- match: \"/{{rest*}}\"\n  to: s\n\
+             \x20 response_headers: {{ remove: [X-Secret], set: {{ X-Env: b }} }}\n",
+            service.address
+        );
+        let edge = Edge::start_with(carriers, &rest).await;
+        let mut client = edge.connect().await;
+        let hints = client.get("/").await;
+        let answer = client.hear().await;
+        assert_eq!((hints.status, answer.status), (103, 200));
+        assert_eq!(answer.field("x-env"), Some("b"));
+        for head in [&hints.head, &answer.head] {
+            let lines: Vec<_> = head.lines().filter(|line| line.ends_with(": s")).collect();
+            assert_eq!(lines, [""; 0], "{carriers:?} {head}");
+            assert!(head.to_lowercase().contains("\r\nlink: a\r\n"), "{head}");
+        }
+        let connection = hints.field("connection");
+        assert_eq!(connection, None, "{carriers:?} {}", hints.head);
+    }
 }
 
 #[tokio::test]

@@ -128,7 +128,7 @@ impl Run<'_> {
                 }));
             }
             let mut informational = Vec::new();
-            answer::write_informational(&answer, &mut informational);
+            answer::write_informational(&answer, self.exchange.route(), &mut informational);
             self.write(&informational).await?;
         }
         Err(BROKEN.into())

@@ -135,7 +135,7 @@ impl Run<'_> {
             return Ok(());
         }
         let mut informational = Vec::new();
-        answer::write_informational(&judged, &mut informational);
+        answer::write_informational(&judged, self.exchange.route(), &mut informational);
         self.both.write(&informational).await
     }
 
