@@ -13,6 +13,7 @@ use gateway_core::credential::Credential;
 use gateway_core::head::Head;
 use gateway_core::rejection::Rejection;
 use gateway_core::verdict::Unknown;
+use idp_token::time::BootTime;
 use zeroize::Zeroizing;
 
 use super::Gateway;
@@ -29,6 +30,8 @@ pub(crate) struct Standing {
     route: Arc<RouteState>,
     identity: Option<Arc<Identity>>,
     credential: Kept,
+    /// When the caller was let through.
+    since: BootTime,
 }
 
 /// A credential that outlives the head it came in.
@@ -47,41 +50,60 @@ impl Standing {
             route: Arc::clone(route),
             identity: gateway.identity.clone(),
             credential: Kept::of(credential),
+            since: clock::boot(),
         })
     }
 
     /// Waits until the caller is let through no more, and tells why. `was_used` is raised by whoever sees the
     /// client send something: a connection on which it is silent keeps no session alive.
     pub(crate) async fn lost(&self, was_used: &AtomicBool) -> Rejection {
+        let mut since = self.since;
         loop {
             tokio::time::sleep(PERIOD).await;
-            if let Err(denied) = self.check(was_used.swap(false, Ordering::Relaxed)).await {
+            let checked = match was_used.swap(false, Ordering::Relaxed) {
+                true => {
+                    since = clock::boot();
+                    self.find_out(Effort::Any).await
+                }
+                false => self.check_unused(since).await,
+            };
+            if let Err(denied) = checked {
                 return denied.rejection;
             }
         }
     }
 
-    async fn check(&self, was_used: bool) -> Result<(), Denied> {
-        let gone = Rejection::from(Unknown::Unreachable);
-        let admission = self.route.route.admission.as_ref().ok_or(gone)?;
-        if !was_used && self.may_stay(admission)? {
-            return Ok(());
+    async fn check_unused(&self, since: BootTime) -> Result<(), Denied> {
+        match self.may_stay()? {
+            true => Ok(()),
+            false => self.find_out(Effort::Unused { since }).await,
         }
+    }
+
+    async fn find_out(&self, effort: Effort<'_>) -> Result<(), Denied> {
+        let admission = self.admission()?;
         let guard = (admission, self.route.issuer.as_ref());
         let shown = (self.credential.get(), clock::boot());
-        let known = find_caller(self.identity.as_ref(), guard, shown, Effort::Any).await?;
+        let known = find_caller(self.identity.as_ref(), guard, shown, effort).await?;
         let allowed = admission.require.check(&known.caller().rights);
         allowed.map_err(|lack| Rejection::from(lack).into())
     }
 
     /// Whether what is remembered of a session of our own will do, without counting as a use of it.
-    fn may_stay(&self, admission: &Admission) -> Result<bool, Denied> {
+    fn may_stay(&self) -> Result<bool, Denied> {
+        let admission = self.admission()?;
         match (&admission.issuer, &self.identity, self.credential.get()) {
             (Choice::Own, Some(identity), Credential::Reference(text)) => {
                 identity.may_stay(admission, text)
             }
             _ => Ok(false),
         }
+    }
+
+    /// There is one: of a route that asks for nobody there is no standing.
+    fn admission(&self) -> Result<&Admission, Rejection> {
+        let admission = self.route.route.admission.as_ref();
+        admission.ok_or(Rejection::from(Unknown::Unreachable))
     }
 }
 

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use gateway_core::rejection::Rejection;
 use gateway_core::verdict::Invalid;
+use idp_token::time::BootTime;
 
 use super::Refusals;
 use crate::clock;
@@ -22,6 +23,8 @@ pub(crate) enum Effort<'a> {
     },
     /// For somebody who was let through before.
     Any,
+    /// The same, who has done nothing since: that they are asked about is no use of their session.
+    Unused { since: BootTime },
 }
 
 impl Effort<'_> {
@@ -29,7 +32,15 @@ impl Effort<'_> {
     pub(super) fn check(self) -> Result<(), Rejection> {
         match self {
             Self::Of { in_vain, client } => in_vain.check(client(), clock::boot()),
-            Self::Any => Ok(()),
+            Self::Any | Self::Unused { .. } => Ok(()),
+        }
+    }
+
+    /// Since when a session was not used; none if it is being used.
+    pub(super) fn unused_since(self) -> Option<BootTime> {
+        match self {
+            Self::Unused { since } => Some(since),
+            Self::Of { .. } | Self::Any => None,
         }
     }
 

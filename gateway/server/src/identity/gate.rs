@@ -85,7 +85,7 @@ impl Identity {
         let tolerance = admission.tolerance;
         let (step, shown) = match credential {
             Credential::Reference(text) if admission.accept.takes_reference() => {
-                (self.recall(tolerance, text, now)?, None)
+                (self.recall(tolerance, text, now, effort)?, None)
             }
             Credential::Value(text) if admission.accept.takes_value() => {
                 (self.recall_shown(tolerance, text, now, effort)?, Some(text))
@@ -108,6 +108,7 @@ impl Identity {
         tolerance: Tolerance,
         text: &[u8],
         now: Moment,
+        effort: Effort<'_>,
     ) -> Result<Step, Denied> {
         if text.len() != SPELLED_BYTES {
             return Err(Invalid::from(ReferenceError::Shape).into());
@@ -117,10 +118,11 @@ impl Identity {
         let known = found.as_ref().map(Found::entry);
         let (gap, asks_provider) = match self.judge(known.map(|it| &**it), tolerance, now) {
             Decision::Serve(proof) => {
-                if let Some(found) = found {
-                    return Ok(Step::Granted(self.serve(found, text, (proof, now))));
-                }
-                return Err(Rejection::from(Unknown::Unreachable).into());
+                let found = found.ok_or(Rejection::from(Unknown::Unreachable))?;
+                return Ok(Step::Granted(match effort.unused_since() {
+                    None => self.serve(found, text, (proof, now)),
+                    Some(_) => Granted::remembered(found, proof),
+                }));
             }
             Decision::Refuse(invalid) => return Err(Denied::of(invalid, &digest)),
             Decision::Refetch(gap) => (gap, false),
@@ -138,6 +140,7 @@ impl Identity {
             gap,
             asks_provider,
             kept: known.map(Arc::clone),
+            unused_since: effort.unused_since(),
         })))
     }
 
@@ -166,7 +169,7 @@ impl Identity {
     ) -> Granted<'static> {
         let entry = found.entry();
         if entry.is_use_due(now.boot) {
-            self.note_use(entry, now);
+            self.note_use(entry, now.boot);
         }
         if entry.is_to_be_renewed(now.unix)
             && let Ok(unproved) = Unproved::read(text, now.unix)
@@ -177,10 +180,10 @@ impl Identity {
         Granted::remembered(found, proof)
     }
 
-    pub(super) fn note_use(&self, entry: &Entry, now: Moment) {
+    pub(super) fn note_use(&self, entry: &Entry, at: BootTime) {
         let session = entry.caller.session;
-        if session.is_some_and(|session| self.following.uses.note(session, now.boot)) {
-            self.cache.note_told(entry, now.boot);
+        if session.is_some_and(|session| self.following.uses.note(session, at)) {
+            self.cache.note_told(entry, at);
         }
     }
 

@@ -15,6 +15,7 @@ use idp_token::fence::Stamp;
 use idp_token::lease::Tolerance;
 use idp_token::reference::{ReferenceToken, Unproved};
 use idp_token::seal::SealKey;
+use idp_token::session::Over;
 use idp_token::time::BootTime;
 use idp_token::value::told_audience;
 use tokio::time::sleep;
@@ -50,6 +51,8 @@ pub(super) struct Inquiry {
     pub(super) asks_provider: bool,
     /// What was remembered.
     pub(super) kept: Option<Arc<Entry>>,
+    /// Since when its session was not used; none if this is for a use of it.
+    pub(super) unused_since: Option<BootTime>,
 }
 
 /// What a look-up brought, for all who wait for it.
@@ -89,12 +92,20 @@ impl Identity {
             let now = Moment::now();
             match self.judge(Some(&entry), tolerance, now) {
                 Decision::Serve(Proof::Fresh | Proof::Grace) => {
+                    self.note_joined(&entry, &inquiry, now);
                     return Ok(Granted::found(entry, layer));
                 }
                 Decision::Refuse(invalid) => return Err(denied(invalid, &inquiry)),
+                // Whoever is active elsewhere opens another connection.
+                Decision::Refetch(Gap::Idle) | Decision::Ask(Gap::Idle)
+                    if inquiry.unused_since.is_some() =>
+                {
+                    return Err(denied(Invalid::Over(Over::Idle), &inquiry));
+                }
                 Decision::Ask(Gap::Stale)
                     if layer == Layer::Provider && self.is_recent(began, now) =>
                 {
+                    self.note_joined(&entry, &inquiry, now);
                     return Ok(Granted::found(entry, layer));
                 }
                 Decision::Ask(gap) => (inquiry.gap, inquiry.asks_provider) = (gap, true),
@@ -104,6 +115,13 @@ impl Identity {
         }
         let unknown = inquiry.gap.unanswered();
         Err(Denied::of(unknown, &inquiry.digest))
+    }
+
+    /// Notes a use for which a look-up was joined that was for none.
+    fn note_joined(&self, entry: &Entry, inquiry: &Inquiry, now: Moment) {
+        if inquiry.unused_since.is_none() && entry.is_use_due(now.boot) {
+            self.note_use(entry, now.boot);
+        }
     }
 
     /// Whether an answer of the provider itself may be served on although nothing else is fresh: it
@@ -127,6 +145,7 @@ impl Identity {
                 purpose: inquiry.purpose(),
                 asks_provider: inquiry.asks_provider,
                 kept: inquiry.kept.clone(),
+                unused_since: inquiry.unused_since,
             };
             lookup.run()
         };
@@ -155,6 +174,7 @@ impl Identity {
             gap: Gap::Spent,
             asks_provider: false,
             kept: Some(Arc::clone(entry)),
+            unused_since: None,
         };
         let identity = Arc::clone(self);
         spawn("renew", async move {
@@ -192,6 +212,7 @@ struct Lookup {
     purpose: Purpose,
     asks_provider: bool,
     kept: Option<Arc<Entry>>,
+    unused_since: Option<BootTime>,
 }
 
 impl Lookup {
@@ -218,16 +239,26 @@ impl Lookup {
             Some(_) => Layer::Provider,
             None => Layer::Redis,
         };
-        let entry = Arc::new(self.entry(active, stamp)?);
+        let (used_at, is_to_be_told) = self.last_use();
+        let entry = Arc::new(self.entry(active, stamp, used_at)?);
         self.identity.cache.insert(Arc::clone(&entry));
-        if entry.report_after.is_some() {
-            self.identity.note_use(&entry, Moment::now());
+        if is_to_be_told && entry.report_after.is_some() {
+            self.identity.note_use(&entry, used_at);
         }
         Ok(Outcome::Active {
             entry,
             layer,
             began,
         })
+    }
+
+    /// When the session was last used, and whether anybody is to be told of that.
+    fn last_use(&self) -> (BootTime, bool) {
+        match (self.unused_since, &self.kept) {
+            (None, _) => (clock::boot(), true),
+            (Some(since), Some(kept)) if !kept.is_use_due(since) => (kept.told_at(), false),
+            (Some(since), _) => (since, true),
+        }
     }
 
     async fn ask(&self) -> Result<super::sources::Found, Unknown> {
@@ -284,7 +315,7 @@ impl Lookup {
     }
 
     /// A provider that cannot make a value token leaves services without a caller.
-    fn entry(&self, active: Active, stamp: Stamp) -> Result<Entry, Unknown> {
+    fn entry(&self, active: Active, stamp: Stamp, used_at: BootTime) -> Result<Entry, Unknown> {
         let digest = self.digest;
         let rights = self.identity.rights.share(rights(&active));
         let Active {
@@ -325,7 +356,7 @@ impl Lookup {
             (stamp, marks),
             value,
             (ends_at, idle),
-            clock::boot(),
+            used_at,
         ))
     }
 }

@@ -69,6 +69,7 @@ impl Identity {
             gap,
             asks_provider: true,
             kept,
+            unused_since: effort.unused_since(),
         })))
     }
 

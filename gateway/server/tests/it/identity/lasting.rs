@@ -5,13 +5,9 @@ use std::time::Duration;
 use idp_token::log::{Kind, Target};
 use idp_token::session::Session;
 
-use super::provider::{session, subject};
-use super::town::{LONG, Town};
+use super::provider::{session, subject, token};
+use super::town::{LONG, Town, WISH};
 use crate::client::Client;
-
-/// What the town's service for it grants.
-const WISH: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 /// To a WebSocket these are bytes like any; the service here answers them once more.
 const SPEECH: &str = "GET / HTTP/1.1\r\n\r\n";
@@ -22,11 +18,18 @@ async fn is_alive(client: &mut Client) -> bool {
 }
 
 async fn open(town: &Town, path: &str, token: &str) -> Client {
+    let mut client = ask(town, path, token).await;
+    assert_eq!(client.hear().await.status, 101);
+    client
+}
+
+/// Sends the wish, and waits for nothing.
+async fn ask(town: &Town, path: &str, token: &str) -> Client {
     let mut client = town.edge.connect().await;
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: edge.test\r\nAuthorization: Bearer {token}\r\n{WISH}\r\n"
     );
-    assert_eq!(client.ask(request).await.status, 101);
+    client.say(request).await;
     client
 }
 
@@ -70,6 +73,83 @@ async fn a_websocket_ends_when_its_caller_loses_the_right_to_it() {
         .publish(Target::Subject(subject(1)), Kind::Changed);
     assert!(is_cut(&mut client).await);
     assert_eq!(codes(town, "/live").await, ["scope_insufficient"]);
+}
+
+/// A token that is over by itself, so much later.
+fn issue_short(town: &Town, number: u8, lives: Duration) -> String {
+    let token = token(number, lives);
+    let mut facts = town.provider.facts();
+    facts.sessions.insert(token.digest(), session(number));
+    token.spell().as_str().to_owned()
+}
+
+#[tokio::test]
+async fn a_websocket_ends_with_the_token_it_was_opened_with() {
+    let town = Town::start(LONG).await;
+    let life = Duration::from_secs(3);
+    let short = issue_short(&town, 1, life);
+    let mut by_reference = open(&town, "/live", &short).await;
+    town.until("the keys of value tokens are known", async |town| {
+        let token = town.provider.value_token(2);
+        town.get("/either", &token).await.status == 200
+    })
+    .await;
+    let mut ended = open(&town, "/live/any", &town.provider.value_token(3)).await;
+    town.provider.facts().value_life = life;
+    let mut by_value = open(&town, "/live/any", &town.provider.value_token(4)).await;
+    town.provider.facts().value_life = Duration::from_secs(600);
+    let mut lasting = open(&town, "/live/any", &town.provider.value_token(5)).await;
+    town.provider.end(3);
+    for client in [&mut ended, &mut by_reference, &mut by_value] {
+        assert!(is_cut(client).await);
+    }
+    assert!(is_alive(&mut lasting).await);
+    drop(lasting);
+    assert_eq!(codes(town, "/live").await, ["token_invalid"]);
+}
+
+#[tokio::test]
+async fn a_websocket_on_which_its_client_speaks_keeps_its_session_alive() {
+    let town = Town::start(LONG).await;
+    let idling = Session {
+        idle: Some(Duration::from_secs(2)),
+        ..session(1)
+    };
+    let token = town.provider.issue_for(1, idling);
+    let mut client = open(&town, "/live", &token).await;
+    let began = tokio::time::Instant::now();
+    while began.elapsed() < Duration::from_secs(5) {
+        assert!(is_alive(&mut client).await);
+        // sleeps: what is tested is the passing of time
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Each change has the gateway ask about the session anew, which is no use of it either.
+#[tokio::test]
+async fn a_silent_websocket_keeps_no_session_alive_however_often_it_is_asked_about() {
+    let town = Town::start(LONG).await;
+    let idling = Session {
+        idle: Some(Duration::from_secs(3)),
+        ..session(1)
+    };
+    let token = town.provider.issue_for(1, idling);
+    let mut client = open(&town, "/live", &token).await;
+    let changes = async {
+        loop {
+            let subject = Target::Subject(subject(1));
+            town.provider.publish(subject, Kind::Changed);
+            // sleeps: the connection is looked at once a second
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    };
+    tokio::select! {
+        is_cut = is_cut(&mut client) => assert!(is_cut),
+        () = changes => {}
+    }
+    assert!(town.provider.asked() > 1, "it was asked about");
+    assert!(town.provider.facts().uses.len() <= 1);
+    assert_eq!(codes(town, "/live").await, ["token_invalid"]);
 }
 
 #[tokio::test]

@@ -27,8 +27,13 @@ pub(crate) struct Town {
 }
 
 /// What a service says that lets a connection become a WebSocket.
-const GRANT: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+pub(crate) const GRANT: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                      Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// Field lines by which a client asks for that.
+pub(crate) const WISH: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
+                               Sec-WebSocket-Version: 13\r\n\
+                               Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 /// Its routes; `/open` asks nobody who they are.
 const ROUTES: &str = "
@@ -42,6 +47,7 @@ const ROUTES: &str = "
   - { name: value, match: \"GET /value\", to: s, accept: value, require: {} }
   - { name: live, match: \"GET /live\", to: live, upgrade: websocket, require: { scopes: [read] } }
   - { name: lasting, match: \"GET /live/lax\", to: live, upgrade: websocket, staleness: tolerant, require: {} }
+  - { name: lively, match: \"GET /live/any\", to: live, upgrade: websocket, accept: any, require: {} }
   - { name: open, match: \"GET /open\", to: s }
   - { name: kept, match: \"GET /kept\", compose: true, require: {} }
 endpoints:
