@@ -54,6 +54,13 @@ impl Standing {
         })
     }
 
+    /// Whether the caller is let through still, when the connection is about to become another: the service may
+    /// have taken its time.
+    pub(crate) async fn check(&self) -> Result<(), Rejection> {
+        let allowed = self.check_unused(self.since).await;
+        allowed.map_err(|denied| denied.rejection)
+    }
+
     /// Waits until the caller is let through no more, and tells why. `was_used` is raised by whoever sees the
     /// client send something: a connection on which it is silent keeps no session alive.
     pub(crate) async fn lost(&self, was_used: &AtomicBool) -> Rejection {

@@ -114,6 +114,9 @@ impl Run<'_> {
                 if !wish.is_some_and(|wish| wish.is_granted_by(&answer)) {
                     break;
                 }
+                if let Some(standing) = &exchange.standing {
+                    standing.check().await.map_err(End::Rejected)?;
+                }
                 self.begin(&answer, answer::write_switch).await?;
                 return Ok(Begun::WebSocket(link));
             }

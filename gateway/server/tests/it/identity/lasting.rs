@@ -33,6 +33,24 @@ async fn ask(town: &Town, path: &str, token: &str) -> Client {
     client
 }
 
+/// Asks for a WebSocket of a service that has not agreed yet when this status is what the token is worth,
+/// and does then.
+async fn ask_and_lose(town: &Town, token: &str, status: u16, lose: impl FnOnce()) -> Client {
+    let heard = town.slow.heard().len();
+    let client = ask(town, "/live/slow", token).await;
+    town.until("the service is asked", async |town| {
+        town.slow.heard().len() > heard
+    })
+    .await;
+    lose();
+    town.until("the gateway knows", async |town| {
+        town.get("/read", token).await.status == status
+    })
+    .await;
+    town.word.notify_one();
+    client
+}
+
 /// Reads until the gateway cuts the connection.
 async fn is_cut(client: &mut Client) -> bool {
     client.read_to_end().await.is_err()
@@ -73,6 +91,37 @@ async fn a_websocket_ends_when_its_caller_loses_the_right_to_it() {
         .publish(Target::Subject(subject(1)), Kind::Changed);
     assert!(is_cut(&mut client).await);
     assert_eq!(codes(town, "/live").await, ["scope_insufficient"]);
+}
+
+#[tokio::test]
+async fn whoever_is_let_through_no_more_when_the_service_agrees_gets_no_websocket() {
+    let town = Town::start(LONG).await;
+    let (ended, lacking) = (town.provider.issue(1), town.provider.issue(2));
+    let short = issue_short(&town, 3, Duration::from_secs(3));
+    let change = || {
+        for session in town.provider.facts().sessions.values_mut() {
+            session.scope = "write".to_owned();
+        }
+        let subject = Target::Subject(subject(2));
+        town.provider.publish(subject, Kind::Changed);
+    };
+    let cases: [(&str, u16, &str, &dyn Fn()); 3] = [
+        (&short, 401, "token_invalid", &|| {}),
+        (&ended, 401, "token_invalid", &|| town.provider.end(1)),
+        (&lacking, 403, "scope_insufficient", &change),
+    ];
+    for (token, status, code, lose) in cases {
+        let mut client = ask_and_lose(&town, token, status, lose).await;
+        let answer = client.hear().await;
+        assert_eq!((answer.status, answer.code().as_str()), (status, code));
+        assert!(answer.field("upgrade").is_none(), "{}", answer.head);
+        // What it says next is a request like any.
+        assert_eq!(client.get("/open").await.text(), "fine");
+        assert_eq!(town.slow.last().matches("HTTP/1.1").count(), 1);
+    }
+    let kept = town.provider.issue(4);
+    let mut client = ask_and_lose(&town, &kept, 200, || {}).await;
+    assert_eq!(client.hear().await.status, 101);
 }
 
 /// A token that is over by itself, so much later.

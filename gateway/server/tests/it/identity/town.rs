@@ -2,9 +2,11 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::sync::Notify;
 
 use super::provider::{CREDENTIAL, ISSUER, Provider};
 use crate::client::Answer;
@@ -21,6 +23,9 @@ pub(crate) struct Town {
     pub(crate) service: Upstream,
     /// What `/kept` is composed of.
     pub(crate) kept: Upstream,
+    /// What `/live/slow` leads to, which agrees to a WebSocket when it is given its word.
+    pub(crate) slow: Upstream,
+    pub(crate) word: Arc<Notify>,
     pub(crate) edge: Edge,
     config: String,
     _folder: TempDir,
@@ -48,6 +53,7 @@ const ROUTES: &str = "
   - { name: live, match: \"GET /live\", to: live, upgrade: websocket, require: { scopes: [read] } }
   - { name: lasting, match: \"GET /live/lax\", to: live, upgrade: websocket, staleness: tolerant, require: {} }
   - { name: lively, match: \"GET /live/any\", to: live, upgrade: websocket, accept: any, require: {} }
+  - { name: slow, match: \"GET /live/slow\", to: slow, upgrade: websocket, require: { scopes: [read] } }
   - { name: open, match: \"GET /open\", to: s }
   - { name: kept, match: \"GET /kept\", compose: true, require: {} }
 endpoints:
@@ -86,6 +92,9 @@ impl Town {
         let service = Upstream::start([ok("fine")]).await;
         let live = Upstream::start([Step::Say(GRANT.to_owned())]).await;
         let kept = Upstream::start([ok("{\"a\":1}")]).await;
+        let word = Arc::new(Notify::new());
+        let slowly = [Step::Wait(Arc::clone(&word)), Step::Say(GRANT.to_owned())];
+        let slow = Upstream::start(slowly).await;
         let folder = tempfile::tempdir().unwrap();
         let key_file = folder.path().join("gateway.key");
         fs::write(&key_file, format!("{CREDENTIAL}\n")).unwrap();
@@ -94,11 +103,12 @@ impl Town {
             "idp: {{ issuer: \"{ISSUER}\", listen: \"{at}\", internal: \"{at}\", key_file: {key}, \
              lease: {lease}, audience: [pay] }}\n\
              services: {{ s: {{ endpoints: [\"{service}\"] }}, live: {{ endpoints: [\"{live}\"] }}, \
-             k: {{ endpoints: [\"{of_kept}\"] }} }}\nroutes: {ROUTES}",
+             slow: {{ endpoints: [\"{slow}\"] }}, k: {{ endpoints: [\"{of_kept}\"] }} }}\nroutes: {ROUTES}",
             at = provider.address,
             key = key_file.display(),
             service = service.address,
             live = live.address,
+            slow = slow.address,
             of_kept = kept.address,
         );
         let edge = Edge::start(&rest).await;
@@ -106,6 +116,8 @@ impl Town {
             provider,
             service,
             kept,
+            slow,
+            word,
             edge,
             config: rest,
             _folder: folder,
