@@ -286,7 +286,7 @@ mod tests {
         let kept_back = [
             "Proxy", "X-HTTP-Method-Override", "x_http_method_override", "X-HTTP-Method",
             "X-Method-Override", "X-Original-URL", "X.Rewrite.URL", "X-Host", "X-Original-Host",
-            "X-Original-URI", "X-Original-Method", "X-Rewrite-URI",
+            "X-Original-URI", "X-Original-Method", "X-Rewrite-URI", "X-HTTP-Host-Override",
         ];
         for name in kept_back {
             assert!(is_misleading(name), "{name}");
@@ -310,7 +310,7 @@ mod tests {
             "X-Forwarded-User", "x_forwarded_prefix", "X-Forwarded-", "X.Forwarded-Ssl", "Client-IP",
             "True_Client_IP", "X-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP",
             "Fastly-Client-IP", "X-Remote-Addr", "X_Remote_IP", "X-Originating-IP",
-            "X-Envoy-External-Address",
+            "X-Envoy-External-Address", "X-Original-Forwarded-For",
         ];
         for name in telling {
             assert!(tells_of_client(name), "{name}");

@@ -70,6 +70,14 @@ mod tests {
         let fields = parse(lines).unwrap();
         let names: Vec<_> = fields.iter().map(|field| field.name).collect();
         assert_eq!(names, ["Grpc-Status", "Digest"]);
+        #[rustfmt::skip]
+        let of_the_head = [
+            "Age", "Cache-Control", "Content_Encoding", "Content-Range", "Content-Type", "Cookie", "Date", "Expect",
+            "Location", "Max-Forwards", "Range", "Set-Cookie", "WWW-Authenticate",
+        ];
+        for name in of_the_head {
+            assert!(!may_pass(name), "{name}");
+        }
     }
 
     #[test]

@@ -118,6 +118,7 @@ mod tests {
             (format!("{get}{both}\r\nSec-WebSocket-Key: c2hvcnQ="),              Err(UpgradeError::Key)),
             (format!("{get}{both}\r\nSec-WebSocket-Key: {KEY}x"),                Err(UpgradeError::Key)),
             (format!("{get}{both}\r\n{key}\r\nContent-Length: 3"),               Err(UpgradeError::NotAGet)),
+            (format!("{get}{both}\r\n{key}\r\nTransfer-Encoding: chunked"),      Err(UpgradeError::NotAGet)),
             (format!("{get}{both}\r\n{key}\r\nExpect: 100-continue"),            Err(UpgradeError::NotAGet)),
             (format!("POST / HTTP/1.1\r\nHost: h\r\n{both}\r\n{key}"),           Err(UpgradeError::NotAGet)),
             (format!("GET / HTTP/1.0\r\nHost: h\r\n{both}\r\n{key}"),            Err(UpgradeError::NotAGet)),

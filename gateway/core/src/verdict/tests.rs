@@ -19,7 +19,7 @@ const KNOWN: Remembered = Remembered {
 fn what_nobody_honest_shows_is_a_trial_and_what_stays_bad_is_remembered() {
     use idp_token::reference::ReferenceError;
     #[rustfmt::skip]
-    let cases: [(Invalid, bool, bool); 19] = [
+    let cases: [(Invalid, bool, bool); 20] = [
         (ValueTokenError::Jws(JwsError::Signature).into(),  true,  true),
         (ValueTokenError::Jws(JwsError::UnknownKey).into(), false, false),
         (ValueTokenError::Jws(JwsError::Base64).into(),     false, false),
@@ -36,6 +36,7 @@ fn what_nobody_honest_shows_is_a_trial_and_what_stays_bad_is_remembered() {
         (Unacceptable::Purpose.into(),                      false, true),
         (Invalid::Inactive,                                 true,  true),
         (Invalid::Ended,                                    false, false),
+        (Invalid::Over(Over::Idle),                         false, false),
         (Invalid::Kind,                                     false, false),
         (Invalid::Audience,                                 false, false),
         (ReferenceError::Tag.into(),                        false, false),

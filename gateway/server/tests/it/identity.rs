@@ -1,7 +1,7 @@
 //! Who is asking: known and unknown, good and bad, and nobody there to be asked.
 
 pub(crate) mod provider;
-mod town;
+pub(crate) mod town;
 
 mod budget;
 mod degraded;

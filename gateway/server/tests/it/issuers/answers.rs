@@ -1,7 +1,11 @@
 //! What clients are told.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use super::signer::{claims, now};
 use super::*;
+use crate::identity::town::{GRANT, WISH};
 
 #[tokio::test]
 async fn each_token_is_answered_for_what_it_is() {
@@ -135,6 +139,42 @@ async fn a_token_that_says_nothing_is_asked_about_once_and_ours_never() {
     let own = signer.sign(&claims("a"));
     assert_eq!(show(&edge, "/a/x", &own).await.status, 200);
     assert_eq!(asked.heard().len(), 2);
+}
+
+/// The issuer has no log, so that it is asked again and again.
+#[tokio::test]
+async fn a_websocket_ends_with_what_another_issuer_said_of_its_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = secret_in(&folder);
+    let (mut lesser, gone) = (active(), json!({ "active": false }));
+    lesser["scope"] = json!("money.write");
+    for (then, code) in [(gone, "token_invalid"), (lesser, "scope_insufficient")] {
+        let service = Upstream::start([Step::Say(GRANT.to_owned())]).await;
+        let says = Arc::new(Mutex::new(json_of(&active())));
+        let asked = Upstream::start([Step::Now(Arc::clone(&says))]).await;
+        let issuer = format!("{}, max_age: 1s", by_question("a", &asked, &secret));
+        let route = "upgrade: websocket, require: { scopes: [money.read] }";
+        let edge = edge(&service, &[("a", issuer)], route).await;
+        let request =
+            format!("GET /a/x HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer opaque\r\n{WISH}\r\n");
+        let mut client = edge.connect().await;
+        assert_eq!(client.ask(request).await.status, 101);
+        let asked_again = async {
+            while asked.heard().len() < 3 {
+                // sleeps: the connection is looked at once a second
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let within = tokio::time::timeout(Duration::from_secs(20), asked_again);
+        within.await.expect("the issuer is asked again");
+        client.say("GET / HTTP/1.1\r\n\r\n").await;
+        assert_eq!(client.hear().await.status, 101, "it goes on");
+        *says.lock().unwrap() = json_of(&then);
+        assert!(client.read_to_end().await.is_err());
+        drop(client);
+        let lines = edge.stop_and_read_log().await;
+        assert_eq!(lines[0]["code"], code, "{lines:?}");
+    }
 }
 
 /// The good one, with a signature that is numbered.
