@@ -160,6 +160,18 @@ impl Passwords {
         hash.ok_or(Busy)
     }
 
+    /// The same before anybody is served: there is nobody whom it could hold up, and on a processor that
+    /// others keep busy the background would keep the start waiting.
+    pub async fn hash_at_start(&self, password: Password) -> Result<PasswordHash, Busy> {
+        let cost = self.cost;
+        let mut memory = Memory {
+            blocks: Vec::new(),
+            computations: Arc::clone(&self.computations),
+        };
+        let hashing = tokio::task::spawn_blocking(move || hash(cost, &password, &mut memory));
+        hashing.await.ok().flatten().ok_or(Busy)
+    }
+
     /// Compares a password with the hash of the one that was set, or with one that nobody has.
     pub async fn verify(&self, hash: PasswordHash, password: Password) -> Result<Verdict, Busy> {
         let cost = self.cost;

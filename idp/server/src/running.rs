@@ -262,7 +262,7 @@ async fn begin(
             .collect(),
     );
     let nobody = Password::parse(nobody).expect("invariant: 32 letters");
-    let dummy = passwords.hash(nobody).await?;
+    let dummy = passwords.hash_at_start(nobody).await?;
     let material = keys::draw(algorithm, dummy)?;
     let begun = settle(store, move |view, now, _| {
         keyring::begin(view, &material, now)

@@ -123,7 +123,7 @@ async fn hash(
     let password = Password::parse(password).ok_or_else(|| SeedError::PasswordLength {
         what: what.to_owned(),
     })?;
-    let hashed = desk.passwords.hash(password).await;
+    let hashed = desk.passwords.hash_at_start(password).await;
     hashed.map_err(|source| {
         let what = what.to_owned();
         SeedError::Password { what, source }

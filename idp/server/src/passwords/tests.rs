@@ -292,6 +292,17 @@ async fn workers_are_of_the_background_and_nobody_else_is() {
     assert_eq!(rustix::process::getpriority_process(None).unwrap(), ours);
 }
 
+#[tokio::test]
+async fn a_start_waits_for_no_worker() {
+    let passwords = cheap(limits(1, 0));
+    let held = Held::start(&passwords, 1).await;
+    assert_eq!(passwords.hash(password("p")).await, Err(Busy));
+    let hash = passwords.hash_at_start(password("p")).await.unwrap();
+    held.end().await;
+    let found = passwords.verify(hash, password("p")).await;
+    assert_eq!(found, Ok(Verdict::Matches));
+}
+
 #[test]
 fn memory_grows_to_what_is_asked_for_and_is_given_back_whole() {
     let mut memory = Memory {
