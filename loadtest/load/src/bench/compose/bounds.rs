@@ -23,8 +23,8 @@ const ENTRY_BYTES: u64 = 400;
 /// Stand for minutes.
 const REFRESHES: u32 = 6;
 const REFRESH: Duration = Duration::from_secs(5);
-const OUTAGE_ROUNDS: u32 = 7;
-const OUTAGE_ANSWERS: u32 = 400;
+const OUTAGE_ROUNDS: u32 = 15;
+const OUTAGE_ANSWERS: u32 = 1_000;
 /// Who ask for what hangs, each so often.
 const STUCK: usize = 4;
 const STUCK_EVERY: Duration = Duration::from_millis(100);
@@ -253,23 +253,18 @@ fn peak_kib(processes: &[u32]) -> Result<u64, BenchError> {
     peaks.sum()
 }
 
+/// Which of both is measured first changes from round to round.
 async fn outage(composing: &Composing) -> Result<Vec<Outage>, BenchError> {
     let mut walk = Walk::new();
     let mut rounds = Vec::new();
     for round in 1..=OUTAGE_ROUNDS {
-        let quiet_us = p99(&mut walk, composing).await?;
-        let mut stuck = JoinSet::new();
-        for _ in 0..STUCK {
-            let at = composing.address;
-            stuck.spawn(async move {
-                let mut walk = Walk::new();
-                while walk.send(at, "/hang", "GET /hang", "").await.is_ok() {
-                    sleep(STUCK_EVERY).await;
-                }
-            });
-        }
-        let beside_us = p99(&mut walk, composing).await?;
-        stuck.shutdown().await;
+        let (quiet_us, beside_us) = if round % 2 == 1 {
+            let quiet_us = p99(&mut walk, composing).await?;
+            (quiet_us, p99_beside(&mut walk, composing).await?)
+        } else {
+            let beside_us = p99_beside(&mut walk, composing).await?;
+            (p99(&mut walk, composing).await?, beside_us)
+        };
         rounds.push(Outage {
             round,
             quiet_us,
@@ -277,6 +272,23 @@ async fn outage(composing: &Composing) -> Result<Vec<Outage>, BenchError> {
         });
     }
     Ok(rounds)
+}
+
+/// While others ask for what hangs.
+async fn p99_beside(walk: &mut Walk, composing: &Composing) -> Result<u64, BenchError> {
+    let mut stuck = JoinSet::new();
+    for _ in 0..STUCK {
+        let at = composing.address;
+        stuck.spawn(async move {
+            let mut walk = Walk::new();
+            while walk.send(at, "/hang", "GET /hang", "").await.is_ok() {
+                sleep(STUCK_EVERY).await;
+            }
+        });
+    }
+    let beside_us = p99(walk, composing).await;
+    stuck.shutdown().await;
+    beside_us
 }
 
 async fn p99(walk: &mut Walk, composing: &Composing) -> Result<u64, BenchError> {
