@@ -65,7 +65,7 @@ pub(crate) fn compile(file: &written::File, reading: Reading<'_>) -> Compiled {
         gateway.issuers = issuers::compile(&file.issuers, &mut paths);
     }
     let plan = composition::compile(file, reading);
-    let second_level = composition::second_level(file, reading);
+    let second_level = composition::second_level(file, &plan, reading);
     if let Some(gateway) = &mut gateway {
         gateway.plan = Arc::clone(&plan);
         gateway.second_level.clone_from(&second_level);

@@ -15,6 +15,10 @@ pub const DEPTH_MAX: usize = 3;
 pub const CALLS_MAX: usize = 20;
 /// What an endpoint may say at most.
 pub const CALLS_CEILING: usize = 100;
+/// What is left of a request's time for putting the answer together.
+pub const RENDERING: Duration = Duration::from_millis(2);
+/// A second level is waited for where so many times as long is left as it may take.
+pub const SECOND_LEVEL_TIMES: u32 = 4;
 
 macro_rules! places {
     ($($(#[$doc:meta])* $place:ident;)+) => {$(

@@ -12,7 +12,7 @@ use composer_core::answer::Answer;
 use composer_core::compose::{self, Composition, Outcome, Provenance, Refused, Task};
 use composer_core::freshness::Reuse;
 use composer_core::keys::Key;
-use composer_core::plan::{EndpointId, LookupId, StepId};
+use composer_core::plan::{EndpointId, LookupId, RENDERING, StepId};
 use composer_core::status::Tally;
 
 use http::{HeaderMap, StatusCode};
@@ -23,9 +23,6 @@ use crate::records::{Allowance, Errand, Found, Looked};
 use crate::reply::Reply;
 use crate::scope::Asker;
 use crate::table::Snapshot;
-
-/// What is left of a request's time for putting the answer together.
-const RENDERING: Duration = Duration::from_millis(2);
 
 /// One request for a composed answer.
 #[derive(Debug, Clone, Copy)]

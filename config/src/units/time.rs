@@ -36,6 +36,11 @@ impl Time {
         Self::seconds(minutes * 60)
     }
 
+    /// Without what is less than a millisecond of it.
+    pub(crate) fn of(duration: Duration) -> Self {
+        Self::milliseconds(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+
     pub(crate) fn duration(self) -> Duration {
         Duration::from_millis(self.milliseconds)
     }

@@ -109,7 +109,9 @@ pub(crate) struct SecondLevel {
     /// Redis 7 or later, and no cluster: a URL, or a map with its password in a file.
     pub(crate) redis: Field<Short<RedisUrl, Redis>>,
     /// How long a request waits for it before it asks the service; one that has less than four times
-    /// as long left does not wait. A Redis that took longer once is let be until it answers again.
+    /// as long left does not wait. So it has to be less than a quarter of the `budget` of every endpoint
+    /// with such a lookup and, with `stale_while_revalidate`, of the `timeout` of its service. A Redis
+    /// that took longer once is let be until it answers again.
     #[schemars(extend("default" = bounds::SECOND_LEVEL.default.to_string()))]
     pub(crate) timeout: Field<Time>,
 }

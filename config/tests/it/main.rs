@@ -17,6 +17,8 @@ mod provider;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod second_level;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod work;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use composer_core::plan::SECOND_LEVEL_TIMES;
 use prometheus::{IntCounter, IntGauge};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisError, Script, ScriptInvocation};
@@ -21,8 +22,6 @@ use crate::random;
 
 /// To connect, and to say who we are.
 const CONNECT_MAX: Duration = Duration::from_millis(300);
-/// Of the time that a request has left, the part that may go by with waiting.
-const PART_OF_TIME: u32 = 4;
 /// To store what was fetched, which nobody waits for.
 const STORE_MAX: Duration = Duration::from_millis(500);
 /// To forget something, which whoever orders it waits for.
@@ -108,7 +107,7 @@ impl Link {
         left: Duration,
     ) -> Option<Reply> {
         let connected = self.connected.load_full()?;
-        if left < self.timeout * PART_OF_TIME {
+        if left < self.timeout * SECOND_LEVEL_TIMES {
             return None;
         }
         let mut asking = self.find.prepare_invoke();
