@@ -29,3 +29,6 @@ pub mod share;
 pub mod trailers;
 pub mod upgrade;
 pub mod verdict;
+
+#[cfg(test)]
+mod sample;

@@ -1,14 +1,8 @@
-use std::sync::Arc;
-
 use http::{HeaderName, HeaderValue};
 use proptest::prelude::*;
 
 use crate::fields::FieldRules;
-use crate::host::HostPattern;
-use crate::level::Level;
-use crate::path::PathPattern;
-use crate::route::{Destination, Matches, Methods, Rewrite};
-use crate::share::Shares;
+use crate::sample;
 
 use super::*;
 
@@ -106,20 +100,6 @@ fn a_connection_is_kept_when_the_service_keeps_it() {
 
 fn route() -> Route {
     Route {
-        name: Arc::from("r"),
-        level: Level::Open,
-        class: None,
-        admission: None,
-        matches: Matches {
-            host: HostPattern::Any,
-            methods: Methods::Any,
-            path: PathPattern::parse("/{rest*}").unwrap(),
-            conditions: Vec::new(),
-            query: Vec::new(),
-        },
-        to: Destination::Services(Shares::one(Arc::from("s"))),
-        rewrite: Rewrite::default(),
-        request_fields: FieldRules::default(),
         response_fields: FieldRules {
             remove: vec![HeaderName::from_static("x-secret")],
             set: vec![(
@@ -131,9 +111,7 @@ fn route() -> Route {
                 HeaderValue::from_static("b"),
             )],
         },
-        body_bytes_max: 0,
-        timeout: None,
-        may_upgrade: false,
+        ..sample::route("/{rest*}")
     }
 }
 

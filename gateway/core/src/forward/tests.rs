@@ -1,31 +1,14 @@
-use std::sync::Arc;
-
 use http::{HeaderName, HeaderValue};
 
 use crate::fields::FieldRules;
-use crate::host::HostPattern;
-use crate::level::Level;
 use crate::limits::Limits;
-use crate::path::PathPattern;
-use crate::route::{Destination, Matches, Methods, Rewrite};
-use crate::share::Shares;
+use crate::route::Rewrite;
+use crate::sample;
 
 use super::*;
 
 pub(super) fn route() -> Route {
     Route {
-        name: Arc::from("r"),
-        level: Level::Open,
-        class: None,
-        admission: None,
-        matches: Matches {
-            host: HostPattern::Any,
-            methods: Methods::Any,
-            path: PathPattern::parse("/money/{rest*}").unwrap(),
-            conditions: Vec::new(),
-            query: Vec::new(),
-        },
-        to: Destination::Services(Shares::one(Arc::from("money"))),
         rewrite: Rewrite {
             strip: "/money".into(),
             add: String::new(),
@@ -41,10 +24,7 @@ pub(super) fn route() -> Route {
                 HeaderValue::from_static("edge"),
             )],
         },
-        response_fields: FieldRules::default(),
-        body_bytes_max: 0,
-        timeout: None,
-        may_upgrade: false,
+        ..sample::route("/money/{rest*}")
     }
 }
 

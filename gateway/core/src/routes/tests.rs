@@ -3,12 +3,10 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 use proptest::prelude::*;
 
-use crate::fields::FieldRules;
 use crate::limits::Limits;
-use crate::path::PathPattern;
 use crate::query::QueryCondition;
-use crate::route::{Destination, FieldCondition, Matches, Methods, Rewrite};
-use crate::share::Shares;
+use crate::route::{FieldCondition, Matches, Methods};
+use crate::sample;
 
 use super::*;
 
@@ -45,25 +43,18 @@ fn route(text: &str) -> Route {
     let query = query
         .map(pair)
         .map(|(name, value)| QueryCondition { name, value });
+    let any = sample::route(path);
     Route {
         name: Arc::from(text),
         level: level.map_or(Level::Open, Option::unwrap),
-        class: None,
-        admission: None,
         matches: Matches {
             host,
             methods,
-            path: PathPattern::parse(path).unwrap(),
             conditions: conditions.collect(),
             query: query.collect(),
+            ..any.matches
         },
-        to: Destination::Services(Shares::one(Arc::from("service"))),
-        rewrite: Rewrite::default(),
-        request_fields: FieldRules::default(),
-        response_fields: FieldRules::default(),
-        body_bytes_max: 0,
-        timeout: None,
-        may_upgrade: false,
+        ..any
     }
 }
 
