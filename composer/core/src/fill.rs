@@ -38,6 +38,10 @@ mod tests {
             (Some("010"),     Some("9"),        false),
             (Some("0"),       Some("00"),       true),
             (Some("\"a\""),   Some("\"b\""),    true),
+            (Some("3"),       Some("\"b\""),    true),
+            (Some("\"a\""),   Some("3"),        true),
+            (Some("-4"),      Some("3"),        true),
+            (Some(""),        Some("3"),        true),
             (Some("99999999999999999999999998"), Some("99999999999999999999999999"), true),
             (Some("99999999999999999999999999"), Some("99999999999999999999999998"), false),
         ];

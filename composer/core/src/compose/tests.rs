@@ -147,6 +147,31 @@ fn a_failed_chunk_fails_its_own_rows_and_no_others() {
 }
 
 #[test]
+fn what_is_old_and_what_is_missing_are_told_apart_where_the_cause_is_the_same() {
+    let mut composition = begin(&sample::history(), "");
+    composition.tasks();
+    answered(
+        &mut composition,
+        0,
+        r#"{"items":[{"receiverId":8},{"receiverId":9},{"receiverId":8}]}"#,
+    );
+    answered(&mut composition, 1, "{}");
+    composition.tasks();
+    let old = Found::Stale(json(r#"{"name":"Eight"}"#), Cause::Timeout);
+    let found = [("8", old), ("9", Found::Failed(Cause::Timeout))];
+    find(&mut composition, 0, &found);
+    let answer = composition.answer().unwrap();
+    let (_, errors) = body(&answer).split_once("\"_errors\":").unwrap();
+    assert_eq!(
+        errors,
+        concat!(
+            r#"[{"source":"member","in":"transfers","rows":"0,2","cause":"timeout","stale":true},"#,
+            r#"{"source":"member","in":"transfers","rows":"1","cause":"timeout","stale":false}]}"#,
+        )
+    );
+}
+
+#[test]
 fn what_stands_in_for_a_step_is_always_told() {
     let mut composition = begin(&sample::history(), "");
     composition.tasks();
@@ -308,6 +333,12 @@ fn a_composed_answer_is_known_by_its_tag() {
         assert_eq!(answer::is_known(&tag, &fields), expected, "{line}");
     }
     assert!(!answer::is_known(&tag, &http::HeaderMap::new()));
+    let lines = ["\"a\"", "\"b\", \"c\"", &tag].map(|line| line.parse().unwrap());
+    let mut fields = http::HeaderMap::new();
+    for (line, expected) in lines.into_iter().zip([false, false, true]) {
+        fields.append(http::header::IF_NONE_MATCH, line);
+        assert_eq!(answer::is_known(&tag, &fields), expected, "{fields:?}");
+    }
 }
 
 #[test]

@@ -95,6 +95,22 @@ mod tests {
     }
 
     #[test]
+    fn a_second_that_is_not_whole_is_none() {
+        for (millis, expected) in [
+            (999, "public, no-cache"),
+            (1_000, "public, max-age=1"),
+            (1_999, "public, max-age=1"),
+        ] {
+            let left = Duration::from_millis(millis);
+            let reuse = Reuse {
+                fresh: Some(left),
+                ..Reuse::default()
+            };
+            assert_eq!(reuse.text(), expected, "{millis}");
+        }
+    }
+
+    #[test]
     fn the_strictest_part_speaks_for_the_whole() {
         #[rustfmt::skip]
         let cases = [
@@ -110,6 +126,8 @@ mod tests {
             (vec![part("public, max-age=60", 60), Reuse::NEVER],            "no-store"),
             (vec![part("max-age=60, must-revalidate", 60), part("public, max-age=99", 99)],
                 "private, max-age=60, must-revalidate"),
+            (vec![part("public, max-age=60, proxy-revalidate", 60), part("public, max-age=9", 9)],
+                "public, max-age=9, must-revalidate"),
         ];
         for (parts, expected) in cases {
             let forth = parts

@@ -70,6 +70,13 @@ fn the_shorter_of_what_is_said_and_what_is_configured_wins() {
         fresh(&[("cache-control", "max-age=60"), ("age", "nonsense")], own),
         58
     );
+    // RFC 9111 section 5.1: the first counts.
+    let twice = [
+        ("cache-control", "max-age=60"),
+        ("age", "50"),
+        ("age", "10"),
+    ];
+    assert_eq!(fresh(&twice, own), 8);
     let late = date(NOW - 20);
     assert_eq!(
         fresh(&[("cache-control", "max-age=60"), ("date", &late)], own),
@@ -166,6 +173,25 @@ fn a_directive_is_read_however_it_is_written() {
     }
     let line = [("cache-control", "s-maxage=10, max-age=60")];
     assert_eq!(fresh(&line, Scope::Shared), 8);
+}
+
+/// Section 1.2.2.
+#[test]
+fn more_seconds_than_may_be_said_are_as_many_as_may_be() {
+    let most = Duration::from_secs(1 << 31);
+    #[rustfmt::skip]
+    let cases = [
+        ("2147483647",            most - Duration::from_secs(1)),
+        ("2147483648",            most),
+        ("2147483649",            most),
+        ("18446744073709551615",  most),
+        ("18446744073709551616",  most),
+    ];
+    for (seconds, expected) in cases {
+        let line = format!("max-age={seconds}");
+        let control = Control::of(&fields(&[("cache-control", &line)]));
+        assert_eq!(control.max_age, Some(expected), "{line}");
+    }
 }
 
 #[test]

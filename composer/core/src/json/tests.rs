@@ -37,6 +37,21 @@ fn json_is_read_to_the_letter() {
 }
 
 #[test]
+fn the_byte_that_breaks_a_body_is_told_with_what_stands_before_it() {
+    for (text, at) in [
+        ("nul", 0),
+        (" \n\tnul", 3),
+        ("  [1,}", 5),
+        (" {\"a\":1} x", 9),
+        ("  ", 2),
+    ] {
+        assert_eq!(parse(text), Err(Unsound::Broken(at)), "{text:?}");
+        let rows = Json::parse_rows(&Bytes::copy_from_slice(text.as_bytes()));
+        assert_eq!(rows, Err(Unsound::Broken(at)), "{text:?}");
+    }
+}
+
+#[test]
 fn bytes_that_are_no_text_are_no_json() {
     for bytes in [
         &b"\"\xff\""[..],

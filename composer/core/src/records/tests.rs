@@ -88,6 +88,36 @@ fn unchanged_is_believed_only_of_what_is_held() {
 }
 
 #[test]
+fn a_version_that_cannot_be_sent_back_is_none() {
+    let longest = format!("\"{}\"", "v".repeat(128));
+    let too_long = format!("\"{}\"", "v".repeat(129));
+    #[rustfmt::skip]
+    let cases = [
+        ("3",                    Some("3")),
+        ("\"W/\\\"a b\\\"\"",  Some("W/\"a b\"")),
+        (&*longest,              Some(longest.trim_matches('"'))),
+        (&*too_long,             None),
+        ("\"\"",                 None),
+        ("\"a,b\"",              None),
+        ("\"a\\u002cb\"",       None),
+        ("null",                 None),
+        ("{}",                   None),
+    ];
+    for (version, expected) in cases {
+        let body = json(&format!("[{{\"memberId\":7,\"version\":{version}}}]"));
+        let mut brought = of_batch(&body, &lookup(), &wanted(&[("7", None)])).unwrap();
+        let (key, fetched) = brought.records.remove(0);
+        let Fetched::Record(record) = fetched else {
+            panic!("{version}: {fetched:?}");
+        };
+        assert_eq!(record.version.as_deref(), expected, "{version}");
+        // The same where it was kept.
+        let kept = of_key(record.json, &lookup(), &key).unwrap();
+        assert_eq!(kept.version.as_deref(), expected, "{version}");
+    }
+}
+
+#[test]
 fn an_answer_without_its_array_is_no_answer() {
     let lookup = lookup();
     for body in ["{}", "null", "7", "\"[]\"", "{\"items\":[]}"] {

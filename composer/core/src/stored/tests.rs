@@ -50,6 +50,27 @@ fn an_entity_is_read_as_it_was_written() {
 }
 
 #[test]
+fn what_a_service_said_is_read_word_for_word() {
+    let (plan, of) = site();
+    let words: [fn(&mut Control); 6] = [
+        |_| {},
+        |it| it.no_cache = true,
+        |it| it.private = true,
+        |it| it.public = true,
+        |it| it.must_revalidate = true,
+        |it| it.proxy_revalidate = true,
+    ];
+    for said in words {
+        let mut entity = stored(Some(MEMBER));
+        entity.control = Control::default();
+        said(&mut entity.control);
+        let value = entity.write(of, &key("7"), Vec::new()).unwrap();
+        let read = Stored::read(&value, of, &key("7"), &plan.lookups[0]);
+        assert_eq!(read, Ok(entity));
+    }
+}
+
+#[test]
 fn what_is_of_another_key_or_another_declaration_is_not_believed() {
     let (plan, of) = site();
     let lookup = &plan.lookups[0];

@@ -190,12 +190,22 @@ fn rows_past_what_is_compared_are_read_all_the_same() {
 
 #[test]
 fn rows_are_noted_up_to_a_limit_and_read_past_it() {
-    for count in [65_536, 65_537] {
-        let text = format!("[{}]", vec!["{\"a\":7}"; count].join(","));
+    // As many rows as there may be, or members of them all together.
+    #[rustfmt::skip]
+    let cases = [
+        ("{\"a\":7}",                 65_536, true),
+        ("{\"a\":7}",                 65_537, false),
+        ("{\"b\":1,\"a\":7}",         32_768, true),
+        ("{\"b\":1,\"a\":7}",         32_769, false),
+        ("{\"b\":\"\",\"a\":7}",      32_769, false),
+        ("{\"b\":1,\"c\":1,\"a\":7}", 21_846, false),
+    ];
+    for (row, count, is_noted) in cases {
+        let text = format!("[{}]", vec![row; count].join(","));
         let length = text.len();
         let json = Json::parse_rows(&Bytes::from(text)).unwrap();
-        let is_noted = json.memory() > BODY_BYTES + length;
-        assert_eq!(is_noted, count == 65_536, "{count}");
+        let takes_more = json.memory() > BODY_BYTES + length;
+        assert_eq!(takes_more, is_noted, "{row} {count}");
         let names = [Name::new("a")];
         let mut selection = json.select(json.value(), &names).unwrap();
         let mut slots = Vec::new();
@@ -221,5 +231,17 @@ fn rows_are_as_deep_as_anything_else() {
                 depth == crate::json::DEPTH_MAX
             );
         }
+    }
+}
+
+/// A first row of a few bytes promises many, and nothing but one long text comes.
+#[test]
+fn room_is_made_for_what_is_expected_up_to_a_bound() {
+    for first in ["{\"a\":1}", "{\"a\":1,\"b\":2,\"c\":3}", "{}", "1"] {
+        let text = format!("[{first},\"{}\"]", "x".repeat(8 << 20));
+        let length = text.len();
+        let json = Json::parse_rows(&Bytes::from(text)).unwrap();
+        let noted = json.memory() - BODY_BYTES - length;
+        assert!(noted < 512 << 10, "{first}: {noted}");
     }
 }
