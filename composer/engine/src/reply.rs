@@ -159,3 +159,75 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {
         headers.insert(name, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::header::IF_NONE_MATCH;
+
+    use super::*;
+
+    fn reply(body: &[u8], is_partial: bool, asked: &HeaderMap) -> Reply {
+        let answer = Answer {
+            body: Bytes::copy_from_slice(body),
+            is_partial,
+            cache_control: "private, max-age=9".to_owned(),
+            cache_status: "composer".to_owned(),
+            composition_status: "complete".to_owned(),
+            calls: 1,
+            calls_naive: 1,
+            duplicates: 0,
+        };
+        Reply::of(answer, asked)
+    }
+
+    fn tag_of(body: &[u8]) -> HeaderValue {
+        let mut reply = reply(body, false, &HeaderMap::new());
+        reply.headers.remove(ETAG).unwrap()
+    }
+
+    #[test]
+    fn whoever_has_an_answer_is_told_so_with_all_that_may_be_new_of_it() {
+        let (same, other) = (tag_of(b"{}"), tag_of(b"[]"));
+        let nothing = HeaderMap::new();
+        let names = |tag| HeaderMap::from_iter([(IF_NONE_MATCH, tag)]);
+        #[rustfmt::skip]
+        let cases = [
+            (false, nothing.clone(),      StatusCode::OK),
+            (false, names(same.clone()),  StatusCode::NOT_MODIFIED),
+            (false, names(other),         StatusCode::OK),
+            // Of what is missing nobody knows whether it is as it was.
+            (true,  names(same.clone()),  StatusCode::OK),
+            (true,  nothing,              StatusCode::OK),
+        ];
+        for (is_partial, asked, expected) in cases {
+            let Reply {
+                status,
+                headers,
+                body,
+            } = reply(b"{}", is_partial, &asked);
+            assert_eq!(status, expected, "{asked:?}");
+            let is_sent = status == StatusCode::OK;
+            assert_eq!(&*body, if is_sent { &b"{}"[..] } else { b"" });
+            assert_eq!(headers.contains_key(CONTENT_TYPE), is_sent);
+            assert_eq!(headers[ETAG], same);
+            assert_eq!(headers[CACHE_CONTROL], "private, max-age=9");
+            assert_eq!(headers[CACHE_STATUS], "composer");
+            assert_eq!(headers[COMPOSITION_STATUS], "complete");
+        }
+    }
+
+    #[test]
+    fn one_byte_anywhere_makes_another_tag() {
+        for length in [1, 3, 16, 17, 128, 240, 241, 1_024, 5_000] {
+            let body = vec![b'x'; length];
+            let tag = tag_of(&body);
+            assert_eq!(tag_of(&body), tag, "{length}");
+            for at in (0..length).step_by(1 + length / 50).chain([length - 1]) {
+                let mut other = body.clone();
+                other[at] ^= 1;
+                assert_ne!(tag_of(&other), tag, "{at} of {length}");
+            }
+            assert_ne!(tag_of(&[&body[..], b" "].concat()), tag, "{length}");
+        }
+    }
+}

@@ -14,6 +14,7 @@ mod faults;
 mod history;
 mod oracle;
 mod redis_server;
+mod reuse;
 mod service;
 mod sharing;
 mod site;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use composer_core::freshness::Freshness;
+
 use super::super::entity::{HEAD_BYTES, Moment, Seen, Sighted};
 use super::orders::{Site, key};
 use crate::cache::{Age, Entry};
@@ -67,4 +69,96 @@ fn what_is_held_here_is_given_up_for_what_is_newer_alone() {
     assert!(known(read(&site, &value, 6_000, Some(before))).is_some());
     assert!(known(read(&site, &value, 6_000, Some(learned))).is_none());
     assert!(known(read(&site, &value, 6_000, Some(site.now))).is_none());
+}
+
+/// What is read is as it was said and for no longer than either of both would have kept it.
+#[test]
+fn of_who_stored_it_and_who_reads_it_the_stricter_counts() {
+    let seconds = Duration::from_secs;
+    #[rustfmt::skip]
+    let cases = [
+        // Stored, of a record or of none; kept here; left there; then fresh and stale from now on.
+        (true,  (10, 5, 50), (60, 9, 9, 90), 10, (10, 5, 50)),
+        (true,  (10, 50, 5), (60, 9, 9, 90), 10, (10, 9, 5)),
+        (true,  (10, 5, 50), (6, 60, 0, 90), 10, (6, 0, 50)),
+        (true,  (10, 5, 50), (6, 60, 9, 0),  8,  (4, 5, 0)),
+        (true,  (10, 5, 50), (6, 60, 9, 90), 5,  (1, 5, 50)),
+        (true,  (10, 5, 50), (6, 60, 9, 90), 4,  (0, 0, 0)),
+        (false, (10, 0, 0),  (60, 3, 9, 90), 10, (3, 0, 0)),
+        (false, (10, 0, 0),  (60, 3, 9, 90), 8,  (1, 0, 0)),
+        (false, (10, 0, 0),  (60, 3, 9, 90), 7,  (0, 0, 0)),
+        (false, (10, 0, 0),  (60, 0, 9, 90), 10, (0, 0, 0)),
+        // Nothing can have more left than it had.
+        (true,  (10, 5, 50), (60, 9, 9, 90), 99, (10, 5, 50)),
+    ];
+    for (is_record, stored, kept, left, expected) in cases {
+        let mut site = Site::sound();
+        let mut entry = Entry::clone(&site.entry(3));
+        entry.record = entry.record.filter(|_| is_record);
+        entry.control.public = true;
+        entry.freshness = Some(Freshness {
+            fresh: seconds(stored.0),
+            stale_while_revalidate: seconds(stored.1),
+            stale_if_error: seconds(stored.2),
+            said: seconds(7),
+        });
+        let writing = site.names.write(&key(), place(&site), &entry).unwrap();
+        (site.terms.ttl, site.terms.missing) = (seconds(kept.0), seconds(kept.1));
+        site.terms.stale_while_revalidate = seconds(kept.2);
+        site.terms.stale_if_error = seconds(kept.3);
+        let found = known(read(&site, &writing.value, left * 1_000, None));
+        let case = format!("{stored:?} {kept:?} {left}");
+        let Some(found) = found else {
+            assert_eq!(expected.0, 0, "{case}");
+            continue;
+        };
+        let freshness = found.freshness.unwrap();
+        let fresh = (found.known + freshness.fresh).saturating_duration_since(site.now);
+        // A little less, so that not all of it ends together.
+        assert!(fresh <= seconds(expected.0), "{case}: {fresh:?}");
+        assert!(fresh >= seconds(expected.0) * 8 / 9, "{case}: {fresh:?}");
+        let stale = (freshness.stale_while_revalidate, freshness.stale_if_error);
+        assert_eq!(stale, (seconds(expected.1), seconds(expected.2)), "{case}");
+        assert_eq!((freshness.said, found.control), (seconds(7), entry.control));
+    }
+}
+
+/// The clock of Redis is read between asking and being answered, and nobody knows when.
+#[test]
+fn on_the_way_to_redis_and_back_an_entity_grows_older_and_never_younger() {
+    let site = Site::sound();
+    let seconds = Duration::from_secs;
+    let asked = Moment {
+        sent: site.now - seconds(2),
+        answered: site.now,
+        at: 1_000_000,
+    };
+    let of = (&site.lookup, &site.terms);
+    let there = (vec![b'R'; HEAD_BYTES], 1_000, false);
+    let Sighted::Unknown(Some(seen)) = site.names.read(of, (&key(), None), there, asked) else {
+        panic!("it is a place");
+    };
+    // Ten seconds are left when the answer is there, which may be long after its clock was read.
+    let writing = site.names.write(&key(), seen, &site.entry(3)).unwrap();
+    assert_eq!(writing.until, 1_010_000);
+    let there = (writing.value, 10_000, false);
+    let found = known(site.names.read(of, (&key(), None), there, asked)).unwrap();
+    assert_eq!(found.known, asked.sent);
+}
+
+#[test]
+fn an_entity_takes_the_place_of_one_that_was_there() {
+    let site = Site::sound();
+    let first = site
+        .names
+        .write(&key(), place(&site), &site.entry(3))
+        .unwrap();
+    let held = Some(site.now);
+    let Sighted::Unknown(Some(seen)) = read(&site, &first.value, 10_000, held) else {
+        panic!("what is held is as new");
+    };
+    let second = site.names.write(&key(), seen, &site.entry(4)).unwrap();
+    assert_eq!(second.seen, first.value);
+    let found = known(read(&site, &second.value, 10_000, None)).unwrap();
+    assert_eq!(found.record, site.entry(4).record);
 }
