@@ -77,7 +77,7 @@ fn pack(member: &Member) -> Option<Note> {
         .zip(places)
         .zip(flags)
     {
-        let place = u16::try_from(place).ok().filter(|it| it & ESCAPED == 0)?;
+        let place = u16::try_from(place).ok()?;
         *part = (place | flag).to_le_bytes();
     }
     Some(note)
