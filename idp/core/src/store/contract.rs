@@ -44,6 +44,15 @@ pub fn write_tenant(view: &View, name: &str, generation: u64) -> Transaction {
     transaction
 }
 
+/// The same of many that are not there.
+pub fn write_tenants<'n>(names: impl IntoIterator<Item = &'n str>, generation: u64) -> Transaction {
+    let mut transaction = Transaction::blank();
+    for name in names {
+        transaction.put(&View::default(), tenant(name, generation), NOW);
+    }
+    transaction
+}
+
 fn tenant(name: &str, generation: u64) -> Record {
     Record::Tenant(Tenant {
         id: TenantId::parse(name).expect("invariant: tests name tenants well"),

@@ -1,12 +1,18 @@
 use std::sync::Arc;
 
-use idp_core::store::contract::write_tenant;
-use idp_core::store::{CommitError, Key, Store as _, StoreError};
+use idp_core::store::contract::{write_tenant, write_tenants};
+use idp_core::store::{CommitError, Key, Store as _, StoreError, Transaction, Write};
 use idp_core::view::View;
 use idp_server::store::{EmbeddedStore, Options, Refused};
 use tokio::task::JoinSet;
 
+use crate::journal::{left_by, open_unfiled};
 use crate::world::{OPTIONS, generation, key_in, open, raise, tenant, view_of};
+
+/// Of the memory that holds what is not filed.
+const PIECE_BYTES: usize = 64 * 1024;
+/// Of the largest transaction.
+const TRANSACTION_BYTES_MAX: usize = 256 * 1024;
 
 fn refused(outcome: Result<(), CommitError>) -> Option<Refused> {
     match outcome {
@@ -97,6 +103,55 @@ async fn with_the_disk_nearly_full_nothing_is_written_and_reading_goes_on() {
     assert_eq!(generation(&store, "bank").await, 1);
     drop(store);
     assert_eq!(generation(&open(folder.path()), "bank").await, 1);
+}
+
+/// Some leave more than a piece of the memory that holds what is not filed, and one too much.
+#[tokio::test]
+async fn a_transaction_is_kept_whole_up_to_the_largest_and_is_refused_past_it() {
+    let own = bytes_of(&write_tenants(["0".repeat(60).as_str()], 7));
+    let cases = [
+        (PIECE_BYTES / own, true),
+        (PIECE_BYTES / own + 1, true),
+        (TRANSACTION_BYTES_MAX / own, true),
+        (TRANSACTION_BYTES_MAX / own + 1, false),
+    ];
+    for (count, is_kept) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open_unfiled(folder.path()).unwrap();
+        raise(&store, "before").await.unwrap();
+        let names: Vec<_> = (0..count).map(|it| format!("{it:0>60}")).collect();
+        let many = write_tenants(names.iter().map(String::as_str), 7);
+        let outcome = store.commit(many).await;
+        assert_eq!(outcome.is_ok(), is_kept, "{count}");
+        let is_told = matches!(refused(outcome), Some(Refused::Large));
+        assert_eq!(is_told, !is_kept, "{count}");
+        raise(&store, "after").await.unwrap();
+
+        let left = left_by(folder.path());
+        let after_a_crash = open_unfiled(left.path()).unwrap();
+        check_many(&store, &names, is_kept).await;
+        check_many(&after_a_crash, &names, is_kept).await;
+        drop(store);
+        check_many(&open(folder.path()), &names, is_kept).await;
+    }
+}
+
+/// As they are spelled: each with its key and its version.
+fn bytes_of(transaction: &Transaction) -> usize {
+    let spelled = transaction.writes().iter().map(|write| match write {
+        Write::Put(record) => record.key().encode().len() + 8 + record.encode().len(),
+        Write::Remove(_) | Write::Raise(_) => panic!("it puts alone"),
+    });
+    spelled.sum()
+}
+
+async fn check_many(store: &EmbeddedStore, names: &[String], are_there: bool) {
+    for name in names {
+        assert_eq!(generation(store, name).await, if are_there { 7 } else { 0 });
+    }
+    for name in ["before", "after"] {
+        assert_eq!(generation(store, name).await, 1, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -272,3 +272,34 @@ impl Spelled {
         self.after.row = row;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_stays_what_it_is_whatever_is_kept_behind_it() {
+        let lengths = [
+            100,
+            0,
+            PIECE_BYTES - 101,
+            1,
+            1,
+            PIECE_BYTES,
+            PIECE_BYTES + 1,
+            3 * PIECE_BYTES,
+            TRANSACTION_BYTES_MAX,
+            7,
+        ];
+        let texts_of = lengths
+            .iter()
+            .zip(b'a'..)
+            .map(|(length, letter)| vec![letter; *length]);
+        let mut texts = Texts::default();
+        let kept: Vec<_> = texts_of.clone().map(|text| texts.keep(&text)).collect();
+        assert!(kept.iter().eq(texts_of.collect::<Vec<_>>().iter()));
+        // Short ones lie one behind the other.
+        let first = &kept[0];
+        assert_eq!(kept[2].as_ptr(), first.as_ptr().wrapping_add(first.len()));
+    }
+}
