@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use super::*;
 use crate::declaration::Declaration;
+use crate::freshness::Control;
 use crate::plan::ListId;
 use crate::sample::{self, json};
 use crate::{Answer, answer};
@@ -309,6 +312,50 @@ fn a_key_out_of_an_old_record_makes_an_old_value() {
         r#"[{"bankName":"Alpha"},{"bankName":"Alpha"}],"_errors":"#,
         r#"[{"source":"member","in":"transfers","rows":"0","cause":"timeout","stale":true}]"#
     )));
+}
+
+#[test]
+fn an_answer_may_be_used_again_as_the_strictest_of_its_parts() {
+    let part = |is_public, seconds| {
+        let control = Control {
+            public: is_public,
+            ..Control::default()
+        };
+        Reuse::of(&control, Duration::from_secs(seconds))
+    };
+    let (long, short, own) = (part(true, 60), part(true, 9), part(false, 60));
+    #[rustfmt::skip]
+    let cases = [
+        // Of the first step, of the second, of members; and whether one of them is missing.
+        ([long, long, long],         false, "public, max-age=60"),
+        ([short, long, long],        false, "public, max-age=9"),
+        ([long, short, long],        false, "public, max-age=9"),
+        ([long, long, short],        false, "public, max-age=9"),
+        ([own, long, long],          false, "private, max-age=60"),
+        ([long, own, long],          false, "private, max-age=60"),
+        ([long, long, own],          false, "private, max-age=60"),
+        ([own, short, long],         false, "private, max-age=9"),
+        ([long, Reuse::NEVER, long], false, "no-store"),
+        ([long, long, long],         true,  "no-store"),
+    ];
+    for (reuse, is_missing, expected) in cases {
+        let [history, balance, member] = reuse.map(|reuse| Provenance { reuse, ..SENT });
+        let mut composition = begin(&sample::history(), "");
+        composition.tasks();
+        let body = json(r#"{"items":[{"receiverId":8}]}"#);
+        composition.settle(StepId(0), Outcome::Answered(body), history);
+        let outcome = match is_missing {
+            true => Outcome::Failed(Cause::Timeout),
+            false => Outcome::Answered(json("{}")),
+        };
+        composition.settle(StepId(1), outcome, balance);
+        composition.tasks();
+        let key = Key::parse("8").unwrap();
+        composition.found(LookupId(0), [(key, Found::Absent)], member);
+        let answer = composition.answer().unwrap();
+        assert_eq!(answer.is_partial, is_missing);
+        assert_eq!(answer.cache_control, expected);
+    }
 }
 
 #[test]

@@ -84,6 +84,12 @@ fn the_shorter_of_what_is_said_and_what_is_configured_wins() {
     );
     let (now, end) = (date(NOW), date(NOW + 100));
     assert_eq!(fresh(&[("date", &now), ("expires", &end)], own), 98);
+    // From its date on, whatever the time is here.
+    for (sent, expected) in [(NOW - 50, 100), (NOW + 10, 88)] {
+        let sent = date(sent);
+        let found = fresh(&[("date", &sent), ("expires", &end)], own);
+        assert_eq!(found, expected, "{sent}");
+    }
     assert_eq!(fresh(&[("expires", "0")], own), 0);
     assert_eq!(
         fresh(&[("expires", "0"), ("cache-control", "max-age=60")], own),
@@ -101,7 +107,7 @@ type Case<'c> = (&'c [(&'c str, &'c str)], Scope, Option<Unstorable>);
 #[test]
 fn what_a_service_forbids_is_not_kept() {
     #[rustfmt::skip]
-    let cases: [Case; 18] = [
+    let cases: [Case; 19] = [
         (&[("cache-control", "no-store")],              Scope::Caller, Some(Unstorable::NoStore)),
         (&[("cache-control", "max-age=60, No-Store")],  Scope::Caller, Some(Unstorable::NoStore)),
         (&[("cache-control", "max-age=60"), ("cache-control", "no-store")], Scope::Caller,
@@ -109,6 +115,7 @@ fn what_a_service_forbids_is_not_kept() {
         (&[("cache-control", "x=\"no-store\"")],        Scope::Caller, None),
         (&[("cache-control", "x=\"a,no-store,b\"")],    Scope::Caller, None),
         (&[("cache-control", "x=\"\\\"\", no-store")],  Scope::Caller, Some(Unstorable::NoStore)),
+        (&[("cache-control", "x=\"\\\", no-store, \\\"\"")], Scope::Caller, None),
         (&[("cache-control", "private")],               Scope::Caller, None),
         (&[("cache-control", "private")],               Scope::Shared, Some(Unstorable::Private)),
         (&[("cache-control", "PRIVATE=\"x\"")],         Scope::Shared, Some(Unstorable::Private)),

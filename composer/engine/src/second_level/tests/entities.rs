@@ -138,9 +138,11 @@ fn on_the_way_to_redis_and_back_an_entity_grows_older_and_never_younger() {
     let Sighted::Unknown(Some(seen)) = site.names.read(of, (&key(), None), there, asked) else {
         panic!("it is a place");
     };
-    // Ten seconds are left when the answer is there, which may be long after its clock was read.
-    let writing = site.names.write(&key(), seen, &site.entry(3)).unwrap();
-    assert_eq!(writing.until, 1_010_000);
+    // The service was asked after that, and ten seconds count from when it had answered.
+    let mut entry = Entry::clone(&site.entry(3));
+    entry.known = asked.answered + seconds(3);
+    let writing = site.names.write(&key(), seen, &entry).unwrap();
+    assert_eq!(writing.until, 1_013_000);
     let there = (writing.value, 10_000, false);
     let found = known(site.names.read(of, (&key(), None), there, asked)).unwrap();
     assert_eq!(found.known, asked.sent);
