@@ -108,6 +108,31 @@ fn what_outlived_its_life_is_given_up() {
     assert_eq!((cache.count(), cache.bytes()), (0, 0));
 }
 
+/// What is given up is of no use even to those who may use it longest.
+#[test]
+fn an_entry_outlives_all_that_it_may_be_used_for() {
+    let seconds = Duration::from_secs;
+    for (ttl, missing, refreshed, failed) in [
+        (10, 0, 0, 0),
+        (10, 60, 0, 0),
+        (10, 0, 300, 5),
+        (10, 0, 5, 300),
+        (0, 0, 0, 0),
+    ] {
+        let terms = plan::Cache {
+            ttl: seconds(ttl),
+            missing: seconds(missing),
+            stale_while_revalidate: seconds(refreshed),
+            stale_if_error: seconds(failed),
+            bytes_max: 0,
+        };
+        // Both may be a tenth longer.
+        let fresh = seconds(ttl.max(missing)) * 11 / 10;
+        let longest = fresh + seconds(refreshed.max(failed));
+        assert!(life(&terms) >= longest, "{terms:?}");
+    }
+}
+
 #[test]
 fn an_older_version_never_takes_the_place_of_a_newer_one() {
     let generations = Arc::new(Generations::new());

@@ -78,6 +78,33 @@ fn keys_that_come_while_a_call_is_under_way_go_with_the_next() {
 }
 
 #[test]
+fn a_call_has_the_time_of_whoever_waits_longest_and_the_credential_of_the_last() {
+    let queue = Queue::<u8>::new(BOUNDS, Arc::new(Generations::new()));
+    let (_, mut first) = queue.ask(&asking("a"), weighed(&["1"]));
+    let began = start();
+    let credentials = ["old", "new"].map(HeaderValue::from_static);
+    for (key, seconds, credential) in [
+        ("2", 1, &credentials[0]),
+        ("2", 5, &credentials[0]),
+        ("2", 2, &credentials[0]),
+        ("3", 3, &credentials[1]),
+    ] {
+        let asking = Asking {
+            credential: Some(credential),
+            deadline: began + Duration::from_secs(seconds),
+            ..asking("a")
+        };
+        let (_, none) = queue.ask(&asking, weighed(&[key]));
+        assert!(none.is_empty());
+    }
+    let batch = first.remove(0);
+    let landed = all(&batch, &7, true);
+    let next = queue.land(batch, landed, |_, _, _| {}).remove(0);
+    assert_eq!(next.deadline, began + Duration::from_secs(5));
+    assert_eq!(next.credential.as_ref(), Some(&credentials[1]));
+}
+
+#[test]
 fn all_that_one_asks_for_goes_out_at_once_in_calls_of_bounded_size() {
     let queue = Queue::<u8>::new(BOUNDS, Arc::new(Generations::new()));
     let (_, batches) = queue.ask(&asking("a"), weighed(&["1", "2", "3", "4"]));

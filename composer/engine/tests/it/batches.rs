@@ -152,6 +152,29 @@ async fn a_key_is_asked_for_once_and_then_remembered_absent_or_not() {
 }
 
 #[tokio::test]
+async fn what_was_known_and_what_was_not_is_told_and_counted() {
+    let (lists, members) = (lists().await, Members::start("").await);
+    let site = draft(&lists, &members.service, lookup(|_| {})).build();
+    #[rustfmt::skip]
+    let rounds = [
+        ("7,8",   "member;fwd=miss;detail=\"fetched 2, calls 1\"",             0.0, 2.0),
+        ("7,8",   "member;hit;detail=\"fresh 2\"",                             2.0, 2.0),
+        ("7,8,9", "member;fwd=partial;detail=\"fresh 2, fetched 1, calls 1\"", 4.0, 3.0),
+        ("7,8,9", "member;hit;detail=\"fresh 3\"",                             7.0, 3.0),
+    ];
+    let figure = |name| {
+        let name = format!("tollgate_composer_source_{name}_total{{source=\"member\"}}");
+        site.figure(&name)
+    };
+    for (ids, told, hits, misses) in rounds {
+        let answered = site.get(&[ids], "alice").await;
+        let status = answered.field("cache-status");
+        assert!(status.contains(told), "{status} and not {told}");
+        assert_eq!((figure("hits"), figure("misses")), (hits, misses), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn old_records_are_asked_for_again() {
     let (lists, members) = (
         lists().await,
@@ -201,6 +224,23 @@ async fn an_old_record_stands_in_while_the_service_fails_and_says_so() {
     shows(&site, "7", &[("7", None)], &error("0", "status_500", false)).await;
 }
 
+/// That there was none is known for its time and no longer: an absence that may be over is no answer.
+#[tokio::test]
+async fn an_old_absence_stands_in_for_nothing() {
+    let (lists, members) = (lists().await, Members::start("").await);
+    let lookup = lookup(|cache| {
+        cache.stale_while_revalidate = Duration::from_secs(60);
+        cache.stale_if_error = Duration::from_secs(60);
+    });
+    let site = draft(&lists, &members.service, lookup).build();
+    shows(&site, "nobody", &[("nobody", None)], "").await;
+    members.status.store(500, Ordering::SeqCst);
+    shows(&site, "nobody", &[("nobody", None)], "").await;
+    site.clock.set_forward(Duration::from_secs(12));
+    let failed = error("0", "status_500", false);
+    shows(&site, "nobody", &[("nobody", None)], &failed).await;
+}
+
 #[tokio::test]
 async fn an_old_record_is_used_while_one_call_asks_for_it_anew() {
     let (lists, members) = (lists().await, Members::start("").await);
@@ -221,6 +261,37 @@ async fn an_old_record_is_used_while_one_call_asks_for_it_anew() {
         .await
         .expect("the record is renewed");
     assert_eq!(members.service.calls(), 2);
+}
+
+/// Nobody waits for it, so it has the time of any call to the service, however little a request has.
+#[tokio::test]
+async fn what_is_asked_for_anew_has_time_of_its_own() {
+    let (lists, members) = (lists().await, Members::start("").await);
+    let budget = Duration::from_secs(5);
+    let site = Draft::new()
+        .service("lists", &[lists.address])
+        .open_service("members", &[members.service.address])
+        .lookup(lookup(|cache| {
+            cache.stale_while_revalidate = Duration::from_secs(60);
+        }))
+        .endpoint(Endpoint { budget, ..list() })
+        .build();
+    for is_in_time in [true, false] {
+        shows(&site, "7", &[("7", Some("7 of 1"))], "").await;
+        let asked = async {
+            loop {
+                match members.service.take_heard().pop() {
+                    Some(asked) => break asked,
+                    None => tokio::task::yield_now().await,
+                }
+            }
+        };
+        let asked = tokio::time::timeout(LONG, asked).await.unwrap();
+        let told = asked.field("x-request-timeout-ms").unwrap();
+        let told = Duration::from_millis(told.parse().unwrap());
+        assert_eq!(told <= budget, is_in_time, "{told:?}");
+        site.clock.set_forward(Duration::from_secs(12));
+    }
 }
 
 #[tokio::test]
@@ -288,6 +359,48 @@ async fn calls_are_split_by_count_and_by_bytes_and_bounded() {
     let errors = format!("\"_errors\":[{}]", error("19-29", "calls", false));
     assert!(answered.body().contains(&errors), "{}", answered.body());
     assert_eq!(members.service.calls(), 19);
+}
+
+/// The versions that are held go with the keys.
+#[tokio::test]
+async fn a_target_is_no_longer_than_it_may_be_with_versions_in_it() {
+    let lists = lists().await;
+    let members = Service::start(|asked| {
+        let rows = asked.list("ids").into_iter().map(|id| {
+            let version = format!("{id:0>30}");
+            format!("{{\"memberId\":\"{id}\",\"version\":\"{version}\",\"name\":\"{id} of 1\"}}")
+        });
+        json(format!("[{}]", rows.collect::<Vec<_>>().join(",")))
+    })
+    .await;
+    let url_bytes = 200;
+    let versioned = Lookup {
+        call: text("GET members /members?ids={keys}&versions={versions}"),
+        version: Some(text("version")),
+        source: LookupSource::Batch {
+            max: ChunkMax {
+                keys: 100,
+                url_bytes,
+            },
+            cache: Some(Cache {
+                stale_if_error: Duration::from_secs(60),
+                ..cache()
+            }),
+        },
+        ..lookup(|_| {})
+    };
+    let site = draft(&lists, &members, versioned).build();
+    let ids: Vec<_> = (100..115).map(|id| id.to_string()).collect();
+    // `/members?ids=&versions=` takes 23 bytes, each key 4 and its version one or 31.
+    for calls in [1, 3] {
+        let answered = site.get(&[&ids.join(",")], "alice").await;
+        assert!(!answered.body().contains("_errors"), "{}", answered.body());
+        let heard = members.take_heard();
+        assert_eq!(heard.len(), calls);
+        let lengths: Vec<_> = heard.iter().map(|asked| asked.target.len()).collect();
+        assert!(lengths.iter().all(|it| *it <= url_bytes), "{lengths:?}");
+        site.clock.set_forward(Duration::from_secs(12));
+    }
 }
 
 #[tokio::test]
@@ -394,6 +507,49 @@ async fn what_was_invalidated_is_asked_for_anew_even_while_it_is_under_way() {
     shows(&site, "7", &[("7", Some("7 of 2"))], "").await;
     shows(&site, "7", &[("7", Some("7 of 2"))], "").await;
     assert_eq!(service.calls(), 2);
+}
+
+/// Two ask at the same time, for what may be shown to both, and for what may not.
+#[tokio::test]
+async fn what_may_not_be_stored_is_told_to_nobody_but_who_asked_first() {
+    for (fields, of_second) in [
+        ("", 1),
+        ("Cache-Control: no-store\r\n", 2),
+        ("Cache-Control: private\r\n", 2),
+    ] {
+        let lists = lists().await;
+        let (count, heard) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let go = Arc::new(tokio::sync::Semaphore::new(0));
+        let (told, leave) = (Arc::clone(&heard), Arc::clone(&go));
+        let service = Service::start_slow(move |asked| {
+            let body = members(&asked, 1 + count.fetch_add(1, Ordering::SeqCst));
+            let (told, leave) = (Arc::clone(&told), Arc::clone(&leave));
+            Box::pin(async move {
+                told.notify_one();
+                leave.acquire().await.unwrap().forget();
+                with(200, fields, body)
+            })
+        })
+        .await;
+        let site = Arc::new(draft(&lists, &service, lookup(|_| {})).build());
+        let ask = |who: &'static str| {
+            let site = Arc::clone(&site);
+            composer_engine::spawn("asking", async move { site.get(&["7"], who).await })
+        };
+        let first = ask("alice");
+        let is_heard = tokio::time::timeout(LONG, heard.notified()).await;
+        is_heard.expect("the first call is under way");
+        let second = ask("bob");
+        let misses = "tollgate_composer_source_misses_total{source=\"member\"}";
+        site.until(misses, 2.0..).await;
+        go.add_permits(10);
+        for (asking, number) in [(first, 1), (second, of_second)] {
+            let name = format!("7 of {number}");
+            let expected = format!("{{{}}}", named(&[("7", Some(&name))]));
+            assert_eq!(asking.await.unwrap().body(), expected, "{fields}");
+        }
+        assert_eq!(service.calls(), of_second, "{fields}");
+    }
 }
 
 #[tokio::test]

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use composer_core::declaration::{LookupSource, Step, StepCache};
+use composer_core::declaration::{LookupSource, Step};
 use composer_core::plan::Scope;
 
 use crate::service::{Service, with};
-use crate::site::{Answered, Draft, Site, batch, cache, endpoint, rows, step, value};
+use crate::site::{Answered, Draft, Site, batch, cache, endpoint, kept, rows, step, text, value};
 
 /// Seconds that a call which is answered at once may take on a busy machine.
 const ON_THE_WAY: u64 = 3;
@@ -27,14 +27,8 @@ async fn site([list, member, bank]: [&'static str; 3], is_list_kept: bool) -> (S
         with(200, member, format!("[{}]", rows.join(",")))
     });
     let banks = Service::start(move |_| with(200, bank, "[{\"code\":\"b\",\"name\":2}]"));
-    let kept = |cache| StepCache {
-        scope: Scope::Shared,
-        shared_place: None,
-        is_shared_despite_auth: true,
-        cache,
-    };
     let list = Step {
-        cache: is_list_kept.then(|| kept(cache())),
+        cache: is_list_kept.then(|| kept(Scope::Shared, cache())),
         ..step("list", "GET lists /list?ids={ids}")
     };
     let mut lookup = batch("member", "GET members /members?ids={keys}", "id");
@@ -137,4 +131,55 @@ async fn an_old_part_leaves_no_more_time_than_it_has() {
         ("public, max-age={}", 48),
         "old",
     );
+}
+
+#[tokio::test]
+async fn what_is_still_so_may_be_used_again_as_the_service_says_now() {
+    let lists = Service::start(|_| {
+        let fields = "Cache-Control: public, max-age=90\r\n";
+        with(200, fields, "[{\"id\":\"7\"}]")
+    });
+    let members = Service::start(|asked| match asked.list("versions").is_empty() {
+        true => with(
+            200,
+            "Cache-Control: public, max-age=60\r\n",
+            "[{\"id\":\"7\",\"version\":1}]",
+        ),
+        false => with(
+            200,
+            "Cache-Control: max-age=30, must-revalidate\r\n",
+            "[{\"id\":\"7\",\"version\":1,\"unchanged\":true}]",
+        ),
+    });
+    let (lists, members) = (lists.await, members.await);
+    let mut lookup = batch(
+        "member",
+        "GET members /members?ids={keys}&versions={versions}",
+        "id",
+    );
+    lookup.version = Some(text("version"));
+    let site = Draft::new()
+        .service("lists", &[lists.address])
+        .open_service("members", &[members.address])
+        .lookup(lookup)
+        .endpoint(endpoint(
+            "GET /list",
+            vec![step("list", "GET lists /list")],
+            vec![(
+                "rows",
+                rows("list", &["id"], &[("version", "member(id).version")]),
+            )],
+        ))
+        .build();
+    check(
+        &site.get(&[], "alice").await,
+        ("public, max-age={}", 60),
+        "new",
+    );
+    site.clock.set_forward(Duration::from_secs(12));
+    let words = "private, max-age={}, must-revalidate";
+    for case in ["still so", "known to be still so"] {
+        check(&site.get(&[], "alice").await, (words, 30), case);
+    }
+    assert_eq!(members.calls(), 2);
 }
