@@ -230,8 +230,7 @@ impl Json {
 
     /// Where a part of this body stands in it.
     pub(crate) fn place_of(&self, part: Value<'_>) -> Range<usize> {
-        let start = (part.0.as_ptr() as usize).wrapping_sub(self.bytes().as_ptr() as usize);
-        start..start.wrapping_add(part.0.len())
+        self.value().place_of(part.0)
     }
 
     /// What stands in a place of this body, to be passed on as it is.
@@ -269,6 +268,12 @@ impl<'a> Value<'a> {
     /// A copy to be kept and read often: where its members stand is found out once.
     pub fn to_record(self) -> Json {
         Json(Held::Record(Record::new(self.0, &self.notes())))
+    }
+
+    /// Where a part of these bytes stands in them; nowhere in them, if it is none.
+    fn place_of(self, part: &[u8]) -> Range<usize> {
+        let start = (part.as_ptr() as usize).wrapping_sub(self.0.as_ptr() as usize);
+        start..start.wrapping_add(part.len())
     }
 
     pub fn kind(self) -> Kind {

@@ -104,12 +104,8 @@ impl Value<'_> {
     /// What is to be noted of a record that is copied out of a body.
     pub(super) fn notes(self) -> Notes {
         let mut notes = Notes::default();
-        let place = |part: &[u8]| {
-            let start = (part.as_ptr() as usize).wrapping_sub(self.0.as_ptr() as usize);
-            start..start.wrapping_add(part.len())
-        };
         for (name, value) in self.members() {
-            notes.member(self.0, &place(name), &place(value.0));
+            notes.member(self.0, &self.place_of(name), &self.place_of(value.0));
         }
         notes.end()
     }
