@@ -63,9 +63,14 @@ impl<'a> Reading<'a> {
         read_field(reader, PhantomData)
     }
 
+    /// Whether the environment has to do with a value. Then nothing is shown of it.
+    pub(crate) fn is_filled_in(&self, node: NodeId) -> bool {
+        self.document.text(node).contains("${")
+    }
+
     /// What may be said about the value of a scalar: nothing, where it came from the environment.
     pub(crate) fn note_on(&self, node: NodeId, note: impl Into<String>) -> String {
-        if self.document.text(node).contains("${") {
+        if self.is_filled_in(node) {
             return "what the environment has for it does not fit".to_owned();
         }
         note.into()

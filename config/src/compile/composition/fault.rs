@@ -17,7 +17,7 @@ pub(super) fn report(fault: &Fault, reading: Reading<'_>) {
     let span = span(fault, reading);
     let node = node(fault.place);
     // What is said may name a part of the text, which is nobody's business where it is a variable.
-    let is_variable = node.is_some_and(|node| reading.document.text(node).contains("${"));
+    let is_variable = node.is_some_and(|node| reading.is_filled_in(node));
     let message = match is_variable {
         true => "this cannot be composed".to_owned(),
         false => shown(&fault.message),

@@ -128,8 +128,8 @@ impl Whole {
         if timeout.duration() * SECOND_LEVEL_TIMES < time.duration() {
             return;
         }
-        let is_variable = |node| reading.document.text(node).contains("${");
-        let (message, note, other) = if is_variable(place) || is_variable(*node) {
+        let is_hidden = reading.is_filled_in(place) || reading.is_filled_in(*node);
+        let (message, note, other) = if is_hidden {
             let message = "expected less than a quarter of the time that there is".to_owned();
             (message, String::new(), format!("{who} no more"))
         } else {
