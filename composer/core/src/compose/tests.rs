@@ -30,6 +30,10 @@ fn body(answer: &Answer) -> &str {
     std::str::from_utf8(&answer.body).unwrap()
 }
 
+fn rows_and_errors(answer: &Answer) -> (&str, &str) {
+    body(answer).split_once("\"_errors\":").unwrap()
+}
+
 fn keys(task: &Task) -> Vec<&str> {
     match task {
         Task::Find { keys, .. } => keys.iter().map(Key::as_str).collect(),
@@ -137,7 +141,7 @@ fn a_failed_chunk_fails_its_own_rows_and_no_others() {
         &[("A", Found::Absent), ("B", Found::Absent)],
     );
     let answer = composition.answer().unwrap();
-    let (_, errors) = body(&answer).split_once("\"_errors\":").unwrap();
+    let (_, errors) = rows_and_errors(&answer);
     assert_eq!(
         errors,
         concat!(
@@ -164,7 +168,7 @@ fn what_is_old_and_what_is_missing_are_told_apart_where_the_cause_is_the_same() 
     let found = [("8", old), ("9", Found::Failed(Cause::Timeout))];
     find(&mut composition, 0, &found);
     let answer = composition.answer().unwrap();
-    let (_, errors) = body(&answer).split_once("\"_errors\":").unwrap();
+    let (_, errors) = rows_and_errors(&answer);
     assert_eq!(
         errors,
         concat!(
@@ -267,7 +271,7 @@ fn giving_up_fails_all_that_is_missing_and_nothing_else() {
     composition.give_up(Cause::Deadline);
     assert!(composition.is_done() && composition.tasks().is_empty());
     let answer = composition.answer().unwrap();
-    let (rows, errors) = body(&answer).split_once("\"_errors\":").unwrap();
+    let (rows, errors) = rows_and_errors(&answer);
     assert!(rows.contains(r#""receiverName":"Eight""#));
     assert_eq!(
         errors,

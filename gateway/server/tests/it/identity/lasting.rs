@@ -23,6 +23,16 @@ async fn open(town: &Town, path: &str, token: &str) -> Client {
     client
 }
 
+/// One of the first session, which is over when it was not used for so long.
+async fn open_idling(town: &Town, idle: Duration) -> Client {
+    let idling = Session {
+        idle: Some(idle),
+        ..session(1)
+    };
+    let token = town.provider.issue_for(1, idling);
+    open(town, "/live", &token).await
+}
+
 /// Sends the wish, and waits for nothing.
 async fn ask(town: &Town, path: &str, token: &str) -> Client {
     let mut client = town.edge.connect().await;
@@ -160,12 +170,7 @@ async fn a_websocket_ends_with_the_token_it_was_opened_with() {
 #[tokio::test]
 async fn a_websocket_on_which_its_client_speaks_keeps_its_session_alive() {
     let town = Town::start(LONG).await;
-    let idling = Session {
-        idle: Some(Duration::from_secs(2)),
-        ..session(1)
-    };
-    let token = town.provider.issue_for(1, idling);
-    let mut client = open(&town, "/live", &token).await;
+    let mut client = open_idling(&town, Duration::from_secs(2)).await;
     let began = tokio::time::Instant::now();
     while began.elapsed() < Duration::from_secs(5) {
         assert!(is_alive(&mut client).await);
@@ -178,12 +183,7 @@ async fn a_websocket_on_which_its_client_speaks_keeps_its_session_alive() {
 #[tokio::test]
 async fn a_silent_websocket_keeps_no_session_alive_however_often_it_is_asked_about() {
     let town = Town::start(LONG).await;
-    let idling = Session {
-        idle: Some(Duration::from_secs(3)),
-        ..session(1)
-    };
-    let token = town.provider.issue_for(1, idling);
-    let mut client = open(&town, "/live", &token).await;
+    let mut client = open_idling(&town, Duration::from_secs(3)).await;
     let changes = async {
         loop {
             let subject = Target::Subject(subject(1));
@@ -204,12 +204,7 @@ async fn a_silent_websocket_keeps_no_session_alive_however_often_it_is_asked_abo
 #[tokio::test]
 async fn a_silent_websocket_keeps_no_session_alive() {
     let town = Town::start(LONG).await;
-    let idling = Session {
-        idle: Some(Duration::from_secs(3)),
-        ..session(1)
-    };
-    let token = town.provider.issue_for(1, idling);
-    let mut client = open(&town, "/live", &token).await;
+    let mut client = open_idling(&town, Duration::from_secs(3)).await;
     assert!(is_cut(&mut client).await);
     // Its opening is a use, and nothing after it.
     assert!(town.provider.facts().uses.len() <= 1);
