@@ -105,6 +105,30 @@ fn a_call_has_the_time_of_whoever_waits_longest_and_the_credential_of_the_last()
 }
 
 #[test]
+fn what_was_asked_for_anew_is_asked_for_once_while_the_old_call_ends() {
+    let generations = Arc::new(Generations::new());
+    let queue = Queue::<u8>::new(BOUNDS, Arc::clone(&generations));
+    let (_, mut first) = queue.ask(&asking("a"), weighed(&["1"]));
+    generations.invalidate("1");
+    let (mut second, _) = queue.ask(&asking("a"), weighed(&["1"]));
+    let batch = first.remove(0);
+    let landed = all(&batch, &7, true);
+    let mut next = queue.land(batch, landed, |_, _, _| panic!("it is of before"));
+    assert_eq!(names(&next), [["1"]]);
+    let (mut third, none) = queue.ask(&asking("a"), weighed(&["1"]));
+    assert!(none.is_empty());
+    let batch = next.remove(0);
+    let landed = all(&batch, &8, true);
+    let mut kept = 0;
+    assert!(queue.land(batch, landed, |_, _, _| kept += 1).is_empty());
+    assert_eq!(kept, 1);
+    for wait in [second.remove(0), third.remove(0)] {
+        assert_eq!(told(wait), Some(Told::Value(8)));
+    }
+    assert!(queue.is_empty());
+}
+
+#[test]
 fn all_that_one_asks_for_goes_out_at_once_in_calls_of_bounded_size() {
     let queue = Queue::<u8>::new(BOUNDS, Arc::new(Generations::new()));
     let (_, batches) = queue.ask(&asking("a"), weighed(&["1", "2", "3", "4"]));

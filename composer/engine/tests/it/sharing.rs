@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use composer_core::declaration::{Lookup, Place};
-use composer_core::plan::Scope;
+use composer_core::plan::{RENDERING, SECOND_LEVEL_TIMES, Scope};
 use composer_engine::Stale;
 use tokio::sync::{Notify, Semaphore};
 
@@ -154,6 +154,23 @@ async fn what_one_composer_fetched_another_finds_without_a_call() {
     let heard = services.members.take_heard();
     assert_eq!(heard.len(), 1);
     assert_eq!(heard[0].list("ids"), ["3"]);
+}
+
+#[tokio::test]
+async fn who_has_little_time_left_does_not_wait_for_redis() {
+    let (services, redis) = (Services::start().await, RedisServer::start());
+    let _first = stored(&services, &redis, "1", 1).await;
+    services.members.take_heard();
+    // Some of it has gone by when it comes to that.
+    let little = TIMEOUT * SECOND_LEVEL_TIMES + RENDERING;
+    for (budget, outcome, calls) in [(little, "passed", 1), (LONG, "hit", 0)] {
+        let mut draft = services.draft();
+        draft.declaration.endpoints[0].budget = budget;
+        let second = join(draft, &redis).await;
+        shows(&second, "1", 1).await;
+        assert_eq!(services.members.take_heard().len(), calls, "{outcome}");
+        assert_eq!(second.figure(&keys(outcome)), 1.0, "{outcome}");
+    }
 }
 
 #[tokio::test]
